@@ -1,0 +1,254 @@
+"""What a downstream decides: change requests, their review, and the revisions they become.
+
+The policy itself is a document (:mod:`policy.document`): a change request's ``content`` is its
+draft, a revision's ``content`` never changes again. Only :mod:`policy.workflow` changes the status
+of a change request, only :mod:`policy.audit` writes audit entries.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from machines.models import Release, Snapshot, Tree
+from policy.document import Policy, from_json
+
+
+class Role(models.TextChoices):
+    """What a member of a tree may do; each role is held on its own, a person may have several."""
+
+    VIEWER = "viewer", _("viewer")
+    MAINTAINER = "maintainer", _("maintainer")
+    REVIEWER = "reviewer", _("reviewer")
+    RELEASE_MANAGER = "release-manager", _("release manager")
+    ADMINISTRATOR = "administrator", _("administrator")
+
+
+class Membership(models.Model):
+    """A person's role in a tree."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
+
+    class Meta:
+        verbose_name = _("membership")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "tree", "role"], name="role_once_per_tree")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.get_role_display()} of {self.tree}"
+
+
+class Feature(models.Model):
+    """A feature in the library, from which backports are made. ``spec`` is a FeatureSpec's JSON."""
+
+    slug = models.CharField(
+        _("identifier"),
+        max_length=100,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Lower-case letters, digits, '-'."))],
+    )
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    device = models.CharField(_("device type"), max_length=255)
+    carriers = models.JSONField(_("carried by"), default=list)
+    gate = models.JSONField(_("gated by"), null=True, blank=True)
+    introduced = models.ForeignKey(
+        Release, models.PROTECT, related_name="features", verbose_name=_("introduced in")
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["device", "slug"]
+        verbose_name = _("feature")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Revision(models.Model):
+    """A published state of a release's policy. Never changes, is never deleted."""
+
+    release = models.ForeignKey(Release, models.PROTECT, related_name="revisions")
+    number = models.PositiveIntegerField(_("number"))
+    #: Canonical JSON: {"policy": …, "derived": …}; the text itself, so that its digest holds.
+    content = models.TextField()
+    digest = models.CharField(_("SHA-256"), max_length=64)
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="revisions")
+    parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
+    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    published_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["release", "-number"]
+        verbose_name = _("revision")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["release", "number"], name="revision_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.release} r{self.number}"
+
+
+class ChangeRequest(models.Model):
+    """An edit of a release's policy on its way through review."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        SUBMITTED = "submitted", _("in review")
+        CHANGES_REQUESTED = "changes-requested", _("changes requested")
+        APPROVED = "approved", _("approved")
+        PUBLISHED = "published", _("published")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    release = models.ForeignKey(Release, models.PROTECT, related_name="change_requests")
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="change_requests"
+    )
+    status = models.CharField(
+        _("status"), max_length=20, choices=Status.choices, default=Status.DRAFT, editable=False
+    )
+    content = models.JSONField()
+    #: Digest of ``content``: what an approval names.
+    digest = models.CharField(max_length=64, editable=False)
+    base_revision = models.ForeignKey(Revision, models.PROTECT, null=True, related_name="+")
+    #: Raised by every edit; an edit that names an older one lost the race.
+    lock_version = models.PositiveIntegerField(default=1, editable=False)
+    revision = models.OneToOneField(
+        Revision, models.PROTECT, null=True, related_name="change_request", editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    submitted_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("change request")
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"
+
+    @property
+    def policy(self) -> Policy:
+        """The draft, as the rules read it."""
+        return from_json(self.content)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in {self.Status.PUBLISHED, self.Status.WITHDRAWN}
+
+    @property
+    def is_editable(self) -> bool:
+        return self.is_open
+
+
+class Review(models.Model):
+    """A vote or a comment on exactly the content that ``digest`` names."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve", _("approved")
+        REQUEST_CHANGES = "request-changes", _("requested changes")
+        COMMENT = "comment", _("commented")
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="reviews")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")
+    verdict = models.CharField(_("verdict"), max_length=20, choices=Verdict.choices)
+    digest = models.CharField(max_length=64)
+    text = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "id"]
+        verbose_name = _("review")
+
+    def __str__(self) -> str:
+        return f"{self.reviewer} {self.get_verdict_display()} {self.change_request}"
+
+
+class Trial(models.Model):
+    """A trial migration, named by everything that its outcome depends on.
+
+    ``key`` is the digest of ``inputs``; the same inputs are never tried twice, and a change
+    request finds its trials by the keys that its rules require. What was expected is not part of
+    a trial: it stands in the policy that reads the outcome.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("not run")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("could not run")
+
+    key = models.CharField(max_length=64, unique=True)
+    source = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    machine_type = models.CharField(_("machine type"), max_length=255)
+    #: Everything the emulator needs: see policy.trials.TrialInputs.
+    inputs = models.JSONField()
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True
+    )
+    outcome = models.CharField(_("outcome"), max_length=10, blank=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("trial")
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.destination}, {self.machine_type}"
+
+
+class Bundle(models.Model):
+    """A revision's bundle, as it is downloaded."""
+
+    revision = models.OneToOneField(Revision, models.PROTECT, related_name="bundle")
+    filename = models.CharField(max_length=200)
+    content = models.BinaryField()
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("bundle")
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, to which object: append-only, each entry chained to the one before."""
+
+    at = models.DateTimeField()
+    #: The login name, kept as text so that an entry outlives the account; "system" for commands.
+    actor = models.CharField(_("person"), max_length=150)
+    action = models.CharField(_("action"), max_length=60)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=60)
+    object_label = models.CharField(max_length=255)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+        indexes: ClassVar = [models.Index(fields=["object_type", "object_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.object_label}"
