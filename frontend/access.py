@@ -1,0 +1,63 @@
+"""Whose eyes may see what: the views' way to ask :mod:`policy.permissions`.
+
+What a person may not see does not exist for them (404); what they see but may not do is refused
+with a reason (403).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
+from django.http import Http404
+
+from machines.models import Tree
+from policy.errors import Conflict, Forbidden, PolicyError
+from policy.models import ChangeRequest
+from policy.permissions import may
+
+
+def visible_trees(user: Any) -> list[Tree]:
+    """The trees that the person may see, by name."""
+    return [tree for tree in Tree.objects.all() if may(user, "view", tree)]
+
+
+def trees_for(user: Any, action: str) -> list[Tree]:
+    """The trees in which the person may do ``action``."""
+    return [tree for tree in Tree.objects.all() if may(user, action, tree)]
+
+
+def demand(user: Any, action: str, tree: Tree) -> None:
+    """404 where the person may not see the tree, 403 where they may see it but not do this."""
+    if not may(user, "view", tree):
+        raise Http404
+    if not may(user, action, tree):
+        raise PermissionDenied(f"You may not {action} in {tree.name}.")
+
+
+def visible_change(user: AbstractBaseUser | AnonymousUser, pk: int) -> ChangeRequest:
+    """The change request, or 404 where there is none that the person may see."""
+    changes = ChangeRequest.objects.select_related(
+        "release__tree", "release__base__tree", "author", "base_revision", "revision"
+    )
+    change = changes.filter(pk=pk).first()
+    if change is None or not may(user, "view", change.release.tree):
+        raise Http404
+    return change
+
+
+def put_into(form: BaseForm, error: PolicyError) -> None:
+    """Show a policy error at the field that it names; one of permission becomes a 403."""
+    if isinstance(error, Forbidden):
+        raise PermissionDenied(str(error)) from error
+    form.add_error(error.field if error.field in form.fields else None, str(error))
+    form.http_status = 409 if isinstance(error, Conflict) else 422  # type: ignore[attr-defined]
+
+
+def status_of(form: BaseForm) -> int:
+    """The HTTP status that a page showing this form answers with."""
+    if not form.is_bound or form.is_valid():
+        return 200
+    return int(getattr(form, "http_status", 422))

@@ -1,0 +1,98 @@
+"""Filters of lists, the same for pages and for the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters as filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from frontend.access import visible_trees
+from machines.models import Release, Tree
+from policy.document import DECLARABLE
+from policy.models import AuditEntry, ChangeRequest, Trial
+
+OUTCOMES = [(name, name) for name in (*DECLARABLE, "corrupt")]
+
+
+def _trees(request: Any) -> QuerySet[Tree]:
+    if request is None:  # the API's schema is generated without a request
+        return Tree.objects.none()
+    return Tree.objects.filter(pk__in=[tree.pk for tree in visible_trees(request.user)])
+
+
+class ChangeFilter(filters.FilterSet):
+    """Change requests by status (``open`` for all that are), tree, and whose they are."""
+
+    status = filters.ChoiceFilter(
+        label=_("Status"),
+        choices=[("open", _("open")), *ChangeRequest.Status.choices],
+        method="by_status",
+        empty_label=_("any status"),
+    )
+    tree = filters.ModelChoiceFilter(
+        label=_("Tree"),
+        field_name="release__tree",
+        queryset=_trees,
+        to_field_name="name",
+        empty_label=_("any tree"),
+    )
+    mine = filters.BooleanFilter(
+        label=_("Only mine"), method="by_author", widget=forms.CheckboxInput
+    )
+
+    class Meta:
+        model = ChangeRequest
+        fields: ClassVar[list[str]] = []
+
+    def by_status(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        if value == "open":
+            closed = (ChangeRequest.Status.PUBLISHED, ChangeRequest.Status.WITHDRAWN)
+            return rows.exclude(status__in=closed)
+        return rows.filter(status=value)
+
+    def by_author(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return rows.filter(author=self.request.user) if value else rows
+
+
+class TrialFilter(filters.FilterSet):
+    """Trials by outcome, state, a release on either side, and machine type."""
+
+    outcome = filters.ChoiceFilter(
+        label=_("Outcome"), choices=OUTCOMES, empty_label=_("any outcome")
+    )
+    state = filters.ChoiceFilter(
+        label=_("State"), choices=Trial.State.choices, empty_label=_("any state")
+    )
+    release = filters.ModelChoiceFilter(
+        label=_("Release"),
+        queryset=lambda request: Release.objects.filter(
+            tree__in=_trees(request)
+        ).select_related("tree"),
+        method="by_release",
+        empty_label=_("any release"),
+    )
+    machine_type = filters.CharFilter(label=_("Machine type"), lookup_expr="icontains")
+
+    class Meta:
+        model = Trial
+        fields: ClassVar[list[str]] = []
+
+    def by_release(self, rows: QuerySet[Any], name: str, value: Release) -> QuerySet[Any]:
+        return rows.filter(Q(source=value) | Q(destination=value))
+
+
+class AuditFilter(filters.FilterSet):
+    """Audit entries by person, by action, and by object."""
+
+    actor = filters.CharFilter(label=_("Person"))
+    action = filters.CharFilter(label=_("Action"), lookup_expr="icontains")
+    object_type = filters.CharFilter(label=_("Kind of object"))
+    object_id = filters.CharFilter(label=_("Object's number"))
+    q = filters.CharFilter(label=_("Object"), field_name="object_label", lookup_expr="icontains")
+
+    class Meta:
+        model = AuditEntry
+        fields: ClassVar[list[str]] = []

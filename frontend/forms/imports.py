@@ -1,0 +1,82 @@
+"""The form that takes a release's own files."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from frontend.forms.changes import ReleaseField
+from machines.emulator.catalogue import FILE_NAMES
+from machines.models import Release, Tree
+
+MAX_FILES = 20
+_CATALOGUE_FILE = re.compile(rf"^(?:{'|'.join(FILE_NAMES)})\.json(?:\.xz)?$")
+_SOURCE_FILE = re.compile(r"^[\w.+-]{1,200}\.(?:c|h|patch|diff)$")
+
+
+class _Files(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Several files at once, each within the limit of size."""
+
+    widget = _Files
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+        files = data if isinstance(data, list | tuple) else [data]
+        if len(files) > MAX_FILES:
+            raise ValidationError(_("At most %(limit)s files."), params={"limit": MAX_FILES})
+        return [self._one(item, initial) for item in files]
+
+    def _one(self, item: Any, initial: Any) -> UploadedFile:
+        found: UploadedFile = super().clean(item, initial)
+        name = found.name or ""
+        if not (_CATALOGUE_FILE.match(name) or _SOURCE_FILE.match(name)):
+            raise ValidationError(
+                _("“%(name)s” is none of vmstate, machines, types, properties, version or compat "
+                  "as .json or .json.xz, nor C source or a patch (.c .h .patch .diff)."),
+                params={"name": name[:80]},
+            )
+        if found.size is not None and found.size > settings.LOCKSTEP_MAX_UPLOAD:
+            raise ValidationError(
+                _("“%(name)s” is larger than %(limit)s MiB."),
+                params={"name": name, "limit": settings.LOCKSTEP_MAX_UPLOAD // 2**20},
+            )
+        return found
+
+
+class ImportForm(forms.Form):
+    """One release's files, and which release they are of."""
+
+    tree = forms.ModelChoiceField(
+        label=_("Tree"), queryset=Tree.objects.none(), to_field_name="name"
+    )
+    version = forms.CharField(
+        label=_("Version"), max_length=40, help_text=_("As people say it: 10.0, 9.2.")
+    )
+    base = ReleaseField(
+        label=_("Base release"),
+        queryset=Release.objects.none(),
+        required=False,
+        help_text=_("The upstream release that a downstream one stands on."),
+    )
+    files = FilesField(label=_("Files"))
+
+    def __init__(self, *args: Any, trees: Any, releases: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tree"].queryset = trees  # type: ignore[attr-defined]
+        self.fields["base"].queryset = releases  # type: ignore[attr-defined]
+
+    def clean_files(self) -> list[UploadedFile]:
+        files: list[UploadedFile] = self.cleaned_data["files"]
+        names = [item.name for item in files]
+        if len(set(names)) != len(names):
+            raise ValidationError(_("Two files have the same name."))
+        return files
