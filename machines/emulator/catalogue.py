@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ MAX_DESCRIPTION_DEPTH = 24
 MAX_FIELDS = 200_000
 MAX_DRIVERS = 20_000
 MAX_NAME_LENGTH = 255
+MAX_VALUE_LENGTH = 1000
+MAX_INHERITANCE_DEPTH = 64
+MAX_DEFAULT_DEPTH = 8
+MAX_COMPAT_ENTRIES = 500_000
+MAX_VERSION = 2**31 - 1  # a C int
 
 #: The files of a catalogue folder, each ``<name>.json`` or ``<name>.json.xz``.
 FILE_NAMES = ("vmstate", "machines", "types", "properties", "version", "compat")
@@ -184,6 +190,8 @@ def load_json(place: str, content: bytes) -> Any:
         raise CatalogueError(
             f"{place}:{error.lineno}:{error.colno}", f"is not JSON: {error.msg}"
         ) from error
+    except ValueError as error:  # a number of more digits than Python converts
+        raise CatalogueError(place, f"holds a number that is too long ({error})") from error
 
 
 def parse(documents: Mapping[str, Any]) -> Catalogue:
@@ -210,15 +218,74 @@ def _expect(condition: bool, place: str, problem: str) -> None:
 
 
 def _text(value: Any, place: str) -> str:
-    _expect(isinstance(value, str), place, f"should be a text, is {value!r:.60}")
-    _expect(0 < len(value) <= MAX_NAME_LENGTH, place, f"has {len(value)} characters")
-    return str(value)
+    if not isinstance(value, str):
+        raise CatalogueError(place, f"should be a text, is {_shown(value)}")
+    if not 0 < len(value) <= MAX_NAME_LENGTH:
+        raise CatalogueError(place, f"has {len(value)} characters")
+    _storable(value, place)
+    return value
+
+
+def _value(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise CatalogueError(place, f"should be a text, is {_shown(value)}")
+    if len(value) > MAX_VALUE_LENGTH:
+        raise CatalogueError(place, f"has {len(value)} characters")
+    _storable(value, place)
+    return value
+
+
+def _storable(text: str, place: str) -> None:
+    """Refuse what neither UTF-8 nor a database holds: NUL, and half a surrogate pair."""
+    if text.isascii():
+        _expect("\0" not in text, place, "holds a NUL character")
+        return
+    bad = next((char for char in text if char == "\0" or "\ud800" <= char <= "\udfff"), None)
+    _expect(bad is None, place, "holds a character that is none")
+
+
+def _shortened(value: Any, place: str, length: int = MAX_NAME_LENGTH) -> str:
+    """A text that is only shown, so that a longer one loses its end."""
+    text = str(value or "")[:length]
+    _storable(text, place)
+    return text
+
+
+def _default(value: Any, place: str, depth: int = 0) -> Any:
+    """A property's default: any JSON value of reasonable depth."""
+    _expect(depth <= MAX_DEFAULT_DEPTH, place, f"nests deeper than {MAX_DEFAULT_DEPTH}")
+    if isinstance(value, str):
+        _storable(value, place)
+    elif isinstance(value, list):
+        for item in value:
+            _default(item, place, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _expect(isinstance(key, str), place, "should be a JSON value")
+            _default(key, place, depth + 1)
+            _default(item, place, depth + 1)
+    elif isinstance(value, float):
+        _expect(math.isfinite(value), place, f"should be a JSON value, is {value}")
+    else:
+        _expect(value is None or isinstance(value, int), place, "should be a JSON value")
+        _expect(value is None or abs(value) < 2**64, place, "is a number beyond 64 bits")
+    return value
 
 
 def _integer(value: Any, place: str, *, low: int = 0, high: int = 2**32) -> int:
     valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    _expect(valid, place, f"should be a whole number from {low} to {high}, is {value!r:.60}")
+    if not valid:
+        problem = f"should be a whole number from {low} to {high}"
+        raise CatalogueError(place, f"{problem}, is {_shown(value)}")
     return int(value)
+
+
+def _shown(value: Any) -> str:
+    """A short form of any value for a message; a huge number has none."""
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
 
 
 def _parse_version(document: Any) -> tuple[str, str]:
@@ -234,7 +301,7 @@ def _parse_version(document: Any) -> tuple[str, str]:
         _integer(document["qemu"].get(key), f"{place}: qemu.{key}")
         for key in ("major", "minor", "micro")
     ]
-    return ".".join(map(str, numbers)), str(document.get("package", ""))[:MAX_NAME_LENGTH]
+    return ".".join(map(str, numbers)), _shortened(document.get("package"), f"{place}: package")
 
 
 def _parse_types(document: Any) -> dict[str, str | None]:
@@ -248,7 +315,25 @@ def _parse_types(document: Any) -> dict[str, str | None]:
         types[_text(entry.get("name"), f"{place}.name")] = (
             None if parent is None else _text(parent, f"{place}.parent")
         )
+    _check_ancestry(types)
     return types
+
+
+def _check_ancestry(types: Mapping[str, str | None]) -> None:
+    """Every type must reach a root: no circle, no chain beyond :data:`MAX_INHERITANCE_DEPTH`."""
+    rooted: set[str] = set()
+    for name in types:
+        chain: list[str] = []
+        ancestor: str | None = name
+        while ancestor is not None and ancestor not in rooted:
+            chain.append(ancestor)
+            _expect(
+                len(chain) <= MAX_INHERITANCE_DEPTH,
+                f"types: {name}",
+                f"is its own ancestor, or has more than {MAX_INHERITANCE_DEPTH}",
+            )
+            ancestor = types.get(ancestor)
+        rooted.update(chain)
 
 
 def _parse_properties(
@@ -262,20 +347,26 @@ def _parse_properties(
         place = f"properties.{driver}"
         _text(driver, place)
         if isinstance(listed, dict) and "error" in listed:
-            unreadable[driver] = str(listed["error"])[:1000]
+            unreadable[driver] = _shortened(listed["error"], place, MAX_VALUE_LENGTH) or "unknown"
             continue
-        _expect(isinstance(listed, list), place, "should be a list of properties")
-        declared[driver] = {}
-        for number, entry in enumerate(listed):
-            _expect(isinstance(entry, dict), f"{place}[{number}]", "should be an object")
-            info = PropertyInfo(
-                name=_text(entry.get("name"), f"{place}[{number}].name"),
-                type=_text(entry.get("type"), f"{place}[{number}].type"),
-                default=entry.get("default-value"),
-                description=str(entry.get("description") or "")[:1000],
-            )
-            declared[driver][info.name] = info
+        declared[driver] = _parse_property_list(listed, place)
     return declared, unreadable
+
+
+def _parse_property_list(listed: Any, place: str) -> dict[str, PropertyInfo]:
+    _expect(isinstance(listed, list), place, "should be a list of properties")
+    infos = {}
+    for number, entry in enumerate(listed):
+        here = f"{place}[{number}]"
+        _expect(isinstance(entry, dict), here, "should be an object")
+        info = PropertyInfo(
+            name=_text(entry.get("name"), here),
+            type=_text(entry.get("type"), here),
+            default=_default(entry.get("default-value"), here),
+            description=_shortened(entry.get("description"), here, MAX_VALUE_LENGTH),
+        )
+        infos[info.name] = info
+    return infos
 
 
 def hoist_properties(
@@ -326,7 +417,7 @@ def _parse_dump(document: Any) -> dict[str, Description]:
     for driver, entry in document.items():
         if driver == "vmschkmachine":  # names the machine that dumped, says nothing of devices
             continue
-        place = f"vmstate.{driver}"
+        place = f"vmstate.{_text(driver, 'vmstate')}"
         _expect(isinstance(entry, dict), place, "should be an object")
         if "Description" in entry:
             descriptions[driver] = _parse_description(entry["Description"], place, 0, budget)
@@ -342,12 +433,12 @@ def _parse_description(document: Any, place: str, depth: int, budget: list[int])
     _expect(isinstance(subsections, list), f"{place}.Subsections", "should be a list")
     budget[0] -= len(fields) + len(subsections)
     _expect(budget[0] >= 0, place, f"the dump has more than {MAX_FIELDS} fields")
-    version = _integer(document.get("version_id", 0), f"{place}.version_id")
+    version = _integer(document.get("version_id", 0), f"{place}.version_id", high=MAX_VERSION)
     return Description(
         name=_text(document.get("name"), f"{place}.name"),
         version_id=version,
         minimum_version_id=_integer(
-            document.get("minimum_version_id", 0), f"{place}.minimum_version_id"
+            document.get("minimum_version_id", 0), f"{place}.minimum_version_id", high=MAX_VERSION
         ),
         fields=tuple(
             _parse_field(entry, f"{place}.Fields[{number}]", depth, budget)
@@ -369,7 +460,7 @@ def _parse_field(document: Any, place: str, depth: int, budget: list[int]) -> Fi
     return Field(
         name=_text(document.get("field"), f"{place}.field"),
         size=_integer(document.get("size", 0), f"{place}.size"),
-        version_id=_integer(document.get("version_id", 0), f"{place}.version_id"),
+        version_id=_integer(document.get("version_id", 0), f"{place}.version_id", high=MAX_VERSION),
         count=None if count is None else _integer(count, f"{place}.num"),
         conditional=conditional,
         struct=None
@@ -389,6 +480,7 @@ def _parse_machines(
     _expect(isinstance(document, list), "machines", "should be the answer to query-machines")
     _expect(len(document) <= MAX_DRIVERS, "machines", f"has more than {MAX_DRIVERS} entries")
     machines = {}
+    entries = 0
     for number, entry in enumerate(document):
         place = f"machines[{number}]"
         _expect(isinstance(entry, dict), place, "should be an object")
@@ -404,12 +496,14 @@ def _parse_machines(
         else:
             compat = compose(name, arrays)
             source = "arrays" if compat else ""
+        entries += len(compat)
+        _expect(entries <= MAX_COMPAT_ENTRIES, place, "the machine types have too many entries")
         machines[name] = MachineType(
             name=name,
-            alias=str(entry.get("alias", ""))[:MAX_NAME_LENGTH],
+            alias=_shortened(entry.get("alias"), f"{place}.alias"),
             deprecated=entry.get("deprecated") is True,
             is_default=entry.get("is-default") is True,
-            default_cpu_type=str(entry.get("default-cpu-type", ""))[:MAX_NAME_LENGTH],
+            default_cpu_type=_shortened(entry.get("default-cpu-type"), f"{place}.default-cpu-type"),
             compat=compat,
             compat_source=source,
         )
@@ -421,7 +515,7 @@ def _parse_compat_prop(entry: Any, place: str) -> CompatProperty:
     return CompatProperty(
         driver=_text(entry.get("qom-type"), f"{place}.qom-type"),
         property=_text(entry.get("property"), f"{place}.property"),
-        value=str(entry.get("value", "")),
+        value=_value(entry.get("value", ""), f"{place}.value"),
     )
 
 
@@ -441,7 +535,12 @@ def _parse_arrays(
                 "should be [driver, property, value]",
             )
         arrays[name] = tuple(
-            CompatProperty(driver_name(driver, types), prop, value, name)
+            CompatProperty(
+                _text(driver_name(_text(driver, place), types), place),
+                _text(prop, place),
+                _value(value, place),
+                name,
+            )
             for driver, prop, value in entries
         )
     return arrays
@@ -482,6 +581,204 @@ def _macro_type(word: str, types: Mapping[str, str | None]) -> str:
         if candidate in types:
             return candidate
     return guess if not types else word
+
+
+# --- The stored form ------------------------------------------------------------------------------
+
+#: Raised when the stored form changes; :func:`load` reads this one.
+FORMAT = 1
+
+
+def dump(catalogue: Catalogue) -> dict[str, Any]:
+    """The catalogue as one JSON document, from which :func:`load` restores an equal one.
+
+    Descriptions and property lists keep the form in which QEMU prints them, the latter at the
+    type that declares them; a compat entry is ``[driver, property, value]`` or, where it came
+    from an array that is not its container, ``[driver, property, value, array]``. Two equal
+    catalogues give equal documents, and with sorted keys the same text.
+    """
+    return {
+        "format": FORMAT,
+        "version": catalogue.version,
+        "package": catalogue.package,
+        "types": dict(catalogue.types),
+        "descriptions": {
+            driver: description_to_json(description)
+            for driver, description in catalogue.descriptions.items()
+        },
+        "properties": {
+            name: [_dump_property(infos[key]) for key in sorted(infos)]
+            for name, infos in catalogue.properties.items()
+        },
+        "unreadable": dict(catalogue.unreadable),
+        "machine_types": {
+            name: _dump_machine_type(machine_type)
+            for name, machine_type in catalogue.machine_types.items()
+        },
+        "arrays": {
+            name: [_dump_entry(entry, name) for entry in entries]
+            for name, entries in catalogue.arrays.items()
+        },
+    }
+
+
+def description_to_json(description: Description) -> dict[str, Any]:
+    """A description in the form of ``-dump-vmstate``: the opposite of :func:`parse_description`."""
+    document: dict[str, Any] = {
+        "name": description.name,
+        "version_id": description.version_id,
+        "minimum_version_id": description.minimum_version_id,
+    }
+    if description.fields:
+        document["Fields"] = [_dump_field(item) for item in description.fields]
+    if description.subsections:
+        document["Subsections"] = [description_to_json(item) for item in description.subsections]
+    return document
+
+
+def _dump_field(item: Field) -> dict[str, Any]:
+    document: dict[str, Any] = {"field": item.name, "size": item.size}
+    if item.version_id:
+        document["version_id"] = item.version_id
+    if item.count is not None:
+        document["num"] = item.count
+    if item.conditional:
+        document["field_exists"] = True
+    if item.struct is not None:
+        document["Description"] = description_to_json(item.struct)
+    return document
+
+
+def _dump_property(info: PropertyInfo) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": info.name, "type": info.type}
+    if info.default is not None:
+        document["default-value"] = info.default
+    if info.description:
+        document["description"] = info.description
+    return document
+
+
+def _dump_machine_type(machine_type: MachineType) -> dict[str, Any]:
+    return {
+        "alias": machine_type.alias,
+        "deprecated": machine_type.deprecated,
+        "is_default": machine_type.is_default,
+        "default_cpu_type": machine_type.default_cpu_type,
+        "compat_source": machine_type.compat_source,
+        "compat": [_dump_entry(entry, "") for entry in machine_type.compat],
+    }
+
+
+def _dump_entry(entry: CompatProperty, container: str) -> list[str]:
+    short = [entry.driver, entry.property, entry.value]
+    return short if entry.array == container else [*short, entry.array]
+
+
+def load(document: Any) -> Catalogue:
+    """The catalogue that :func:`dump` wrote. Raises :class:`CatalogueError`."""
+    _expect(isinstance(document, dict), "catalogue", "should be an object")
+    _expect(document.get("format") == FORMAT, "format", f"should be {FORMAT}")
+    types = _load_types(_mapping(document, "types"))
+    budget = [MAX_FIELDS]
+    return Catalogue(
+        version=_shortened(document.get("version"), "version"),
+        package=_shortened(document.get("package"), "package"),
+        types=types,
+        descriptions={
+            driver: _parse_description(entry, f"descriptions.{driver}", 0, budget)
+            for driver, entry in _mapping(document, "descriptions").items()
+        },
+        properties={
+            driver: _parse_property_list(listed, f"properties.{driver}")
+            for driver, listed in _mapping(document, "properties").items()
+        },
+        unreadable={
+            driver: _value(error, f"unreadable.{driver}")
+            for driver, error in _mapping(document, "unreadable").items()
+        },
+        machine_types=_load_machine_types(_mapping(document, "machine_types")),
+        arrays={
+            name: _load_entries(entries, f"arrays.{name}", name)
+            for name, entries in _mapping(document, "arrays").items()
+        },
+    )
+
+
+def _mapping(document: dict[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key, {})
+    _expect(isinstance(value, dict), key, "should be an object")
+    _expect(len(value) <= MAX_DRIVERS, key, f"has more than {MAX_DRIVERS} entries")
+    for name in value:
+        _text(name, key)
+    return dict(value)
+
+
+def _load_types(document: dict[str, Any]) -> dict[str, str | None]:
+    types = {
+        name: None if parent is None else _text(parent, f"types.{name}")
+        for name, parent in document.items()
+    }
+    _check_ancestry(types)
+    return types
+
+
+def _load_machine_types(document: dict[str, Any]) -> dict[str, MachineType]:
+    machine_types = {}
+    entries = 0
+    for name, entry in document.items():
+        place = f"machine_types.{name}"
+        _expect(isinstance(entry, dict), place, "should be an object")
+        compat = _load_entries(entry.get("compat", []), f"{place}.compat", "")
+        entries += len(compat)
+        _expect(entries <= MAX_COMPAT_ENTRIES, place, "the machine types have too many entries")
+        machine_types[name] = MachineType(
+            name=name,
+            alias=_shortened(entry.get("alias"), place),
+            deprecated=entry.get("deprecated") is True,
+            is_default=entry.get("is_default") is True,
+            default_cpu_type=_shortened(entry.get("default_cpu_type"), place),
+            compat=compat,
+            compat_source=_shortened(entry.get("compat_source"), place, 40),
+        )
+    return machine_types
+
+
+def _load_entries(entries: Any, place: str, container: str) -> tuple[CompatProperty, ...]:
+    _expect(isinstance(entries, list), place, "should be a list of entries")
+    _expect(len(entries) <= MAX_COMPAT_ENTRIES, place, "has too many entries")
+    loaded = []
+    for entry in entries:
+        _expect(isinstance(entry, list) and len(entry) in {3, 4}, place, "has a malformed entry")
+        array = _value(entry[3], place) if len(entry) == 4 else container
+        loaded.append(
+            CompatProperty(
+                _text(entry[0], place), _text(entry[1], place), _value(entry[2], place), array
+            )
+        )
+    return tuple(loaded)
+
+
+# --- A downstream on its base ---------------------------------------------------------------------
+
+
+def overlay(base: Catalogue, own: Catalogue) -> Catalogue:
+    """A downstream's effective catalogue: what it tells of itself, and its base for the rest.
+
+    A downstream that ships only its compat arrays has its base's device types, properties and
+    sections, but none of its base's machine types: these follow from its own names and arrays.
+    """
+    tells_machine_types = bool(own.machine_types or own.arrays)
+    tells_properties = bool(own.properties or own.unreadable)
+    return Catalogue(
+        version=own.version or base.version,
+        package=own.package or base.package,
+        types=own.types or base.types,
+        descriptions=own.descriptions or base.descriptions,
+        properties=own.properties if tells_properties else base.properties,
+        unreadable=own.unreadable if tells_properties else base.unreadable,
+        machine_types=own.machine_types if tells_machine_types else base.machine_types,
+        arrays={**base.arrays, **own.arrays},
+    )
 
 
 # --- Composition of machine types from the arrays of the C sources -------------------------------
