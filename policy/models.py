@@ -114,6 +114,8 @@ class ChangeRequest(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="change_requests"
     )
+    #: Everyone who edited the content: none of them may approve it, nor may the author.
+    editors = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", editable=False)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.DRAFT, editable=False
     )

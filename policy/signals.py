@@ -1,0 +1,13 @@
+"""What the policy asks the workers for. It knows no worker: whoever runs them connects here."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+#: Trials wait to be run. Arguments: ``change`` (ChangeRequest), ``trials`` (list of Trial, state
+#: queued), ``user`` (who asked). Sent inside the transaction: enqueue on commit.
+trials_required = Signal()
+
+#: A revision was published and has no bundle yet. Arguments: ``revision``, ``user``. Sent inside
+#: the transaction: enqueue on commit.
+bundle_required = Signal()
