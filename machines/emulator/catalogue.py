@@ -787,6 +787,45 @@ _VERSION = r"(\d+)[._](\d+)(?:[._](\d+))?"
 _MACHINE_NAME = re.compile(rf"^(?P<board>pc(?:-q35|-i440fx)?)-(?P<line>[a-z]*){_VERSION}$")
 
 
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineName:
+    """What an x86 machine type's name tells: ``pc-q35-rhel9.2.0`` is board, line and version."""
+
+    name: str
+    board: str
+    line: str
+    version: Version
+
+
+def machine_name(name: str) -> MachineName | None:
+    """Read a machine type's name; None where it follows no scheme."""
+    match = _MACHINE_NAME.match(name)
+    return MachineName(name, match["board"], match["line"], _version(match)) if match else None
+
+
+def common_arrays(machine: MachineName, arrays: Mapping[str, object]) -> tuple[str, ...]:
+    """The arrays that every machine type of this board and line applies, in order."""
+    names = [f"pc_{machine.line}_compat"] if machine.line else []
+    names.append(f"{machine.board.replace('-', '_')}_compat_defaults")
+    return tuple(name for name in names if name in arrays)
+
+
+def dated_arrays(line: str, arrays: Mapping[str, object]) -> list[tuple[Version, tuple[str, ...]]]:
+    """The arrays of a line per version, the newest version first, each in order of application.
+
+    A machine type of version *v* applies those of every version ≥ *v*.
+    """
+    dated: dict[Version, list[str]] = {}
+    for pattern in _array_patterns(line):  # the board-independent ones come first
+        for name in arrays:
+            if found := re.match(pattern, name):
+                dated.setdefault(_version(found), []).append(name)
+    return [(version, tuple(dated[version])) for version in sorted(dated, reverse=True)]
+
+
 def compose(
     machine: str, arrays: Mapping[str, tuple[CompatProperty, ...]]
 ) -> tuple[CompatProperty, ...]:
@@ -797,22 +836,14 @@ def compose(
     line (``pc-q35-rhel9.2.0``) begins with its ``pc_<line>_compat`` and has the arrays
     ``hw_compat_<line>_*`` and ``pc_<line>_*_compat``. Empty where the name follows no such scheme.
     """
-    match = _MACHINE_NAME.match(machine)
-    if match is None:
+    named = machine_name(machine)
+    if named is None:
         return ()
-    version = _version(match)
-    common = f"pc_{match['line']}_compat" if match["line"] else ""
-    entries = list(arrays.get(common, ()))
-    entries += arrays.get(f"{match['board'].replace('-', '_')}_compat_defaults", ())
-    dated = [
-        (dated_as, order, name)
-        for name in arrays
-        for order, pattern in enumerate(_array_patterns(match["line"]))
-        if (found := re.match(pattern, name)) and (dated_as := _version(found)) >= version
-    ]
-    for _, _, name in sorted(dated, key=lambda item: ([-part for part in item[0]], item[1])):
-        entries += arrays[name]
-    return tuple(entries)
+    applied = list(common_arrays(named, arrays))
+    for version, names in dated_arrays(named.line, arrays):
+        if version >= named.version:
+            applied += names
+    return tuple(entry for name in applied for entry in arrays[name])
 
 
 def _array_patterns(line: str) -> tuple[str, str]:
@@ -821,7 +852,7 @@ def _array_patterns(line: str) -> tuple[str, str]:
     return rf"^hw_compat_{line}_{_VERSION}$", rf"^pc_{line}_{_VERSION}_compat$"
 
 
-def _version(match: re.Match[str]) -> tuple[int, int]:
+def _version(match: re.Match[str]) -> Version:
     # Arrays are named by major and minor; a third number of a machine type (4.0.1) has none.
     numbers = [int(group) for group in match.groups()[-3:] if group is not None]
     return numbers[0], numbers[1]
