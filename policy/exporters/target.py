@@ -1,0 +1,77 @@
+"""What a property set is for: the emulator of this project takes all of it, QEMU not.
+
+QEMU has no ``vmstate-blacklist`` properties, and ends with an error (``Property
+'e1000e.migrate-timadj' not found``) where a device is set a property that it has not. It complains
+of a ``-global`` for a type that it does not know (``qdev_prop_check_globals`` in
+hw/core/qdev-properties.c), but not of one in a compat array, and arrays also set properties of
+objects that are no devices. What is left out for QEMU is listed, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.qdev import properties_of
+from policy.exporters import is_blacklist
+
+#: The formats that leave a property out: all of them, or those for the command line.
+Scope = Literal["all", "command-line"]
+#: ``device-list-properties`` keeps quiet about properties of this name (qom/qom-qmp-cmds.c).
+_UNLISTED = "legacy-"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A property that QEMU is not given."""
+
+    driver: str
+    property: str
+    scope: Scope
+    reason: str
+
+
+def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tuple[LeftOut, ...]:
+    """The properties of a set that this release's QEMU does not take, each once, in order."""
+    found: dict[tuple[str, str], LeftOut] = {}
+    children = _children(catalogue.types)
+    for item in properties:
+        key = (item.driver, item.property)
+        if key in found:
+            continue
+        if is_blacklist(item):
+            found[key] = LeftOut(*key, "all", "a bitmap, which QEMU has no property for")
+        elif item.driver not in catalogue.types:
+            # In C it waits for a type that may be loaded later, or for an object that is no device.
+            found[key] = LeftOut(*key, "command-line", "the release has no such device type")
+        elif lacking := _lacking(catalogue, children, item):
+            found[key] = LeftOut(*key, "all", f"{lacking} has no such property in the release")
+    return tuple(found.values())
+
+
+def _children(types: Mapping[str, str | None]) -> dict[str, list[str]]:
+    children: dict[str, list[str]] = {}
+    for name, parent in types.items():
+        if parent is not None:
+            children.setdefault(parent, []).append(name)
+    return children
+
+
+def _lacking(catalogue: Catalogue, children: Mapping[str, list[str]], item: CompatProperty) -> str:
+    """The first type below the driver that is known not to have the property; empty if none."""
+    if item.property.startswith(_UNLISTED):
+        return ""
+    below = [item.driver]
+    for name in below:
+        below += children.get(name, ())
+        known = properties_of(catalogue, name)
+        if item.property not in known and _is_listed(catalogue, children, name):
+            return name
+    return ""
+
+
+def _is_listed(catalogue: Catalogue, children: Mapping[str, list[str]], name: str) -> bool:
+    """Did QEMU list the type's properties? It lists those of concrete types only."""
+    return not children.get(name) and name not in catalogue.unreadable
