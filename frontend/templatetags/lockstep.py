@@ -1,0 +1,135 @@
+"""What templates need beside Django's own: outcomes and states in words, addresses, controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms, template
+from django.forms import BoundField
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from frontend.addresses import release_address
+from machines.models import Release
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a state is shown: never by colour alone."""
+
+    name: str
+    symbol: str
+    word: str | Promise
+    tone: str = "grey"
+
+
+OUTCOMES = {
+    mark.name: mark
+    for mark in (
+        Mark("correct", "✓", _("correct")),
+        Mark("degraded", "◐", _("degraded")),
+        Mark("corrupt", "!", _("corrupt")),
+        Mark("refused", "✕", _("refused")),
+        Mark("not-run", "○", _("not run")),
+        Mark("running", "…", _("running")),
+        Mark("could-not-run", "⚠", _("could not run")),
+    )
+}
+_STATUSES = {
+    mark.name: mark
+    for mark in (
+        Mark("draft", "✎", _("draft"), "outline"),
+        Mark("submitted", "◔", _("in review"), "violet"),
+        Mark("changes-requested", "↺", _("changes requested"), "amber"),
+        Mark("approved", "✓", _("approved"), "blue"),
+        Mark("published", "●", _("published"), "teal"),
+        Mark("withdrawn", "✕", _("withdrawn"), "grey"),
+        Mark("queued", "○", _("waiting"), "outline"),
+        Mark("running", "…", _("running"), "violet"),
+        Mark("done", "✓", _("done"), "blue"),
+        Mark("failed", "✕", _("failed"), "red"),
+        Mark("quarantined", "⚠", _("given up"), "red"),
+        Mark("cancelled", "✕", _("cancelled"), "grey"),
+    )
+}
+#: Other names under which a trial's state reaches a template.
+_ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
+
+
+@register.simple_tag
+def outcome_of(outcome: str) -> Mark:
+    """The mark of a trial's outcome, or of why it has none yet."""
+    name = _ALIASES.get(outcome or "", outcome)
+    return OUTCOMES.get(name, Mark(name, "?", name))
+
+
+@register.simple_tag
+def status_of(status: str) -> Mark:
+    """The mark of a change request's or a job's status."""
+    return _STATUSES.get(status, Mark(status, "?", status))
+
+
+@register.filter
+def relative(time: datetime | None) -> str:
+    """``3 hours ago``; only the largest unit, which is what one wants to know in a list."""
+    if time is None:
+        return ""
+    if abs((timezone.now() - time).total_seconds()) < 60:
+        return str(_("just now"))
+    if time > timezone.now():
+        return str(_("in %s") % timesince(timezone.now(), time, depth=1))
+    return str(_("%s ago") % timesince(time, depth=1))
+
+
+@register.simple_tag(takes_context=True)
+def release_url(
+    context: template.Context, name: str, release: Release, item: str = "", **query: Any
+) -> str:
+    """The address of a release's page; it stays within the change request that is being edited.
+
+    ``item`` is a machine type's or a device's name. The change request comes from the scope in
+    the context and is only kept for its own release.
+    """
+    scope = context.get("scope")
+    change = getattr(scope, "change", None)
+    if change is not None and change.release_id == release.pk:
+        query.setdefault("change", change.pk)
+    return release_address(name, release, item, **query)
+
+
+@register.simple_tag(takes_context=True)
+def editing_change(context: template.Context) -> Any:
+    """The change request that edits on this page go into: the view's, else the scope's."""
+    return context.get("editing") or getattr(context.get("scope"), "change", None)
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """The field's widget with the framework's classes, and marked where it has an error."""
+    widget = field.field.widget
+    base = "form-control"
+    if isinstance(widget, forms.CheckboxInput):
+        base = "form-check-input"
+    elif isinstance(widget, forms.Select):
+        base = "form-select"
+    own = widget.attrs.get("class", "")
+    classes = f"{own} {base}{' is-invalid' if field.errors else ''}".strip()
+    return field.as_widget(attrs={"class": classes})
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    return isinstance(field.field.widget, forms.CheckboxInput)
+
+
+@register.filter
+def short(digest: str) -> str:
+    """The first digits of a SHA-256."""
+    return digest[:12]
