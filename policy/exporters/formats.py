@@ -17,6 +17,23 @@ FORMATS: dict[str, Exporter] = {
 }
 
 
+#: Which left-out properties a format leaves out (see policy.exporters.target).
+SCOPES: dict[str, frozenset[str]] = {
+    GLOBALS: frozenset({"all", "command-line"}),
+    READCONFIG: frozenset({"all", "command-line"}),
+    C_ARRAY: frozenset({"all"}),
+}
+
+
+def export(
+    filename: str, machine_type: str, properties: Sequence[CompatProperty], name: str
+) -> str:
+    """The text of one of :data:`FORMATS`; ``name`` is the C array's."""
+    if filename == C_ARRAY:
+        return c_array.export(machine_type, properties, name)
+    return FORMATS[filename](machine_type, properties)
+
+
 def problems(properties: Sequence[CompatProperty]) -> list[str]:
     """Why a property set cannot be exported in every format; empty where it can."""
     found: dict[str, None] = {}

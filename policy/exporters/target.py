@@ -9,7 +9,7 @@ objects that are no devices. What is left out for QEMU is listed, with the reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +49,36 @@ def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tupl
         elif lacking := _lacking(catalogue, children, item):
             found[key] = LeftOut(*key, "all", f"{lacking} has no such property in the release")
     return tuple(found.values())
+
+
+def bitmaps(properties: Iterable[CompatProperty]) -> tuple[LeftOut, ...]:
+    """Only what no QEMU takes, whatever the release."""
+    return left_out(Catalogue(""), (item for item in properties if is_blacklist(item)))
+
+
+def without(
+    properties: Iterable[CompatProperty], left: Iterable[LeftOut], scopes: Container[str]
+) -> tuple[CompatProperty, ...]:
+    """The properties that remain in a format that leaves out these scopes."""
+    gone = {(item.driver, item.property) for item in left if item.scope in scopes}
+    return tuple(item for item in properties if (item.driver, item.property) not in gone)
+
+
+def report(left: Mapping[str, Sequence[LeftOut]]) -> str:
+    """``LEFT_OUT.md``: by machine type, what QEMU is not given and why."""
+    lines = ["# Properties that QEMU is not given", ""]
+    for machine_type, listed in left.items():
+        if not listed:
+            continue
+        lines += [f"## {machine_type}", "", "| property | left out of | because |"]
+        lines += ["| --- | --- | --- |"]
+        for item in listed:
+            where = "all files" if item.scope == "all" else "globals.args, compat.cfg"
+            lines.append(f"| {item.driver}.{item.property} | {where} | {item.reason} |")
+        lines.append("")
+    if len(lines) == 2:
+        lines += ["None: QEMU takes every property of every machine type.", ""]
+    return "\n".join(lines)
 
 
 def _children(types: Mapping[str, str | None]) -> dict[str, list[str]]:
