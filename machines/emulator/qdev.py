@@ -133,7 +133,7 @@ def resolve(catalogue: Catalogue, driver: str, globals: Sequence[Global]) -> dic
             resolved[info.name] = Resolved(
                 info.name, info.type, default, default, "default", "type default", type_name
             )
-    for name, entries in _entries_by_property(lineage, globals).items():
+    for name, entries in entries_by_property(lineage, globals).items():
         winner = entries[-1]
         known = resolved.get(name)
         resolved[name] = Resolved(
@@ -157,7 +157,7 @@ def effective_value(
     None where no entry sets it and the release does not tell the default.
     """
     lineage = ancestors(catalogue, driver)
-    entries = _entries_by_property(
+    entries = entries_by_property(
         lineage, [entry for entry in globals if entry.property == name]
     ).get(name)
     if entries:
@@ -176,10 +176,10 @@ def has_property(catalogue: Catalogue, driver: str, name: str) -> bool:
     )
 
 
-def _entries_by_property(
-    lineage: tuple[str, ...], globals: Sequence[Global]
+def entries_by_property(
+    lineage: Sequence[str], globals: Sequence[Global]
 ) -> dict[str, list[Global]]:
-    """The entries that apply to the lineage, per property, the winning one last."""
+    """The entries that apply to a driver with these ancestors, per property, the winner last."""
     members = set(lineage)
     applying: dict[str, list[Global]] = {}
     for entry in globals:
