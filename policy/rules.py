@@ -1,0 +1,318 @@
+"""The rules of a policy: what follows from a downstream's decisions. Pure, over plain data.
+
+    decision                            consequence
+    backports                           :func:`effective_catalogue`, :func:`features_of`
+    machine types and their entries     :func:`globals_of`
+    overrides against the default       :func:`device_bitmaps`, :func:`blacklist_properties`
+    declared migrations                 :func:`required_trials`
+    all of these                        :func:`side`, one end of a trial migration
+
+A policy of None is a release that decides nothing: its catalogue says all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from machines.emulator import machine, qdev
+from machines.emulator.catalogue import (
+    Catalogue,
+    CompatProperty,
+    Description,
+    MachineType,
+    PropertyInfo,
+    parse_description,
+)
+from machines.emulator.features import FeatureSpec, Gate
+from policy import bitmaps
+from policy.bitmaps import SectionBitmap
+from policy.document import Backport, Graft, Policy
+
+
+class StateLike(Protocol):
+    """Whatever has a release's policy and its catalogue: :class:`policy.state.State`."""
+
+    @property
+    def policy(self) -> Policy | None: ...
+    @property
+    def catalogue(self) -> Catalogue: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredTrial:
+    """A trial that a declared migration asks for, and the outcome that it promises."""
+
+    source: str
+    destination: str
+    machine_type: str
+    expected: str
+
+
+# --- What a backport does to the catalogue --------------------------------------------------------
+
+
+def effective_catalogue(catalogue: Catalogue, backports: Iterable[Backport]) -> Catalogue:
+    """The release's own catalogue: its base's, with what its backports bring along.
+
+    A graft gives a section its layout and keeps the subsections that it does not name itself; a
+    graft whose path leads below another section becomes that one's subsection. A gate that the
+    base does not know becomes a property whose default switches the feature on.
+    """
+    backports = tuple(backports)
+    if not backports:
+        return catalogue
+    descriptions = dict(catalogue.descriptions)
+    properties = {name: dict(infos) for name, infos in catalogue.properties.items()}
+    for backport in backports:
+        for graft in backport.grafts:
+            for device in _grafted_devices(catalogue, backport.feature.device, graft):
+                descriptions[device] = _grafted(descriptions.get(device), graft)
+        gate = backport.feature.gate
+        if gate is not None and not qdev.has_property(catalogue, gate.driver, gate.property):
+            properties.setdefault(gate.driver, {})[gate.property] = _gate_property(gate)
+    return replace(catalogue, descriptions=descriptions, properties=properties)
+
+
+def _grafted_devices(catalogue: Catalogue, device: str, graft: Graft) -> Iterator[str]:
+    """The device itself, and those of its descendants that have the same main section."""
+    main = graft.section.partition("/")[0]
+    if device in catalogue.descriptions or device not in catalogue.types:
+        yield device
+    for name, description in catalogue.descriptions.items():
+        inherits = name != device and device in qdev.ancestors(catalogue, name)
+        if inherits and description.name == main:
+            yield name
+
+
+def _grafted(present: Description | None, graft: Graft) -> Description:
+    new = parse_description(graft.description, f"graft of {graft.section}")
+    parent = graft.section.removesuffix(new.name).removesuffix("/")
+    if not parent:
+        return _with_subsections_of(new, present)
+    # A section that nothing describes yet comes into being empty, to hold its subsection.
+    main = present if present is not None else Description(parent, 1, 1)
+    paths = {section.path for section in bitmaps.sections_of(main)}
+    return _graft_below(main, main.name, parent if parent in paths else main.name, new)
+
+
+def _with_subsections_of(new: Description, present: Description | None) -> Description:
+    named = {item.name for item in new.subsections}
+    kept = present.subsections if present is not None else ()
+    return replace(
+        new, subsections=(*(item for item in kept if item.name not in named), *new.subsections)
+    )
+
+
+def _graft_below(section: Description, path: str, parent: str, new: Description) -> Description:
+    """The section with ``new`` among the subsections of the one whose path is ``parent``."""
+    if path != parent:
+        return replace(
+            section,
+            subsections=tuple(
+                _graft_below(item, f"{path}/{item.name}", parent, new)
+                for item in section.subsections
+            ),
+        )
+    present = next((item for item in section.subsections if item.name == new.name), None)
+    grafted = _with_subsections_of(new, present)
+    if present is None:
+        return replace(section, subsections=(*section.subsections, grafted))
+    return replace(
+        section,
+        subsections=tuple(grafted if item is present else item for item in section.subsections),
+    )
+
+
+def _gate_property(gate: Gate) -> PropertyInfo:
+    if gate.on.lower() in {"on", "off", "true", "false", "yes", "no"}:
+        return PropertyInfo(gate.property, "bool", gate.on.lower() in {"on", "true", "yes"})
+    return PropertyInfo(gate.property, "str", gate.on)
+
+
+def policy_catalogue(base: Catalogue, policy: Policy) -> Catalogue:
+    """The catalogue of the release as the policy leaves it: grafts, and its own machine types."""
+    catalogue = effective_catalogue(base, policy.backports)
+    if not policy.machine_types:
+        return catalogue
+    own = {}
+    for item in policy.machine_types:
+        known = base.machine_types.get(item.name, MachineType(item.name))
+        own[item.name] = replace(known, compat=policy.resolved(item.name), compat_source="policy")
+    return replace(catalogue, machine_types=own)
+
+
+# --- Machine types and what they set --------------------------------------------------------------
+
+
+def machine_types(state: StateLike) -> tuple[str, ...]:
+    """A release's machine types: the policy's, or the catalogue's where it has none."""
+    if state.policy is not None and state.policy.machine_types:
+        return tuple(item.name for item in state.policy.machine_types)
+    return tuple(state.catalogue.machine_types)
+
+
+def globals_of(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str
+) -> tuple[qdev.Global, ...]:
+    """The compat entries of a machine type in order of application, the later wins.
+
+    Each names the machine type, or the C array, that it stands in. Empty for an unknown one.
+    """
+    if policy is None or not policy.machine_types:
+        known = catalogue.machine_types.get(machine_type)
+        return qdev.compat_globals(known.compat, machine_type) if known is not None else ()
+    return tuple(
+        entry
+        for item in policy.lineage(machine_type)
+        for entry in qdev.compat_globals(item.entries, item.name)
+    )
+
+
+def features_of(policy: Policy | None, catalogue: Catalogue) -> tuple[FeatureSpec, ...]:
+    """The recorded features of a release: those of its backports, in their order.
+
+    A feature whose device the release does not have is none of it.
+    """
+    if policy is None:
+        return ()
+    return tuple(
+        item.feature
+        for item in policy.backports
+        if item.feature.device in catalogue.types or item.feature.device in catalogue.descriptions
+    )
+
+
+# --- Bitmaps --------------------------------------------------------------------------------------
+
+
+def _machine(policy: Policy | None, catalogue: Catalogue, machine_type: str) -> bitmaps.Machine:
+    return bitmaps.Machine(
+        catalogue=catalogue,
+        features=features_of(policy, catalogue),
+        overrides=policy.overrides if policy is not None else (),
+        globals=globals_of(policy, catalogue, machine_type),
+        machine_type=machine_type,
+    )
+
+
+def device_bitmaps(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str, device: str
+) -> tuple[SectionBitmap, ...]:
+    """The bitmaps of a device's sections on a machine type; see :mod:`policy.bitmaps`.
+
+    ``catalogue`` is the effective one. An empty ``machine_type`` asks without compat entries.
+    """
+    return bitmaps.device_bitmaps(_machine(policy, catalogue, machine_type), device)
+
+
+def all_bitmaps(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str
+) -> Iterator[SectionBitmap]:
+    """The bitmaps of every section of every device, in the order of the devices' names."""
+    built = _machine(policy, catalogue, machine_type)
+    for device in sorted(catalogue.descriptions):
+        yield from bitmaps.device_bitmaps(built, device)
+
+
+def blacklist_properties(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str
+) -> tuple[CompatProperty, ...]:
+    """The properties that give each device its effective bitmap, where a bit is or was set."""
+    return tuple(
+        CompatProperty(item.device, item.property, item.effective_value)
+        for item in all_bitmaps(policy, catalogue, machine_type)
+        if any(cell.effective or cell.default for cell in item.cells)
+    )
+
+
+def relaxed_versions(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str
+) -> dict[tuple[str, str], frozenset[int]]:
+    """What the downstream allows against the default: (device, section's path) → versions."""
+    if policy is None or not any(item.action == "relax" for item in policy.overrides):
+        return {}
+    found: dict[tuple[str, str], frozenset[int]] = {}
+    for item in all_bitmaps(policy, catalogue, machine_type):
+        versions = frozenset(cell.version for cell in item.cells if cell.layer == "relaxed")
+        if versions:
+            found[item.device, item.path] = versions
+    return found
+
+
+def resolved_properties(
+    policy: Policy | None, catalogue: Catalogue, machine_type: str
+) -> tuple[CompatProperty, ...]:
+    """All that a machine type sets, in order: its compat entries, then the bitmaps."""
+    entries = (
+        CompatProperty(entry.driver, entry.property, entry.value)
+        for entry in globals_of(policy, catalogue, machine_type)
+    )
+    return (*entries, *blacklist_properties(policy, catalogue, machine_type))
+
+
+# --- Trials ---------------------------------------------------------------------------------------
+
+
+def side(
+    policy: Policy | None,
+    catalogue: Catalogue,
+    machine_type: str,
+    label: str,
+    extra: Iterable[CompatProperty] = (),
+) -> machine.Side:
+    """One end of a trial: the release as its policy leaves it. ``extra`` are mitigations."""
+    decided = (*blacklist_properties(policy, catalogue, machine_type), *extra)
+    return machine.Side(
+        label=label,
+        catalogue=catalogue,
+        machine_type=machine_type,
+        globals=(
+            *globals_of(policy, catalogue, machine_type),
+            *(qdev.Global(e.driver, e.property, e.value, "policy", label) for e in decided),
+        ),
+        features=features_of(policy, catalogue),
+    )
+
+
+def mitigations_for(
+    policy: Policy | None, source: str, machine_type: str
+) -> tuple[CompatProperty, ...]:
+    """Extra properties on this release for guests that were started on ``source``."""
+    if policy is None:
+        return ()
+    return tuple(
+        entry
+        for item in policy.mitigations
+        if item.started_on == source and item.machine_type == machine_type
+        for entry in item.entries
+    )
+
+
+def required_trials(
+    policy: Policy, partners: Mapping[str, Collection[str]]
+) -> tuple[RequiredTrial, ...]:
+    """One trial per declared migration and machine type, in the order of declaration.
+
+    ``partners`` maps other releases' labels to their machine types. A migration without a machine
+    type means each one that both releases have; one that names it wins over one that does not,
+    and is required even where a release lacks it, so that the lack is seen.
+    """
+    own = [item.name for item in policy.machine_types]
+    known = {**partners, policy.label: own or partners.get(policy.label, ())}
+    found: dict[tuple[str, str, str], RequiredTrial] = {}
+    named: set[tuple[str, str, str]] = set()
+    for item in policy.migrations:
+        if item.machine_type:
+            names: list[str] = [item.machine_type]
+        else:
+            other = set(known.get(item.destination, ()))
+            names = [name for name in known.get(item.source, ()) if name in other]
+        for name in names:
+            key = (item.source, item.destination, name)
+            if key not in found or (item.machine_type and key not in named):
+                found[key] = RequiredTrial(*key, item.expected)
+            if item.machine_type:
+                named.add(key)
+    return tuple(found.values())
