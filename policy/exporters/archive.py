@@ -45,7 +45,11 @@ class Archive:
 
 def pack(archive: Archive) -> bytes:
     """The ``.tar.gz``. Raises :class:`ArchiveError` for a path that would be unsafe to unpack."""
-    tar = _tar(archive)
+    return compress(_tar(archive))
+
+
+def compress(tar: bytes) -> bytes:
+    """The gzip form of an archive: the head with the digest, then what it is the digest of."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
     body = compressor.compress(tar) + compressor.flush()
     body += zlib.crc32(tar).to_bytes(4, "little") + (len(tar) % 2**32).to_bytes(4, "little")
