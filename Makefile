@@ -1,0 +1,89 @@
+# Lockstep: `make run` serves on http://127.0.0.1:8000, `make test` runs every check.
+#
+# Paths below are relative on purpose: the folder's own path may hold spaces.
+
+PYTHON ?= python3
+PORT ?= 8000
+export PORT
+
+BIN := .venv/bin
+UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint format requirements tools dev vendor clean
+
+help:
+	@echo "make run [PORT=8000]   serve on 127.0.0.1 (installs what is missing first)"
+	@echo "make test              every check: linters, types, tests (PostgreSQL, Redis, Chromium)"
+	@echo "make lint              linters and types alone"
+	@echo "make install           the environment alone"
+	@echo "make requirements      compile requirements*.txt from requirements*.in"
+	@echo "make clean             remove the environment; the data in var/ stays"
+
+install: .venv/lockstep.stamp vendor
+
+run: install
+	@exec $(BIN)/python manage.py serve
+
+# --- Environment: each stamp is newer than what it was made from --------------------------------
+
+.venv/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Lockstep needs Python 3.11 or newer: install Debian's package python3," \
+			"or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh .ci/packages python3-venv
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/uv.stamp: .venv/python.stamp requirements-uv.txt
+	@echo "Installing the Python environment (.venv) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-uv.txt
+	@touch $@
+
+.venv/lockstep.stamp: .venv/uv.stamp requirements.txt
+	@$(UV) -r requirements.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/lockstep.stamp requirements-dev.txt
+	@$(UV) -r requirements-dev.txt
+	@touch $@
+
+vendor: .venv/lockstep.stamp
+	@$(BIN)/python -P frontend/vendor.py
+
+dev: .venv/dev.stamp vendor
+
+# --- Checks -------------------------------------------------------------------------------------
+
+# Debian packages, installed where root runs this, else named.
+tools:
+	@sh .ci/packages chromium qemu-system-x86 gcc
+
+lint: dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+test: tools lint
+	$(BIN)/python -m pytest
+
+format: dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# --- Upkeep -------------------------------------------------------------------------------------
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make requirements"
+
+requirements: .venv/uv.stamp
+	$(COMPILE) requirements-uv.in -o requirements-uv.txt
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

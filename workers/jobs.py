@@ -1,0 +1,404 @@
+"""Jobs: asked for, claimed, kept alive, finished exactly once, and taken up again when lost.
+
+The row is the truth. A message to Celery only says "look at row 7": it may come twice, late or
+never. So a worker claims a row by a conditional UPDATE that names a new claim token, every later
+write of that attempt is conditional on the token, and :func:`sweep` (run by the scheduler, and by
+each worker when it starts) puts rows back whose worker fell silent, and sends a message again for
+rows that nobody seems to know of.
+
+    queued ──claim──▶ running ──finish──▶ done
+      ▲  │               ├──────fail────▶ failed        the input is at fault
+      │  └─cancel        ├──────cancel──▶ cancelled
+      └──retry, release──┴──third loss──▶ quarantined   it broke the worker three times
+
+Exceptions that end an attempt (they reach its runner from :meth:`Attempt.step`):
+
+    AttemptEnded
+    ├── Cancelled     a person asked for it
+    ├── LostClaim     another worker took the job up: write nothing more
+    └── Stopping      this worker shuts down: the job goes back to the queue
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import DatabaseError, IntegrityError, connection, models, transaction
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from machines.models import Release
+from policy import audit
+from policy.errors import Forbidden, Invalid
+from policy.models import ChangeRequest, Revision, Trial
+from workers.celery import ROUTES, app, stopping
+from workers.models import Job, Upload
+
+log = logging.getLogger(__name__)
+
+#: Which task does which kind of job.
+TASKS: dict[str, str] = {
+    Job.Kind.IMPORT: "workers.tasks.run_import",
+    Job.Kind.TRIALS: "workers.tasks.run_trials",
+    Job.Kind.BUNDLE: "workers.tasks.run_bundle",
+}
+#: How long a page may wait for Redis, in seconds.
+SEND_TIMEOUT = 1.0
+_MAX_LOG = 20_000
+
+
+class AttemptEnded(Exception):
+    """The attempt ends here, through no fault of its input."""
+
+
+class Cancelled(AttemptEnded):
+    """A person cancelled the job."""
+
+
+class LostClaim(AttemptEnded):
+    """The lease ran out and another worker took the job up, or the job ended otherwise."""
+
+
+class Stopping(AttemptEnded):
+    """The worker shuts down."""
+
+
+# --- Asking -----------------------------------------------------------------------------------
+
+
+def enqueue(
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    title: str,
+    user: User | None,
+    dedup_key: str = "",
+    uploads: Sequence[tuple[str, bytes]] = (),
+) -> Job:
+    """Ask for a job; its message goes out when the surrounding transaction commits.
+
+    ``uploads`` are (file name, content) pairs that the job reads and its end removes. While a job
+    of the same kind and ``dedup_key`` is open, that job is returned and no second one made.
+    """
+    try:
+        with transaction.atomic():
+            if dedup_key and (open_job := _open_job(kind, dedup_key)):
+                return open_job
+            job = Job.objects.create(
+                kind=kind, payload=payload, title=title, created_by=user, dedup_key=dedup_key
+            )
+            Upload.objects.bulk_create(
+                Upload(job=job, name=name, content=content) for name, content in uploads
+            )
+    except IntegrityError:
+        # Somebody asked for the same at the same moment; the constraint let one through.
+        if dedup_key and (open_job := _open_job(kind, dedup_key)):
+            return open_job
+        raise
+    transaction.on_commit(lambda: _send_quietly(job), robust=True)
+    return job
+
+
+def enqueue_import(
+    release: Release, uploads: Sequence[tuple[str, bytes]], user: User | None, source: str = ""
+) -> Job:
+    """Ask for the import of a release's own output into its catalogue."""
+    content = hashlib.sha256()
+    for name, data in sorted(uploads):
+        content.update(f"{name}\0{len(data)}\0".encode() + data)
+    return enqueue(
+        Job.Kind.IMPORT,
+        {"release": release.pk, "source": source},
+        title=f"Import of {release.label}",
+        user=user,
+        dedup_key=f"release-{release.pk}-{content.hexdigest()[:32]}",
+        uploads=uploads,
+    )
+
+
+def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | None) -> Job:
+    """Ask for trial migrations that the change request's rules require."""
+    ids = sorted(trial.pk for trial in trials)
+    digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:32]
+    return enqueue(
+        Job.Kind.TRIALS,
+        {"change": change.pk, "trials": ids},
+        title=f"Trial migrations of #{change.pk} {change.title}"[:255],
+        user=user,
+        dedup_key=f"change-{change.pk}-{digest}",
+    )
+
+
+def enqueue_bundle(revision: Revision, user: User | None) -> Job:
+    """Ask for a published revision's bundle."""
+    return enqueue(
+        Job.Kind.BUNDLE,
+        {"revision": revision.pk},
+        title=f"Bundle of {revision}",
+        user=user,
+        dedup_key=f"revision-{revision.pk}",
+    )
+
+
+def jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
+    """The jobs that were asked for on behalf of an object, newest first."""
+    if isinstance(obj, Release):
+        return Job.objects.filter(kind=Job.Kind.IMPORT, payload__release=obj.pk)
+    if isinstance(obj, ChangeRequest):
+        return Job.objects.filter(kind=Job.Kind.TRIALS, payload__change=obj.pk)
+    return Job.objects.filter(kind=Job.Kind.BUNDLE, payload__revision=obj.pk)
+
+
+def may_cancel(job: Job, user: User) -> bool:
+    """Who asked for a job may take it back, and so may a superuser."""
+    return job.is_open and (user.is_superuser or job.created_by_id == user.pk)
+
+
+@transaction.atomic
+def cancel(job: Job, user: User) -> Job:
+    """Take a job back: at once while it waits, at its next step while it runs."""
+    if not (user.is_superuser or job.created_by_id == user.pk):
+        raise Forbidden("Only the person who asked for a job may cancel it.")
+    now = timezone.now()
+    waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
+    if waiting.update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now):
+        Upload.objects.filter(job=job).delete()
+    elif not _running(job.pk).update(cancel_requested=True):
+        raise Invalid("The job has ended: there is nothing left to cancel.")
+    audit.record(user, "cancel-job", job)
+    job.refresh_from_db()
+    return job
+
+
+def _open_job(kind: str, dedup_key: str) -> Job | None:
+    statuses = [Job.Status.QUEUED, Job.Status.RUNNING]
+    return Job.objects.filter(kind=kind, dedup_key=dedup_key, status__in=statuses).first()
+
+
+def _running(job_id: int) -> models.QuerySet[Job]:
+    return Job.objects.filter(pk=job_id, status=Job.Status.RUNNING)
+
+
+# --- Sending ----------------------------------------------------------------------------------
+
+
+def send(job: Job) -> None:
+    """Tell the workers of a waiting job. Raises kombu's OperationalError where Redis is away."""
+    with app.connection_for_write(
+        connect_timeout=SEND_TIMEOUT,
+        transport_options={
+            "max_retries": 0,
+            "socket_connect_timeout": SEND_TIMEOUT,
+            "socket_timeout": SEND_TIMEOUT,
+        },
+    ) as broker:
+        app.send_task(TASKS[job.kind], args=[job.pk], connection=broker, retry=False)
+    Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(sent_at=timezone.now())
+
+
+def _send_quietly(job: Job) -> None:
+    try:
+        send(job)
+    except OperationalError as error:
+        log.warning("Redis is away, job %s waits for the sweeper: %s", job.pk, error)
+
+
+# --- Doing ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One worker's hold on a job. Only its token may write to the job's row."""
+
+    job_id: int
+    kind: str
+    payload: dict[str, Any]
+    number: int
+    token: str
+
+    def _mine(self) -> models.QuerySet[Job]:
+        return _running(self.job_id).filter(claim=self.token)
+
+    def heartbeat(self) -> None:
+        """Extend the lease. Raises :class:`LostClaim` where somebody else holds the job."""
+        if not self._mine().update(lease_until=_lease()):
+            raise LostClaim(f"job {self.job_id}")
+
+    def step(self, done: int, total: int, text: str = "") -> None:
+        """Show progress, extend the lease, and raise where the attempt has to end."""
+        if stopping.is_set():
+            raise Stopping(f"job {self.job_id}")
+        mine = self._mine()
+        if not mine.update(
+            lease_until=_lease(),
+            progress_done=done,
+            progress_total=total,
+            progress_text=text[:255],
+        ):
+            raise LostClaim(f"job {self.job_id}")
+        if mine.filter(cancel_requested=True).exists():
+            raise Cancelled(f"job {self.job_id}")
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """The job is done. Call it in the transaction that writes what was done, as its last
+        statement: a claim that was lost then undoes it, and the result is there once.
+        """
+        self._end(
+            Job.Status.DONE, result=result, error="", progress_done=models.F("progress_total")
+        )
+
+    def fail(self, error: str) -> None:
+        """The input is at fault: trying again would not help."""
+        self._end(Job.Status.FAILED, error=error)
+
+    def cancelled(self) -> None:
+        """The runner stopped because a person asked for it."""
+        self._end(Job.Status.CANCELLED)
+
+    def retry(self, error: str) -> None:
+        """It went wrong through no fault of the input: back to the queue, three times in all."""
+        if self.number >= settings.LOCKSTEP_MAX_ATTEMPTS:
+            self._end(Job.Status.QUARANTINED, error=error)
+        else:
+            self._back(error=error)
+
+    def release(self) -> None:
+        """Back to the queue, and this attempt does not count."""
+        self._back(attempts=models.F("attempts") - 1)
+
+    def _back(self, **values: Any) -> None:
+        if not self._mine().update(
+            status=Job.Status.QUEUED, claim="", lease_until=None, sent_at=None, **values
+        ):
+            raise LostClaim(f"job {self.job_id}")
+
+    @transaction.atomic
+    def _end(self, status: str, **values: Any) -> None:
+        if not self._mine().update(
+            status=status, claim="", lease_until=None, finished_at=timezone.now(), **values
+        ):
+            raise LostClaim(f"job {self.job_id}")
+        Upload.objects.filter(job_id=self.job_id).delete()
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Extend the lease from a thread for as long as the block runs."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _beat(self, over: threading.Event) -> None:
+        try:
+            while not over.wait(settings.LOCKSTEP_LEASE_SECONDS / 3):
+                try:
+                    self.heartbeat()
+                except LostClaim:
+                    return  # the runner learns of it at its next step
+                except DatabaseError as error:
+                    log.warning("Job %s: no heartbeat: %s", self.job_id, error)
+        finally:
+            connection.close()
+
+
+def claim(job_id: int) -> Attempt | None:
+    """Take a waiting job, or None where it is not (or no longer) waiting."""
+    now = timezone.now()
+    token = secrets.token_hex(16)
+    taken = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
+        status=Job.Status.RUNNING,
+        claim=token,
+        attempts=models.F("attempts") + 1,
+        lease_until=_lease(),
+        started_at=Coalesce("started_at", models.Value(now)),
+    )
+    if not taken:
+        return None
+    job = Job.objects.get(pk=job_id)
+    return Attempt(job.pk, job.kind, job.payload, job.attempts, token)
+
+
+def _lease() -> Any:
+    return timezone.now() + timedelta(seconds=settings.LOCKSTEP_LEASE_SECONDS)
+
+
+# --- Sweeping ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many jobs a sweep put back, gave up, cancelled, and sent (again)."""
+
+    requeued: int = 0
+    quarantined: int = 0
+    cancelled: int = 0
+    sent: int = 0
+
+
+def sweep() -> Swept:
+    """Put back what a silent worker held, and send what nobody seems to know of.
+
+    Safe to run anywhere, any number of times at once: every write is conditional, and a message
+    too many finds a row that is not waiting.
+    """
+    now = timezone.now()
+    silent = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=now)
+    ended = {"claim": "", "lease_until": None, "finished_at": now}
+    cancelled = silent.filter(cancel_requested=True).update(status=Job.Status.CANCELLED, **ended)
+    given_up = silent.filter(attempts__gte=settings.LOCKSTEP_MAX_ATTEMPTS).update(
+        status=Job.Status.QUARANTINED,
+        error=f"The worker was lost while it ran this job, {settings.LOCKSTEP_MAX_ATTEMPTS} times.",
+        **ended,
+    )
+    requeued = silent.update(status=Job.Status.QUEUED, claim="", lease_until=None, sent_at=None)
+    if cancelled or given_up:
+        over = [Job.Status.CANCELLED, Job.Status.QUARANTINED]
+        Upload.objects.filter(job__status__in=over).delete()
+    return Swept(requeued, given_up, cancelled, _send_waiting())
+
+
+def _send_waiting() -> int:
+    """Send each waiting job that was never sent, or whose message seems to be lost."""
+    now = timezone.now()
+    waiting = Job.objects.filter(status=Job.Status.QUEUED).order_by("id")
+    sent = 0
+    try:
+        for kind in Job.Kind.values:
+            rows = waiting.filter(kind=kind)
+            for job in rows.filter(sent_at=None):
+                send(job)
+                sent += 1
+            # As many messages as waiting rows: they are only waiting for a free worker.
+            older = now - timedelta(seconds=settings.LOCKSTEP_LEASE_SECONDS)
+            lost = list(rows.filter(sent_at__lt=older))
+            if lost and messages_waiting(kind) < rows.count():
+                for job in lost:
+                    send(job)
+                    sent += 1
+    except OperationalError as error:
+        log.warning("Redis is away, waiting jobs stay for the next sweep: %s", error)
+    return sent
+
+
+def messages_waiting(kind: str) -> int:
+    """How many messages wait in the queue of this kind of job."""
+    with app.connection_for_read(
+        connect_timeout=SEND_TIMEOUT, transport_options={"max_retries": 0}
+    ) as broker:
+        queue = ROUTES[TASKS[kind]]["queue"]
+        return int(broker.default_channel.queue_declare(queue).message_count)

@@ -1,0 +1,142 @@
+"""What each kind of job does: an import, a batch of trial migrations, a bundle.
+
+A task gets a job's id, claims the job's row (:func:`workers.jobs.claim`) and calls its runner.
+Whatever a runner writes for good it writes in the transaction that also finishes the job, or under
+a condition of its own (a trial's result is recorded once, whoever brings it).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import shared_task
+from django.db import transaction
+
+from machines import parsing
+from machines.catalogue import import_catalogue
+from machines.emulator.catalogue import CatalogueError
+from machines.models import Release
+from policy import audit, bundle, trials
+from policy.errors import PolicyError
+from policy.models import Revision, Trial
+from workers import jobs
+from workers.jobs import Attempt
+from workers.models import Job, Upload
+
+log = logging.getLogger(__name__)
+
+#: Whose message is for the person who asked: the input is at fault.
+INPUT_ERRORS = (CatalogueError, PolicyError)
+
+
+@shared_task
+def run_import(job_id: int) -> None:
+    """Import a release's own output (queue ``imports``)."""
+    execute(job_id, import_release)
+
+
+@shared_task
+def run_trials(job_id: int) -> None:
+    """Run trial migrations (queue ``trials``)."""
+    execute(job_id, run_pending_trials)
+
+
+@shared_task
+def run_bundle(job_id: int) -> None:
+    """Build a revision's bundle (queue ``exports``)."""
+    execute(job_id, build_bundle)
+
+
+@shared_task
+def sweep() -> None:
+    """Take up lost jobs; the scheduler asks for it every few seconds (queue ``exports``)."""
+    swept = jobs.sweep()
+    if swept != jobs.Swept():
+        log.warning("Swept: %s", swept)
+
+
+def execute(job_id: int, runner: Callable[[Attempt], None]) -> None:
+    """Claim the job and run it, or do nothing where somebody else does or it has ended."""
+    attempt = jobs.claim(job_id)
+    if attempt is None:
+        return
+    try:
+        with attempt.kept_alive():
+            _run(attempt, runner)
+    except jobs.LostClaim:
+        log.warning("Job %s was taken up elsewhere: attempt %s stops", job_id, attempt.number)
+
+
+def _run(attempt: Attempt, runner: Callable[[Attempt], None]) -> None:
+    try:
+        runner(attempt)
+    except jobs.Cancelled:
+        attempt.cancelled()
+    except jobs.Stopping:
+        attempt.release()
+    except jobs.LostClaim:
+        raise
+    except INPUT_ERRORS as error:
+        attempt.fail(str(error))
+    except SoftTimeLimitExceeded:
+        attempt.retry("It ran longer than a job may.")
+    except Exception as error:
+        # The person sees the sentence, the log has the rest.
+        log.exception("Job %s, attempt %s", attempt.job_id, attempt.number)
+        attempt.retry(f"{type(error).__name__}: {error}")
+
+
+def import_release(attempt: Attempt) -> None:
+    """Payload: ``release`` (primary key), ``source``; the files are the job's uploads."""
+    release = Release.objects.select_related("tree").get(pk=attempt.payload["release"])
+    job = Job.objects.select_related("created_by").get(pk=attempt.job_id)
+    files = {upload.name: bytes(upload.content) for upload in Upload.objects.filter(job=job)}
+    attempt.step(0, 2, "reading the files")
+    catalogue = parsing.parse(files)
+    attempt.step(1, 2, "writing the catalogue")
+    with transaction.atomic():
+        outcome = import_catalogue(
+            release, catalogue, source=attempt.payload["source"], user=job.created_by
+        )
+        audit.record(
+            job.created_by,
+            "import",
+            release,
+            after={"snapshot": outcome.snapshot.number, "created": outcome.created},
+        )
+        attempt.finish(
+            {
+                "snapshot": outcome.snapshot.pk,
+                "created": outcome.created,
+                "changes": outcome.changes,
+            }
+        )
+
+
+def run_pending_trials(attempt: Attempt) -> None:
+    """Payload: ``trials`` (primary keys). Those that are done already, whoever did them, stay."""
+    wanted = Trial.objects.filter(pk__in=attempt.payload["trials"])
+    open_trials = wanted.filter(state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
+    # Untouched ones first: a trial that was running when its worker died may break this one too,
+    # and must not keep the others from being tried.
+    pending = list(open_trials.order_by("state", "id"))
+    total = wanted.count()
+    attempt.step(total - len(pending), total)
+    for number, trial in enumerate(pending, start=total - len(pending)):
+        attempt.step(number, total, str(trial))
+        trials.run(trial)
+    with transaction.atomic():
+        attempt.step(total, total)
+        states = list(wanted.values_list("state", flat=True))
+        attempt.finish({state: states.count(state) for state in sorted(set(states))})
+
+
+def build_bundle(attempt: Attempt) -> None:
+    """Payload: ``revision`` (primary key)."""
+    revision = Revision.objects.get(pk=attempt.payload["revision"])
+    attempt.step(0, 1, "building the bundle")
+    built = bundle.store(revision)
+    attempt.step(1, 1)
+    attempt.finish({"bundle": built.pk, "sha256": built.sha256})
