@@ -21,6 +21,7 @@ What the model decides where a description alone does not tell:
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -41,11 +42,22 @@ from machines.emulator.qdev import (
     has_property,
     same_value,
 )
+from machines.emulator.stream import (
+    MAX_DEVICE_STATE,
+    MAX_MACHINE_NAME,
+    Configuration,
+    EndOfSections,
+    Event,
+    FileHeader,
+    Payload,
+    SectionBegin,
+    SectionEnd,
+    SectionType,
+    VmDescription,
+    read_events,
+    write_events,
+)
 from machines.emulator.vmstate import Block, Decision, Leaf, LoadError, Section
-
-MAGIC = 0x5145564D
-STREAM_VERSION = 3
-SECTION_EOF, SECTION_FULL, VMDESCRIPTION, CONFIGURATION, FOOTER = 0x00, 0x04, 0x06, 0x07, 0x7E
 
 MAX_SIDES = 16
 MAX_DEVICES = 4096
@@ -423,10 +435,7 @@ def trial(
     Raises :class:`TrialError` for input that no trial can be held on, and
     :class:`machines.emulator.vmstate.DescriptionError` for a description beyond the limits.
     """
-    if not 2 <= len(sides) <= MAX_SIDES:
-        raise TrialError(f"a trial has 2 to {MAX_SIDES} sides, not {len(sides)}")
-    if len(devices) > MAX_DEVICES:
-        raise TrialError(f"a machine has at most {MAX_DEVICES} devices, not {len(devices)}")
+    _check_input(sides, devices)
     running = _Trial(seed, relaxed or {})
     boards = _build(sides, devices, running)
     program = _Program(boards, running)
@@ -439,6 +448,17 @@ def trial(
             break
         program.go_on(number + 1)
     return _verdict(hops, running, program)
+
+
+def _check_input(sides: Sequence[Side], devices: Sequence[str]) -> None:
+    if not 2 <= len(sides) <= MAX_SIDES:
+        raise TrialError(f"a trial has 2 to {MAX_SIDES} sides, not {len(sides)}")
+    if len(devices) > MAX_DEVICES:
+        raise TrialError(f"a machine has at most {MAX_DEVICES} devices, not {len(devices)}")
+    for side in sides:
+        name = side.machine_type
+        if not name.isascii() or not name.isprintable() or len(name) > MAX_MACHINE_NAME:
+            raise TrialError(f"{side.label}: {name[:80]!r} is not a machine type's name")
 
 
 def _verdict(hops: list[Hop], running: _Trial, program: _Program) -> TrialResult:
@@ -872,8 +892,8 @@ class _Migration:
         self.program = program
         self.number = number
         self.problems: list[Problem] = []
-        self.stream = bytearray()
-        self.starts: list[int] = []
+        self.stream = b""
+        self.sections = 0
         #: device index → section path → version that was sent
         self.sent: list[dict[str, int]] = [{} for _ in source.devices]
 
@@ -903,7 +923,7 @@ class _Migration:
             destination=self.destination.side.label,
             outcome=outcome,
             reason=reason,
-            sections=len(self.starts),
+            sections=self.sections,
             stream_bytes=len(self.stream),
             problems=tuple(self.problems),
         )
@@ -927,11 +947,8 @@ class _Migration:
     # Saving
 
     def _save(self) -> None:
-        out = self.stream
-        out += MAGIC.to_bytes(4, "big") + STREAM_VERSION.to_bytes(4, "big")
-        machine = self.source.side.machine_type.encode()
-        out.append(CONFIGURATION)
-        out += len(machine).to_bytes(4, "big") + machine
+        """Write the source's stream, as migration/savevm.c does for a paused machine."""
+        events: list[Event] = [FileHeader(0), Configuration(0, self.source.side.machine_type)]
         described: list[str] = []
         for index, device in enumerate(self.source.devices):
             if device is None or device.stateless:
@@ -941,12 +958,26 @@ class _Migration:
                 reason = f"State blocked by non-migratable device '{name}'"
                 self._refuse(self.source.side, device.driver, "unmigratable", reason, name)
             elif self._may_save(device):
-                described.append(self._save_device(device, index))
-        out.append(SECTION_EOF)
-        text = '{"page_size": 4096, "devices": [' + ", ".join(described) + "]}"
-        description = text.encode()
-        out.append(VMDESCRIPTION)
-        out += len(description).to_bytes(4, "big") + description
+                payload, description = self._save_device(device, index)
+                self.sections += 1
+                name, version = device.section.name, device.main_version()
+                events += [
+                    SectionBegin(
+                        0, SectionType.FULL, self.sections, name, device.instance, version
+                    ),
+                    Payload(0, payload),
+                    SectionEnd(0, self.sections, True),
+                ]
+                described.append(description)
+        text = f'{{"page_size": 4096, "devices": [{", ".join(described)}]}}'
+        events += [EndOfSections(0), VmDescription(0, text.encode())]
+        target = io.BytesIO()
+        write_events(events, target)
+        self.stream = target.getvalue()
+        if len(self.stream) > MAX_DEVICE_STATE:
+            raise TrialError(
+                f"the machine's state of {len(self.stream)} bytes is more than {MAX_DEVICE_STATE}"
+            )
 
     def _may_save(self, device: _Device) -> bool:
         """Check every version that the device would write. Notes what force overrides."""
@@ -990,9 +1021,9 @@ class _Migration:
     def _carries_enabled(self, device: _Device, section: Section) -> bool:
         return any(spec.slug in device.enabled for spec in device.features_in(section))
 
-    def _save_device(self, device: _Device, index: int) -> str:
-        """Append the device's section to the stream; returns its part of the vmdescription."""
-        section, out, sent = device.section, self.stream, self.sent[index]
+    def _save_device(self, device: _Device, index: int) -> tuple[bytes, str]:
+        """The payload of the device's section, and its entry in the vmdescription."""
+        section, sent = device.section, self.sent[index]
         version = device.main_version()
         sent[section.path] = version
         decided: dict[str, int | None] = {}
@@ -1005,38 +1036,21 @@ class _Migration:
                 sent[part.path] = chosen
             return chosen
 
-        number = len(self.starts)
-        self.starts.append(len(out))
-        name = section.name.encode()
-        out.append(SECTION_FULL)
-        out += number.to_bytes(4, "big")
-        out.append(len(name))
-        out += name
-        out += device.instance.to_bytes(4, "big") + version.to_bytes(4, "big")
         block = section.at(version)
-        vmstate.save(block, device.state, sends, out)
-        out.append(FOOTER)
-        out += number.to_bytes(4, "big")
-        inner = vmstate.remembered(
+        payload = bytearray()
+        vmstate.save(block, device.state, sends, payload)
+        entries = vmstate.remembered(
             ("describe", id(block), tuple(sorted(sent.items()))),
             (block,),
             lambda: json.dumps(vmstate.describe(block, sends))[1:],
         )
         head = json.dumps({"name": section.name, "instance_id": device.instance})
-        return f"{head[:-1]}, {inner}"
+        return bytes(payload), f"{head[:-1]}, {entries}"
 
     # Loading
 
     def _load(self) -> None:
-        data = bytes(self.stream)
-        reader = vmstate.ByteReader(data, 8)
-        reader.take(1)
-        incoming = reader.take(reader.be32()).decode()
-        local = self.destination.side.machine_type
-        if incoming != local:
-            reason = f"Machine type received is '{incoming}' and local is '{local}'"
-            self._refuse(self.destination.side, "", "machine-type", reason, "configuration")
-            return
+        """Read the stream into the destination. A refused section does not hide a later one."""
         receivers = {
             (device.section.name, device.instance): device
             for device in self.destination.devices
@@ -1045,52 +1059,62 @@ class _Migration:
         for device in self.destination.devices:
             if device is not None:
                 device.state = {}
-        seen: dict[int, set[str]] = {}
-        for start in self.starts:
-            self._load_section(vmstate.ByteReader(data, start), receivers, seen)
-        self._check_absences(seen)
+        arrived: dict[str, set[str]] = {}
+        begin: SectionBegin | None = None
+        for event in read_events(io.BytesIO(self.stream)):
+            if isinstance(event, Configuration) and not self._accept_machine(event.machine):
+                return
+            if isinstance(event, SectionBegin):
+                begin = event
+            elif isinstance(event, Payload) and begin is not None:
+                self._load_section(begin, event.data, receivers, arrived)
+        self._check_absences(arrived)
+
+    def _accept_machine(self, incoming: str) -> bool:
+        local = self.destination.side.machine_type
+        if incoming == local:
+            return True
+        reason = f"Machine type received is '{incoming}' and local is '{local}'"
+        self._refuse(self.destination.side, "", "machine-type", reason, "configuration")
+        return False
 
     def _load_section(
         self,
-        reader: vmstate.ByteReader,
+        begin: SectionBegin,
+        payload: bytes,
         receivers: Mapping[tuple[str, int], _Device],
-        seen: dict[int, set[str]],
+        arrived: dict[str, set[str]],
     ) -> None:
-        reader.take(1)
-        number = reader.be32()
-        name = reader.take(reader.take(1)[0]).decode()
-        instance, version = reader.be32(), reader.be32()
-        side = self.destination.side
-        device = receivers.get((name, instance))
+        side, name, version = self.destination.side, begin.idstr, begin.version_id
+        device = receivers.get((name, begin.instance_id))
         if device is None:
-            reason = f"Unknown savevm section or instance '{name}' {instance}"
+            reason = f"Unknown savevm section or instance '{name}' {begin.instance_id}"
             self._refuse(side, "", "unknown-section", reason, name)
             return
-        arrived = seen.setdefault(id(device), {device.section.path})
+        paths = arrived.setdefault(device.label, {device.section.path})
 
         def accepts(section: Section, incoming: int) -> None:
-            arrived.add(section.path)
+            paths.add(section.path)
             if incoming in device.blacklist(section):
                 reason = f"{section.name}: incoming version_id {incoming} is blacklisted"
                 raise LoadError("blacklisted", reason, section.name)
 
         try:
             if version > device.section.version_id:
-                reason = (
-                    f"savevm: unsupported version {version} for '{name}' "
-                    f"v{device.section.version_id}"
-                )
+                known = device.section.version_id
+                reason = f"savevm: unsupported version {version} for '{name}' v{known}"
                 raise LoadError("version-too-new", reason, name)
             device.section.check_version(version)
             accepts(device.section, version)
+            reader = vmstate.ByteReader(payload)
             vmstate.load(device.section.at(version), reader, device.state, accepts)
-            if reader.take(5) != bytes([FOOTER]) + number.to_bytes(4, "big"):
+            if reader.left():
                 raise self._missing_footer(device)
+        except vmstate.EndOfStream:
+            error = self._missing_footer(device)
+            self._refuse(side, device.driver, error.kind, error.reason, name, error.field)
         except LoadError as error:
             self._refuse(side, device.driver, error.kind, error.reason, error.section, error.field)
-        except vmstate.EndOfStream:
-            missing = self._missing_footer(device)
-            self._refuse(side, device.driver, missing.kind, missing.reason, name, missing.field)
 
     def _missing_footer(self, device: _Device) -> LoadError:
         """The two sides disagree about the fields; names the first one that differs."""
@@ -1101,14 +1125,14 @@ class _Migration:
                 place = _first_difference(pairing)
         return LoadError("layout", f"Missing section footer for {name}", name, place)
 
-    def _check_absences(self, seen: Mapping[int, set[str]]) -> None:
+    def _check_absences(self, arrived: Mapping[str, set[str]]) -> None:
         """Refuse a destination whose enabled feature got no state, where bit 0 forbids it."""
         for device in self.destination.devices:
             if device is None or not device.enabled:
                 continue
-            arrived = seen.get(id(device), set())
+            paths = arrived.get(device.label, set())
             for section in device.section.walk():
-                if section.path in arrived or 0 not in device.blacklist(section):
+                if section.path in paths or 0 not in device.blacklist(section):
                     continue
                 if self._carries_enabled(device, section):
                     reason = f"{section.name}: absent, and its absence is blacklisted"

@@ -25,13 +25,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from machines.emulator.catalogue import Description, Field
+from machines.emulator.stream import SectionType, encode_subsection_header
 
-SUBSECTION = 0x05
 OPAQUE_BYTES = 8
 #: Arrays of structures with more leaves than this are one leaf.
 MAX_EXPANDED = 256
-MAX_LEAF_BYTES = 16 * 2**20
-MAX_SECTION_BYTES = 64 * 2**20
+MAX_LEAF_BYTES = 4 * 2**20
+MAX_SECTION_BYTES = 8 * 2**20
+MAX_NAME_LENGTH = 255
 MAX_DEPTH = 32
 MAX_CACHED = 8192
 UNUSED = "unused"
@@ -197,6 +198,9 @@ class _Compiler:
         since: int,
         depth: int,
     ) -> Block:
+        name_fits = description.name.isascii() and len(description.name) <= MAX_NAME_LENGTH
+        if not name_fits or not description.name.isprintable():
+            raise DescriptionError(f"{self.section.path[:80]!r}: a name QEMU could not send")
         if depth > MAX_DEPTH:
             raise DescriptionError(f"{self.section.path}: nests deeper than {MAX_DEPTH}")
         steps: list[Leaf | Block] = []
@@ -266,14 +270,14 @@ class _Compiler:
 
 
 class ByteReader:
-    """A cursor over bytes. Reading past the end raises :class:`EndOfStream`."""
+    """A cursor over a section's payload. Reading past the end raises :class:`EndOfStream`."""
 
     __slots__ = ("_end", "data", "position")
 
-    def __init__(self, data: bytes, position: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: bytes) -> None:
         self.data = data
-        self.position = position
-        self._end = len(data) if end is None else end
+        self.position = 0
+        self._end = len(data)
 
     def take(self, size: int) -> bytes:
         start = self.position
@@ -286,17 +290,21 @@ class ByteReader:
     def peek(self, size: int, skip: int = 0) -> bytes:
         """At most ``size`` bytes, ``skip`` bytes ahead, without moving."""
         start = self.position + skip
-        return self.data[start : min(start + size, self._end)]
+        return self.data[start : start + size]
+
+    def left(self) -> int:
+        """How many bytes remain."""
+        return self._end - self.position
 
     def be32(self) -> int:
         return int.from_bytes(self.take(4), "big")
 
 
 class EndOfStream(ValueError):
-    """The stream ended inside something; ``offset`` is where it was to begin."""
+    """The payload is shorter than its reader expects; ``offset`` is in bytes within it."""
 
     def __init__(self, offset: int, wanted: int, left: int) -> None:
-        super().__init__(f"stream ends at offset {offset}: {wanted} bytes wanted, {left} left")
+        super().__init__(f"payload ends at offset {offset}: {wanted} bytes wanted, {left} left")
         self.offset = offset
 
 
@@ -319,11 +327,7 @@ def save(
         version = sends(section)
         if version is None:
             continue
-        name = section.name.encode()
-        out.append(SUBSECTION)
-        out.append(len(name))
-        out += name
-        out += version.to_bytes(4, "big")
+        out += encode_subsection_header(section.name, version)
         save(section.at(version), state, sends, out)
 
 
@@ -359,7 +363,7 @@ def _next_subsection(block: Block, reader: ByteReader) -> Section | None:
     begin with ours. Raises :class:`LoadError` for one of ours that is unknown.
     """
     head = reader.peek(2)
-    if len(head) < 2 or head[0] != SUBSECTION or head[1] <= len(block.name.encode()):
+    if len(head) < 2 or head[0] != SectionType.SUBSECTION or head[1] <= len(block.name.encode()):
         return None
     raw = reader.peek(head[1], skip=2)
     if len(raw) != head[1] or not raw.startswith(block.name.encode()):
