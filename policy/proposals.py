@@ -1,0 +1,210 @@
+"""Features found by comparing two catalogues, and what a backport of one brings along. Pure.
+
+The maintainer names and confirms; no layout is ever typed by hand. What two catalogues of a tree
+can show is a new subsection, fields of a raised version, and a property that older machine types
+switch off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from machines.emulator import qdev
+from machines.emulator.catalogue import (
+    Catalogue,
+    CompatProperty,
+    Field,
+    description_to_json,
+)
+from machines.emulator.features import Carrier, FeatureSpec, Gate
+from policy.bitmaps import Section, section_at, sections_of
+from policy.document import Graft
+
+
+class FeatureError(ValueError):
+    """The feature does not fit the release. ``field`` is the part of it at fault."""
+
+    def __init__(self, message: str, field: str = "carriers") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A feature that a catalogue seems to have gained, and the layouts that a backport needs."""
+
+    spec: FeatureSpec
+    grafts: tuple[Graft, ...]
+    summary: str
+
+
+def propose(old: Catalogue, new: Catalogue) -> tuple[Proposal, ...]:
+    """What devices that both catalogues have gained from ``old`` to ``new``, by device."""
+    found: list[Proposal] = []
+    for device in sorted(new.descriptions):
+        if device in old.descriptions:
+            found += _new_sections(device, old, new)
+            found += _raised_versions(device, old, new)
+    found += _new_properties(old, new)
+    return tuple(found)
+
+
+def _new_sections(device: str, old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
+    known = {item.path for item in sections_of(old.descriptions[device])}
+    added: set[str] = set()
+    for section in sections_of(new.descriptions[device]):
+        parent = section.path.removesuffix(f"/{section.description.name}")
+        if section.path in known or not section.optional:
+            continue
+        added.add(section.path)
+        if parent in added:
+            continue  # comes along with the subsection that it is part of
+        name = section.description.name
+        spec = FeatureSpec(
+            slug=_slug(f"{device}-{name.rpartition('/')[2]}"),
+            title=f"{name} of {device}",
+            device=device,
+            carriers=(Carrier(section.path, subsection=True),),
+            gate=_likely_gate(device, name, old, new),
+        )
+        yield Proposal(spec, (_graft(section),), f"{device} has a new subsection {name}")
+
+
+def _raised_versions(device: str, old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
+    known = {item.path: item.description for item in sections_of(old.descriptions[device])}
+    for section in sections_of(new.descriptions[device]):
+        before = known.get(section.path)
+        if before is None:
+            continue
+        later = [item for item in section.description.fields if item.version_id > before.version_id]
+        for version in sorted({item.version_id for item in later}):
+            fields = tuple(dict.fromkeys(f.name for f in later if f.version_id == version))
+            spec = FeatureSpec(
+                slug=_slug(f"{device}-{section.description.name.rpartition('/')[2]}-v{version}"),
+                title=f"{section.description.name} version {version} of {device}",
+                device=device,
+                carriers=(Carrier(section.path, version=version, fields=fields),),
+            )
+            summary = f"{section.path} of {device} has {', '.join(fields)} since version {version}"
+            yield Proposal(spec, (_graft(_cut(section, version)),), summary)
+
+
+def _new_properties(old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
+    """Properties that ``new`` has more, and that a compat entry of its own switches back."""
+    for entry in _newest_entries(new).values():
+        info = qdev.properties_of(new, entry.driver).get(entry.property)
+        if info is None or qdev.has_property(old, entry.driver, entry.property):
+            continue
+        on = qdev.text_of(info.default)
+        if entry.driver not in old.types or on is None or qdev.same_value(on, entry.value):
+            continue
+        spec = FeatureSpec(
+            slug=_slug(f"{entry.driver}-{entry.property}"),
+            title=f"{entry.property} of {entry.driver}",
+            device=entry.driver,
+            gate=Gate(entry.driver, entry.property, on),
+        )
+        yield Proposal(
+            spec,
+            (),
+            f"{entry.driver} has a new property {entry.property} (default {on}), which older "
+            f"machine types set to {entry.value}",
+        )
+
+
+def _newest_entries(catalogue: Catalogue) -> dict[tuple[str, str], CompatProperty]:
+    lists = [item.compat for item in catalogue.machine_types.values()]
+    lists += catalogue.arrays.values()
+    found: dict[tuple[str, str], CompatProperty] = {}
+    for entries in lists:
+        for entry in entries:
+            found.setdefault((entry.driver, entry.property), entry)
+    return dict(sorted(found.items()))
+
+
+def _likely_gate(device: str, name: str, old: Catalogue, new: Catalogue) -> Gate | None:
+    """A new property of the device that is named like the subsection and switched by a machine."""
+    word = re.sub(r"[^a-z0-9]+", "-", name.rpartition("/")[2].lower())
+    before = qdev.properties_of(old, device)
+    for key, info in sorted(qdev.properties_of(new, device).items()):
+        on = qdev.text_of(info.default)
+        if key not in before and info.type == "bool" and on is not None and word in key:
+            return Gate(device, key, on)
+    return None
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:100]
+
+
+# --- What a backport brings along -----------------------------------------------------------------
+
+
+def check_feature(spec: FeatureSpec, catalogue: Catalogue, label: str) -> None:
+    """Raise :class:`FeatureError` unless the release that introduced it shows all of the feature."""
+    if spec.device not in catalogue.types and spec.device not in catalogue.descriptions:
+        raise FeatureError(f"{label} has no device type '{spec.device}'.", "device")
+    for carrier in spec.carriers:
+        description = _section(spec, carrier, catalogue, label).description
+        if carrier.version is not None and carrier.version > description.version_id:
+            raise FeatureError(
+                f"{carrier.section} is at version {description.version_id} in {label}, "
+                f"not yet at {carrier.version}."
+            )
+        names = {item.name for item in description.fields}
+        for name in carrier.fields:
+            if name not in names:
+                raise FeatureError(f"{carrier.section} has no field '{name}' in {label}.")
+    gate = spec.gate
+    if gate is None:
+        return
+    if gate.driver not in catalogue.types:
+        raise FeatureError(f"{label} has no device type '{gate.driver}'.", "gate")
+    info = qdev.properties_of(catalogue, gate.driver).get(gate.property)
+    if info is None and gate.driver not in catalogue.unreadable:
+        raise FeatureError(f"{label} has no property {gate.driver}.{gate.property}.", "gate")
+    problem = qdev.check_value(info, gate.on) if info is not None else None
+    if problem is not None:
+        raise FeatureError(f"{gate.driver}.{gate.property}: {problem}.", "gate")
+
+
+def grafts_for(spec: FeatureSpec, introduced: Catalogue, own: Catalogue) -> tuple[Graft, ...]:
+    """The layouts that a release needs to carry the feature, one for each section concerned.
+
+    ``introduced`` is the catalogue of the release that introduced it, ``own`` that of the release
+    which takes it. A section of the feature's own comes as it is. A linear version comes with
+    every field up to that version: a version that skipped the fields before it would be a layout
+    that no other tree knows under this number. Raises :class:`FeatureError`.
+    """
+    grafts: dict[str, Graft] = {}
+    for carrier in spec.carriers:
+        section = _section(spec, carrier, introduced, introduced.version)
+        if carrier.version is not None:
+            present = section_at(own, spec.device, carrier.section)
+            if present is not None and present.description.version_id >= carrier.version:
+                continue  # the release has that version already
+            section = _cut(section, carrier.version)
+        grafts[carrier.section] = _graft(section)
+    return tuple(grafts.values())
+
+
+def _section(spec: FeatureSpec, carrier: Carrier, catalogue: Catalogue, label: str) -> Section:
+    section = section_at(catalogue, spec.device, carrier.section)
+    if section is None:
+        raise FeatureError(f"{spec.device} has no section '{carrier.section}' in {label}.")
+    return section
+
+
+def _cut(section: Section, version: int) -> Section:
+    """The section as it was at that version, without its subsections."""
+    fields: tuple[Field, ...] = tuple(
+        item for item in section.description.fields if item.version_id <= version
+    )
+    description = replace(section.description, version_id=version, fields=fields, subsections=())
+    return replace(section, description=description)
+
+
+def _graft(section: Section) -> Graft:
+    return Graft(section.path, description_to_json(section.description))

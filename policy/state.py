@@ -1,0 +1,75 @@
+"""A release as its policy leaves it: the published state, or the draft of a change request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from machines.catalogue import CatalogueSource, NoCatalogue, catalogue_of, effective_catalogue
+from machines.emulator.catalogue import Catalogue
+from machines.models import Release, Snapshot
+from policy import rules
+from policy.document import CatalogueRef, Policy
+from policy.document import from_json as policy_from_json
+from policy.models import ChangeRequest, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A release's policy (None: its catalogue says all) and the catalogue with its backports."""
+
+    label: str
+    policy: Policy | None
+    catalogue: Catalogue
+    source: CatalogueSource
+
+
+def newest_revision(release: Release) -> Revision | None:
+    return release.revisions.order_by("-number").first()
+
+
+def policy_of(revision: Revision) -> Policy:
+    """The policy that a revision holds for ever."""
+    return policy_from_json(json.loads(revision.content)["policy"])
+
+
+def catalogue_ref(release: Release) -> CatalogueRef:
+    """What a policy of this release stands on today. Raises ``NoCatalogue``."""
+    _, source = effective_catalogue(release)
+    return CatalogueRef(
+        source.snapshot.release.label, source.snapshot.digest, source.stand_in_for or ""
+    )
+
+
+def base_catalogue(ref: CatalogueRef) -> tuple[Catalogue, CatalogueSource]:
+    """The catalogue that a policy names, by its digest. Raises ``NoCatalogue``."""
+    snapshot = Snapshot.objects.filter(digest=ref.digest).select_related("release__tree").first()
+    if snapshot is None:
+        raise NoCatalogue(
+            f"The catalogue of {ref.release} with the digest {ref.digest[:12]} is not here: "
+            f"import {ref.release}."
+        )
+    source = CatalogueSource(label=ref.release, snapshot=snapshot, stand_in_for=ref.stand_in_for)
+    return catalogue_of(snapshot), source
+
+
+def published(release: Release) -> State:
+    """The release as its newest revision leaves it; without one, as its catalogue tells it.
+
+    Raises ``NoCatalogue``.
+    """
+    revision = newest_revision(release)
+    if revision is not None:
+        return _with_policy(policy_of(revision))
+    catalogue, source = effective_catalogue(release)
+    return State(release.label, None, catalogue, source)
+
+
+def draft(change: ChangeRequest) -> State:
+    """The release as the change request would leave it. Raises ``NoCatalogue``."""
+    return _with_policy(change.policy)
+
+
+def _with_policy(policy: Policy) -> State:
+    base, source = base_catalogue(policy.base)
+    return State(policy.label, policy, rules.policy_catalogue(base, policy), source)
