@@ -10,13 +10,14 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("LOCKSTEP_VAR", BASE_DIR / "var"))
+VAR_DIR = Path(os.environ.get("LOCKSTEP_VAR", BASE_DIR / "var")).absolute()
 
 
 def _flag(name: str, default: str = "0") -> bool:
@@ -84,7 +85,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "frontend.urls"
-ASGI_APPLICATION = "frontend.asgi.application"
+WSGI_APPLICATION = "frontend.wsgi.application"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -106,7 +107,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASES = {
     "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL", f"sqlite:///{VAR_DIR / 'lockstep.sqlite3'}"),
+        os.environ.get("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'lockstep.sqlite3'))}"),
         conn_max_age=60,
         conn_health_checks=True,
     )
@@ -123,7 +124,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Work in the background -------------------------------------------------------------------
 
 REDIS_SOCKET = VAR_DIR / "redis.sock"
-REDIS_URL = os.environ.get("REDIS_URL", f"redis+socket://{REDIS_SOCKET}")
+REDIS_URL = os.environ.get("REDIS_URL", f"redis+socket://{quote(str(REDIS_SOCKET))}")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True  # the job's row is the result
 CELERY_TASK_ACKS_LATE = True

@@ -36,6 +36,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
 from machines.models import Release
@@ -195,16 +196,17 @@ def _running(job_id: int) -> models.QuerySet[Job]:
 
 def send(job: Job) -> None:
     """Tell the workers of a waiting job. Raises kombu's OperationalError where Redis is away."""
-    with app.connection_for_write(
-        connect_timeout=SEND_TIMEOUT,
-        transport_options={
-            "max_retries": 0,
-            "socket_connect_timeout": SEND_TIMEOUT,
-            "socket_timeout": SEND_TIMEOUT,
-        },
-    ) as broker:
+    with _broker() as broker:
         app.send_task(TASKS[job.kind], args=[job.pk], connection=broker, retry=False)
     Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(sent_at=timezone.now())
+
+
+def _broker() -> Connection:
+    """A connection that gives up soon: a page must not hang because Redis is away."""
+    patience = {"socket_connect_timeout": SEND_TIMEOUT, "socket_timeout": SEND_TIMEOUT}
+    return app.connection_for_write(
+        connect_timeout=SEND_TIMEOUT, transport_options={"max_retries": 0} | patience
+    )
 
 
 def _send_quietly(job: Job) -> None:
@@ -397,8 +399,6 @@ def _send_waiting() -> int:
 
 def messages_waiting(kind: str) -> int:
     """How many messages wait in the queue of this kind of job."""
-    with app.connection_for_read(
-        connect_timeout=SEND_TIMEOUT, transport_options={"max_retries": 0}
-    ) as broker:
-        queue = ROUTES[TASKS[kind]]["queue"]
-        return int(broker.default_channel.queue_declare(queue).message_count)
+    queue = ROUTES[TASKS[kind]]["queue"]
+    with _broker() as broker:
+        return int(Queue(queue)(broker.default_channel).queue_declare(passive=True).message_count)

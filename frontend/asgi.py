@@ -1,8 +1,0 @@
-"""The web server's entry."""
-
-import os
-
-from django.core.asgi import get_asgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend.settings")
-application = get_asgi_application()
