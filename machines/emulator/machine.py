@@ -135,12 +135,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One migration of a chain. ``problems`` are all refusals, the first one decided."""
+    """One migration of a chain. ``problems`` are all refusals, the first one decided.
+
+    ``section``, ``field`` and ``kind`` place the outcome, empty where it is correct.
+    """
 
     source: str
     destination: str
     outcome: Outcome
     reason: str
+    section: str
+    field: str
+    kind: str
     sections: int
     stream_bytes: int
     problems: tuple[Problem, ...] = ()
@@ -221,21 +227,31 @@ def unmigratable(description: Description) -> bool:
     return not description.fields
 
 
-def migratable_devices(catalogue: Catalogue) -> tuple[str, ...]:
-    """Every described driver that can migrate, sorted; no abstract parent of another one."""
-    parents = {
-        name
-        for driver in catalogue.descriptions
-        for name in ancestors(catalogue, driver)[1:]
-        if name in catalogue.descriptions
+def migratable_devices(*catalogues: Catalogue) -> tuple[str, ...]:
+    """The drivers that every one of the releases describes and can migrate, sorted.
+
+    Without abstract types, as far as a catalogue tells them: no parent of a driver that has the
+    same section.
+    """
+    if not catalogues:
+        return ()
+    common = set.intersection(*(_migratable(catalogue) for catalogue in catalogues))
+    return tuple(sorted(common))
+
+
+def _migratable(catalogue: Catalogue) -> set[str]:
+    descriptions = catalogue.descriptions
+    inherited = {
+        parent
+        for driver, description in descriptions.items()
+        for parent in ancestors(catalogue, driver)[1:]
+        if parent in descriptions and descriptions[parent].name == description.name
     }
-    return tuple(
-        sorted(
-            driver
-            for driver, description in catalogue.descriptions.items()
-            if driver not in parents and not unmigratable(description)
-        )
-    )
+    return {
+        driver
+        for driver, description in descriptions.items()
+        if driver not in inherited and not unmigratable(description)
+    }
 
 
 # --- Features on a side ---------------------------------------------------------------------------
@@ -462,23 +478,15 @@ def _check_input(sides: Sequence[Side], devices: Sequence[str]) -> None:
 
 
 def _verdict(hops: list[Hop], running: _Trial, program: _Program) -> TrialResult:
-    differences = running.differences
-    kind = section = place = ""
-    worst = hops[-1] if hops[-1].outcome == "refused" else _worst(hops)
-    if worst.problems:
-        problem = worst.problems[0]
-        kind, section, place = problem.kind, problem.section, problem.field
-    elif differences:
-        first = next((item for item in differences if not item.allowed_by), differences[0])
-        kind, section, place = first.kind, first.section, first.field
+    worst = _worst(hops)
     return TrialResult(
         outcome=worst.outcome,
         reason=worst.reason,
-        section=section,
-        field=place,
-        kind=kind,
+        section=worst.section,
+        field=worst.field,
+        kind=worst.kind,
         hops=tuple(hops),
-        lost=tuple(differences[:MAX_DIFFERENCES]),
+        lost=tuple(running.differences[:MAX_DIFFERENCES]),
         forced=tuple(running.forced),
         assumptions=tuple(running.assumptions),
         sections=sum(hop.sections for hop in hops),
@@ -575,7 +583,9 @@ class _SideContext:
         if driver not in catalogue.types and description is None:
             return None
         if description is None:
-            self.running.assume(f"{driver}: {self.side.label} describes no state of it")
+            self.running.assume(
+                f"{driver}: {self.side.label} describes no state, so it has none here"
+            )
             section = Section(Description(driver, 0, 0))
         else:
             section = vmstate.section_of(description)
@@ -904,25 +914,39 @@ class _Migration:
         if not self.problems:
             self._load()
         if self.problems:
-            return self._hop("refused", self.problems[0].reason)
+            first = self.problems[0]
+            return self._hop("refused", first.reason, first.section, first.field, first.kind)
         self.program.arrive(self.destination, self.number)
         differences = self._differences()
         self.running.differences += differences
         if not differences:
-            return self._hop("correct", "")
+            self._note_conflicts()
+            return self._hop("correct")
         corrupt = [item for item in differences if not item.allowed_by]
         if corrupt:
-            return self._hop("corrupt", self._explain(corrupt))
+            return self._corrupt(corrupt[0])
         names = ", ".join(f"{item.section}:{item.field}" for item in differences[:8])
         more = f" and {len(differences) - 8} more" if len(differences) > 8 else ""
-        return self._hop("degraded", f"state lost as allowed: {names}{more}")
+        first_lost = differences[0]
+        return self._hop(
+            "degraded",
+            f"state lost as allowed: {names}{more}",
+            first_lost.section,
+            first_lost.field,
+            first_lost.kind,
+        )
 
-    def _hop(self, outcome: Outcome, reason: str) -> Hop:
+    def _hop(
+        self, outcome: Outcome, reason: str = "", section: str = "", place: str = "", kind: str = ""
+    ) -> Hop:
         return Hop(
             source=self.source.side.label,
             destination=self.destination.side.label,
             outcome=outcome,
             reason=reason,
+            section=section,
+            field=place,
+            kind=kind,
             sections=self.sections,
             stream_bytes=len(self.stream),
             problems=tuple(self.problems),
@@ -1165,6 +1189,15 @@ class _Migration:
             if path not in image and got.strip(b"\0"):
                 yield self._difference(destination, path, bytes(len(got)), got, "")
 
+    def _note_conflicts(self) -> None:
+        """Two layouts under one version did no harm: what they disagree about was in reset."""
+        for pairing in self.program.pairings[self.number]:
+            for ours, theirs in () if pairing is None else pairing.conflicts:
+                self.running.assume(
+                    f"{ours.section}: same version, different layout: {ours.field} is read as "
+                    f"{theirs.field}; neither was in use"
+                )
+
     def _difference(
         self, device: _Device, path: str, expected: bytes, got: bytes | None, allowed_by: str
     ) -> Difference:
@@ -1208,19 +1241,21 @@ class _Migration:
                 allowed |= versions
         return allowed
 
-    def _explain(self, differences: Sequence[Difference]) -> str:
-        first = differences[0]
+    def _corrupt(self, first: Difference) -> Hop:
+        """Explain the first difference: by a layout that differs, where that is its cause."""
         for pairing in self.program.pairings[self.number]:
             if pairing is None or pairing.source.driver != first.device:
                 continue
             for ours, theirs in pairing.conflicts:
-                if first.field in (ours.field, theirs.field) and ours.section == first.section:
-                    return (
+                if ours.section == first.section and first.field in (ours.field, theirs.field):
+                    reason = (
                         f"{ours.section}: same version, different layout: "
                         f"{ours.field} is read as {theirs.field}"
                     )
+                    return self._hop("corrupt", reason, first.section, ours.field, "layout")
         owner = f" of feature {first.feature}" if first.feature else ""
-        return f"{first.section}: field {first.field}{owner} is {first.kind}, no policy allows it"
+        reason = f"{first.section}: field {first.field}{owner} is {first.kind}, no policy allows it"
+        return self._hop("corrupt", reason, first.section, first.field, first.kind)
 
 
 def _find(device: _Device, path: str) -> tuple[Leaf, Section]:
