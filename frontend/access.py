@@ -9,32 +9,31 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import BaseForm
 from django.http import Http404
 
 from machines.models import Tree
 from policy.errors import Conflict, Forbidden, PolicyError
 from policy.models import ChangeRequest
-from policy.permissions import may
+from policy.permissions import may, require, trees_where
 
 
-def visible_trees(user: Any) -> list[Tree]:
+def trees_for(user: Any, action: str) -> QuerySet[Tree]:
+    """The trees in which the person may do ``action``, by name."""
+    return Tree.objects.filter(pk__in=trees_where(user, action))
+
+
+def visible_trees(user: Any) -> QuerySet[Tree]:
     """The trees that the person may see, by name."""
-    return [tree for tree in Tree.objects.all() if may(user, "view", tree)]
-
-
-def trees_for(user: Any, action: str) -> list[Tree]:
-    """The trees in which the person may do ``action``."""
-    return [tree for tree in Tree.objects.all() if may(user, action, tree)]
+    return trees_for(user, "view")
 
 
 def demand(user: Any, action: str, tree: Tree) -> None:
     """404 where the person may not see the tree, 403 where they may see it but not do this."""
     if not may(user, "view", tree):
         raise Http404
-    if not may(user, action, tree):
-        raise PermissionDenied(f"You may not {action} in {tree.name}.")
+    require(user, action, tree)
 
 
 def visible_change(user: AbstractBaseUser | AnonymousUser, pk: int) -> ChangeRequest:
@@ -51,7 +50,7 @@ def visible_change(user: AbstractBaseUser | AnonymousUser, pk: int) -> ChangeReq
 def put_into(form: BaseForm, error: PolicyError) -> None:
     """Show a policy error at the field that it names; one of permission becomes a 403."""
     if isinstance(error, Forbidden):
-        raise PermissionDenied(str(error)) from error
+        raise error
     form.add_error(error.field if error.field in form.fields else None, str(error))
     form.http_status = 409 if isinstance(error, Conflict) else 422  # type: ignore[attr-defined]
 

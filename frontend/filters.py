@@ -20,7 +20,7 @@ OUTCOMES = [(name, name) for name in (*DECLARABLE, "corrupt")]
 def _trees(request: Any) -> QuerySet[Tree]:
     if request is None:  # the API's schema is generated without a request
         return Tree.objects.none()
-    return Tree.objects.filter(pk__in=[tree.pk for tree in visible_trees(request.user)])
+    return visible_trees(request.user)
 
 
 class ChangeFilter(filters.FilterSet):
@@ -68,9 +68,9 @@ class TrialFilter(filters.FilterSet):
     )
     release = filters.ModelChoiceFilter(
         label=_("Release"),
-        queryset=lambda request: Release.objects.filter(
-            tree__in=_trees(request)
-        ).select_related("tree"),
+        queryset=lambda request: Release.objects.filter(tree__in=_trees(request)).select_related(
+            "tree"
+        ),
         method="by_release",
         empty_label=_("any release"),
     )

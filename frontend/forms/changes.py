@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from django import forms
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
 from policy.document import DECLARABLE, MAX_TEXT, Policy
+from policy.exporters import ExportError
+from policy.exporters import globals as arguments
 
 MAX_MITIGATION_LINES = 200
 
@@ -131,16 +134,15 @@ class MitigationForm(EditForm):
 
 
 def read_entry(line: str, number: int) -> CompatProperty:
-    """``driver.property=value`` as an entry. Raises ValidationError that names the line."""
-    name, equals, value = line.partition("=")
-    # The first dot separates: property names hold dots more often than drivers do.
-    driver, dot, prop = name.strip().partition(".")
-    if not (equals and dot and driver and prop):
+    """An entry as ``-global`` takes it. Raises ValidationError that names the line."""
+    try:
+        (entry,) = arguments.read(f"-global {shlex.quote(line)}")
+    except ExportError as error:
         raise ValidationError(
             _("Line %(number)s: “%(line)s” is not driver.property=value."),
             params={"number": number, "line": line[:80]},
-        )
-    return CompatProperty(driver, prop, value.strip())
+        ) from error
+    return entry
 
 
 def _choices(form: forms.Form, field: str, choices: Any) -> None:

@@ -40,8 +40,10 @@ class FilesField(forms.FileField):
         name = found.name or ""
         if not (_CATALOGUE_FILE.match(name) or _SOURCE_FILE.match(name)):
             raise ValidationError(
-                _("“%(name)s” is none of vmstate, machines, types, properties, version or compat "
-                  "as .json or .json.xz, nor C source or a patch (.c .h .patch .diff)."),
+                _(
+                    "“%(name)s” is none of vmstate, machines, types, properties, version or compat "
+                    "as .json or .json.xz, nor C source or a patch (.c .h .patch .diff)."
+                ),
                 params={"name": name[:80]},
             )
         if found.size is not None and found.size > settings.LOCKSTEP_MAX_UPLOAD:

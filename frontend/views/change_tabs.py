@@ -1,0 +1,272 @@
+"""What the tabs of a change request's page show."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from django.http import HttpRequest
+
+from frontend.forms.changes import MigrationForm, MitigationForm
+from machines.catalogue import NoCatalogue
+from machines.emulator.catalogue import CompatProperty
+from machines.models import Release
+from policy import differences, rules, state, trials, workflow
+from policy.differences import Difference
+from policy.document import Policy
+from policy.errors import PolicyError
+from policy.models import ChangeRequest, Trial
+from policy.permissions import may
+from workers import jobs
+
+TABS = ("changes", "trials", "discussion", "bundle")
+#: Differences of one group that are shown at once; a first policy has thousands.
+MAX_SHOWN = 60
+MAX_DIFF_LINES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The differences of one part of the policy; ``hidden`` more are left out."""
+
+    name: str
+    differences: list[Difference]
+    hidden: int
+
+
+def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, Any]:
+    """What the page needs for this tab, and the numbers on all of them."""
+    found = differences.compare(policy_before(change), change.policy)
+    may_edit = change.is_editable and may(request.user, "edit", change.release.tree)  # type: ignore[arg-type]
+    return {
+        "may_edit": may_edit,
+        "difference_count": len(found),
+        "review_count": change.reviews.count(),
+        **_CONTEXTS[tab](change, request, found),
+    }
+
+
+def policy_before(change: ChangeRequest) -> Policy | None:
+    """The policy that the change request starts from; None where it is the release's first."""
+    return state.policy_of(change.base_revision) if change.base_revision else None
+
+
+def seen_version(request: HttpRequest, change: ChangeRequest) -> int:
+    """The version of the draft that the person saw, as their form says."""
+    seen = request.POST.get("lock_version", "")
+    # Without a version the edit is refused as a conflict, never applied blindly.
+    return int(seen) if seen.isascii() and seen.isdigit() else 0
+
+
+# --- Changes --------------------------------------------------------------------------------------
+
+
+def _changes(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    whole = request.GET.get("all", "")
+    groups = []
+    for name, members in groupby(found, key=lambda item: item.group):
+        listed = list(members)
+        shown = listed if name == whole else listed[:MAX_SHOWN]
+        groups.append(Group(name, shown, len(listed) - len(shown)))
+    policy = change.policy
+    return {
+        "groups": groups,
+        "mitigations": list(enumerate(policy.mitigations)),
+        "mitigation_form": mitigation_form(change),
+    }
+
+
+def _labels(change: ChangeRequest) -> list[str]:
+    """The releases that a declaration may name, this tree's first."""
+    releases = Release.objects.select_related("tree")
+    own = [item.label for item in releases if item.tree_id == change.release.tree_id]
+    return own + [item.label for item in releases if item.label not in own]
+
+
+def mitigation_form(change: ChangeRequest, data: Any = None) -> MitigationForm:
+    initial = {"lock_version": change.lock_version}
+    return MitigationForm(data, initial=initial, policy=change.policy, labels=_labels(change))
+
+
+def migration_form(change: ChangeRequest, data: Any = None) -> MigrationForm:
+    initial = {
+        "lock_version": change.lock_version,
+        "source": change.release.label,
+        "destination": change.release.label,
+    }
+    return MigrationForm(data, initial=initial, policy=change.policy, labels=_labels(change))
+
+
+# --- Trials ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A required trial, and the outcome that the same pair had before with other inputs."""
+
+    requirement: Any
+    before: Trial | None
+
+    @property
+    def shown_outcome(self) -> str:
+        trial = self.requirement.trial
+        if trial is not None and trial.state == Trial.State.DONE:
+            return str(trial.outcome)
+        return str(self.requirement.verdict)
+
+
+def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
+    """The required trials, and the job that runs them while there is one."""
+    problem = ""
+    try:
+        required = trials.required(change)
+    except (NoCatalogue, PolicyError) as error:
+        required, problem = [], str(error)
+    job = jobs.jobs_of(change).first()
+    verdicts = [item.verdict for item in required]
+    return {
+        "rows": _rows(required),
+        "problem": problem,
+        "job": job,
+        "open_job": job if job is not None and job.is_open else None,
+        "trial_count": len(required),
+        "missing": sum(verdict in {"not-run", "could-not-run"} for verdict in verdicts),
+        "passed": verdicts.count("passed"),
+        "differing": verdicts.count("differs"),
+        "may_run": "run-trials" in _available(change, request),
+    }
+
+
+def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:
+    return workflow.available(change, request.user)  # type: ignore[arg-type]
+
+
+def _rows(required: list[Any]) -> list[TrialRow]:
+    current = {item.trial.pk for item in required if item.trial is not None}
+    earlier: dict[tuple[str, str, str], Trial] = {}
+    names = {item.required.machine_type for item in required}
+    done = (
+        Trial.objects.filter(state=Trial.State.DONE, machine_type__in=names)
+        .exclude(pk__in=current)
+        .select_related("source__tree", "destination__tree")
+        .defer("inputs", "result")
+        .order_by("pk")
+    )
+    for trial in done:
+        earlier[trial.source.label, trial.destination.label, trial.machine_type] = trial
+    return [TrialRow(item, earlier.get(_pair(item.required))) for item in required]
+
+
+def _pair(required: Any) -> tuple[str, str, str]:
+    return required.source, required.destination, required.machine_type
+
+
+def _trials(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    return {
+        **trials_tab(change, request),
+        "migrations": list(enumerate(change.policy.migrations)),
+        "migration_form": migration_form(change),
+    }
+
+
+# --- Discussion -----------------------------------------------------------------------------------
+
+
+def _discussion(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    return {"reviews": change.reviews.select_related("reviewer")}
+
+
+# --- Bundle ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """A line of a text difference; ``kind`` is added, removed, place or same."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDifference:
+    """What changes in one machine type's exported property set."""
+
+    machine_type: str
+    lines: list[DiffLine]
+    added: int
+    removed: int
+    hidden: int
+
+
+def _bundle(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    try:
+        before, after = _exported_before(change), _exported(change)
+    except (NoCatalogue, PolicyError, ExportError) as error:
+        return {"exports": [], "unchanged": 0, "problem": str(error)}
+    names = [item.name for item in change.policy.machine_types]
+    names += [name for name in before if name not in names]
+    exports = [
+        text_difference(name, before.get(name, ""), after.get(name, ""))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+    return {"exports": exports, "unchanged": len(names) - len(exports)}
+
+
+def _exported_before(change: ChangeRequest) -> dict[str, str]:
+    """Each machine type's ``globals.args`` in the revision that the change starts from."""
+    if change.base_revision is None:
+        return {}
+    derived = json.loads(change.base_revision.content)["derived"]
+    return {
+        name: arguments.export(
+            name,
+            [CompatProperty(item["driver"], item["property"], item["value"]) for item in listed],
+        )
+        for name, listed in derived.get("properties", {}).items()
+    }
+
+
+def _exported(change: ChangeRequest) -> dict[str, str]:
+    """Each machine type's ``globals.args`` as the draft would export it."""
+    found = state.draft(change)
+    policy = change.policy
+    return {
+        item.name: arguments.export(
+            item.name, rules.resolved_properties(policy, found.catalogue, item.name)
+        )
+        for item in policy.machine_types
+    }
+
+
+def text_difference(name: str, before: str, after: str) -> ExportDifference:
+    """A unified difference of two texts, cut where it is long."""
+    compared = list(
+        difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
+    )[2:]
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    lines = [DiffLine(kinds.get(line[:1], "same"), line) for line in compared]
+    return ExportDifference(
+        name,
+        lines[:MAX_DIFF_LINES],
+        sum(line.kind == "added" for line in lines),
+        sum(line.kind == "removed" for line in lines),
+        len(lines[MAX_DIFF_LINES:]),
+    )
+
+
+_CONTEXTS: dict[
+    str, Callable[[ChangeRequest, HttpRequest, tuple[Difference, ...]], dict[str, Any]]
+] = {"changes": _changes, "trials": _trials, "discussion": _discussion, "bundle": _bundle}

@@ -1,0 +1,213 @@
+"""Change requests: the list, a new one, and the page where one is edited, tried and reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.forms import BaseForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from frontend.access import put_into, status_of, trees_for, visible_change, visible_trees
+from frontend.filters import ChangeFilter
+from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
+from frontend.lists import chips, page_of
+from frontend.views import change_tabs
+from machines.models import Release
+from policy import edits, trials, workflow
+from policy.errors import PolicyError
+from policy.models import ChangeRequest
+from policy.permissions import require
+
+
+@login_required
+@require_safe
+def changes(request: HttpRequest) -> HttpResponse:
+    """The list; what waits for the person stands first. Shows the open ones unless asked."""
+    query = request.GET.copy()
+    query.setdefault("status", "open")
+    rows = ChangeFilter(
+        query,
+        queryset=ChangeRequest.objects.filter(release__tree__in=visible_trees(request.user))
+        .select_related("release__tree", "author", "revision")
+        .defer("content", "revision__content"),
+        request=request,
+    )
+    labels = {"status": _("status"), "tree": _("tree"), "mine": _("mine")}
+    context = {
+        "page": page_of(request, rows.qs),
+        "filter": rows,
+        "chips": chips(request, labels),
+        "turns": workflow.your_turn(request.user),  # type: ignore[arg-type]
+        "may_open": trees_for(request.user, "edit").exists(),
+    }
+    return render(request, "pages/changes.html", context)
+
+
+@login_required
+def change_new(request: HttpRequest) -> HttpResponse:
+    """Open a change request on a release (``?release=`` preselects it)."""
+    require(request.user, "edit", None)  # type: ignore[arg-type]
+    # Upstream's state is its catalogue: only a release with a base has a policy of its own.
+    releases = Release.objects.filter(
+        tree__in=trees_for(request.user, "edit"), base__isnull=False
+    ).select_related("tree")
+    initial = {"release": request.GET.get("release", "")}
+    form = ChangeForm(request.POST or None, initial=initial, releases=releases)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change = edits.open_change(
+                form.cleaned_data["release"],
+                request.user,
+                form.cleaned_data["title"],
+                form.cleaned_data["description"],
+            )
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return redirect("change", change.pk)
+    return render(request, "pages/change_new.html", {"form": form}, status=status_of(form))
+
+
+@login_required
+@require_safe
+def change(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page of a change request; ``?tab=`` names what it shows."""
+    return change_page(request, visible_change(request.user, pk))
+
+
+@login_required
+@require_safe
+def change_trials(request: HttpRequest, pk: int) -> HttpResponse:
+    """The table of trials alone: what the page polls while a job is open."""
+    found = visible_change(request.user, pk)
+    context = {"change": found, **change_tabs.trials_tab(found, request)}
+    return render(request, "partials/change_trials.html", context)
+
+
+def change_page(
+    request: HttpRequest,
+    found: ChangeRequest,
+    *,
+    tab: str = "",
+    **forms: BaseForm,
+) -> HttpResponse:
+    """Render the page. ``forms`` are those with something to correct, by their template name."""
+    tab = tab or request.GET.get("tab", "changes")
+    if tab not in change_tabs.TABS:
+        raise Http404
+    bound = next((form for form in forms.values() if form.is_bound), None)
+    available = workflow.available(found, request.user)
+    context = {
+        "change": found,
+        "tab": tab,
+        "available": available,
+        "blockers": workflow.blockers(found) if found.is_open else (),
+        "review_form": ReviewForm(initial={"digest": found.digest}),
+        "description_form": DescriptionForm(
+            initial={"title": found.title, "description": found.description}
+        ),
+        **change_tabs.context(found, tab, request),
+        **forms,
+    }
+    status = status_of(bound) if bound else 200
+    return render(request, "pages/change.html", context, status=status)
+
+
+@login_required
+@require_POST
+def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Save title and description."""
+    found = visible_change(request.user, pk)
+    form = DescriptionForm(request.POST)
+    if form.is_valid():
+        try:
+            edits.edit_description(
+                found,
+                request.user,
+                change_tabs.seen_version(request, found),
+                form.cleaned_data["title"],
+                form.cleaned_data["description"],
+            )
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return redirect("change", found.pk)
+    return change_page(request, found, description_form=form)
+
+
+# --- What may be done with it ---------------------------------------------------------------------
+
+
+def _submit(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    workflow.submit(found, user)
+    return _("Submitted for review.")
+
+
+def _approve(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    workflow.approve(found, user, data["digest"], data["text"])
+    return _("Approved.")
+
+
+def _request_changes(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    workflow.request_changes(found, user, data["digest"], data["text"])
+    return _("Changes requested.")
+
+
+def _comment(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    workflow.comment(found, user, data["text"])
+    return _("Comment added.")
+
+
+def _withdraw(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    workflow.withdraw(found, user)
+    return _("Withdrawn.")
+
+
+def _publish(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    revision = workflow.publish(found, user)
+    return _("Published as %(revision)s. Its bundle is being built.") % {"revision": revision}
+
+
+def _run_trials(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    started = trials.enqueue_missing(found, user)
+    return _("%(count)d trials queued.") % {"count": len(started)}
+
+
+ACTIONS: dict[str, Callable[[ChangeRequest, Any, dict[str, str]], str]] = {
+    "submit": _submit,
+    "approve": _approve,
+    "request-changes": _request_changes,
+    "comment": _comment,
+    "withdraw": _withdraw,
+    "publish": _publish,
+    "run-trials": _run_trials,
+}
+_TAB_AFTER = {"comment": "discussion", "request-changes": "discussion", "run-trials": "trials"}
+
+
+@login_required
+@require_POST
+def change_action(request: HttpRequest, pk: int, action: str) -> HttpResponse:
+    """Do one of :data:`ACTIONS`; the page says afterwards what happened, or why it did not."""
+    if action not in ACTIONS:
+        raise Http404
+    found = visible_change(request.user, pk)
+    form = ReviewForm(request.POST)
+    tab = _TAB_AFTER.get(action, "changes")
+    if form.is_valid():
+        try:
+            done = ACTIONS[action](found, request.user, form.cleaned_data)
+        except PolicyError as error:
+            put_into(form, error)
+            found.refresh_from_db()
+        else:
+            messages.success(request, done)
+            return redirect(f"{reverse('change', args=[found.pk])}?tab={tab}")
+    return change_page(request, found, tab=tab, review_form=form)

@@ -1,0 +1,94 @@
+"""Imports: a release's own files come in, and what came in before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from frontend.access import put_into, status_of, trees_for, visible_trees
+from frontend.forms.imports import ImportForm
+from frontend.lists import page_of
+from machines.models import Release, Snapshot
+from policy import audit
+from policy.errors import PolicyError
+from policy.permissions import require
+from workers import jobs
+from workers.models import Job
+
+
+@login_required
+@require_safe
+def imports(request: HttpRequest) -> HttpResponse:
+    """Open jobs, and every snapshot that was imported, the newest first."""
+    trees = visible_trees(request.user)
+    snapshots = (
+        Snapshot.objects.filter(release__tree__in=trees)
+        .select_related("release__tree", "imported_by")
+        .defer("content")
+        .order_by("-imported_at", "-pk")
+    )
+    recent = Job.objects.filter(kind=Job.Kind.IMPORT).select_related("created_by").defer("result")
+    context = {
+        "page": page_of(request, snapshots),
+        "jobs": recent[:5] if trees else [],
+        "may_import": trees_for(request.user, "import").exists(),
+    }
+    return render(request, "pages/imports.html", context)
+
+
+@login_required
+def import_new(request: HttpRequest) -> HttpResponse:
+    """Upload a release's files; a job reads them."""
+    require(request.user, "import", None)  # type: ignore[arg-type]
+    form = ImportForm(
+        request.POST or None,
+        request.FILES or None,
+        initial={name: request.GET.get(name, "") for name in ("tree", "version", "base")},
+        trees=trees_for(request.user, "import"),
+        releases=Release.objects.select_related("tree"),
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            job = _start(form, request.user)
+        except PolicyError as error:
+            put_into(form, error)
+        except ValidationError as error:
+            _show(form, error)
+        else:
+            return redirect("job", job.pk)
+    return render(request, "pages/import_new.html", {"form": form}, status=status_of(form))
+
+
+@transaction.atomic
+def _start(form: ImportForm, user: Any) -> Job:
+    """The job that reads the files; makes the release where it is new."""
+    data = form.cleaned_data
+    require(user, "import", data["tree"])
+    release = Release.objects.filter(tree=data["tree"], version=data["version"]).first()
+    if release is None:
+        release = Release(tree=data["tree"], version=data["version"], base=data["base"])
+        release.full_clean()
+        release.save()
+        audit.record(
+            user,
+            "added release",
+            release,
+            after={"base": release.base.label if release.base else ""},
+        )
+    uploads = [(item.name, item.read()) for item in data["files"]]
+    names = ", ".join(name for name, _content in uploads)
+    return jobs.enqueue_import(release, uploads, user, _("uploaded: %s") % names[:200])
+
+
+def _show(form: BaseForm, error: ValidationError) -> None:
+    for field, texts in error.message_dict.items():
+        for text in texts:
+            form.add_error(field if field in form.fields else None, text)

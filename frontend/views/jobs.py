@@ -1,0 +1,104 @@
+"""A job's page: how far it is, what it said, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from machines.models import Snapshot
+from policy.errors import Forbidden, PolicyError
+from policy.models import Bundle, ChangeRequest
+from policy.permissions import may
+from workers import jobs
+from workers.models import Job
+
+MAX_NAMES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an import changed of one kind of thing: (verb, how many, names, how many more)."""
+
+    title: str
+    changes: list[tuple[str, int, list[str], int]]
+
+
+@login_required
+@require_safe
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page; a request of htmx gets the part that changes."""
+    found = _visible(request, pk)
+    template = "partials/job.html" if request.htmx else "pages/job.html"  # type: ignore[attr-defined]
+    return render(request, template, _context(request, found))
+
+
+@login_required
+@require_POST
+def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a job back."""
+    found = _visible(request, pk)
+    try:
+        jobs.cancel(found, request.user)  # type: ignore[arg-type]
+    except Forbidden:
+        raise
+    except PolicyError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("The job was told to stop."))
+    return redirect("job", found.pk)
+
+
+def _visible(request: HttpRequest, pk: int) -> Job:
+    found = Job.objects.select_related("created_by").filter(pk=pk).first()
+    if found is None or not may(request.user, "view", None):  # type: ignore[arg-type]
+        raise Http404
+    return found
+
+
+def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
+    result = found.result or {}
+    context: dict[str, Any] = {
+        "job": found,
+        "may_cancel": jobs.may_cancel(found, request.user),  # type: ignore[arg-type]
+        "result": result,
+    }
+    if "snapshot" in result:
+        snapshots = Snapshot.objects.select_related("release__tree").defer("content")
+        context["snapshot"] = snapshots.filter(pk=result["snapshot"]).first()
+        context["kinds"] = changed_kinds(result.get("changes", {}))
+    if "bundle" in result:
+        bundles = Bundle.objects.select_related("revision__release__tree").defer("content")
+        context["bundle"] = bundles.filter(pk=result["bundle"]).first()
+    if found.kind == Job.Kind.TRIALS and "change" in found.payload:
+        changes = ChangeRequest.objects.defer("content")
+        context["change"] = changes.filter(pk=found.payload["change"]).first()
+    return context
+
+
+def changed_kinds(changes: dict[str, Any]) -> list[Kind]:
+    """A comparison of catalogues (machines.comparison), ready to be listed."""
+    titles = {
+        "types": _("Device types"),
+        "properties": _("Properties"),
+        "sections": _("Sections"),
+        "machine_types": _("Machine types"),
+        "compat": _("Compat properties"),
+        "unreadable": _("Drivers that QEMU could not list"),
+    }
+    found = []
+    for kind, by_verb in changes.items():
+        rows = []
+        for verb, word in (("added", _("new")), ("removed", _("gone")), ("changed", _("changed"))):
+            names = by_verb.get(verb, {"count": 0, "names": []})
+            shown = names["names"][:MAX_NAMES]
+            if names["count"]:
+                rows.append((word, names["count"], shown, names["count"] - len(shown)))
+        found.append(Kind(str(titles.get(kind, kind)), rows))
+    return found
