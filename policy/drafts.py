@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from policy import audit
+from policy import audit, trials
 from policy.differences import compare
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Conflict, Invalid
@@ -41,7 +41,8 @@ def rewrite(
 ) -> ChangeRequest:
     """Replace the draft by what ``alter`` makes of it, and return the change as it is then.
 
-    Records who edited, and what, in the audit trail. An edit that changes nothing writes nothing.
+    Records who edited, and what, in the audit trail. An edit that changes nothing writes nothing;
+    one under review asks for the trials that it touches.
     Raises Forbidden, Conflict (the draft is not at ``expected_version``), or Invalid.
     """
     with transaction.atomic():
@@ -55,6 +56,8 @@ def rewrite(
             return present
         _write(present, actor, expected_version, content=after.to_json(), digest=after.digest)
         edited = fresh(change)
+        if edited.status == Status.SUBMITTED:
+            trials.enqueue_missing(edited, actor)
         audit.record(
             actor,
             action,

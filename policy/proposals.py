@@ -143,7 +143,7 @@ def _slug(text: str) -> str:
 
 
 def check_feature(spec: FeatureSpec, catalogue: Catalogue, label: str) -> None:
-    """Raise :class:`FeatureError` unless the release that introduced it shows all of the feature."""
+    """Raise :class:`FeatureError` unless the release that introduced it shows all of it."""
     if spec.device not in catalogue.types and spec.device not in catalogue.descriptions:
         raise FeatureError(f"{label} has no device type '{spec.device}'.", "device")
     for carrier in spec.carriers:

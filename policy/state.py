@@ -43,14 +43,24 @@ def catalogue_ref(release: Release) -> CatalogueRef:
 
 def base_catalogue(ref: CatalogueRef) -> tuple[Catalogue, CatalogueSource]:
     """The catalogue that a policy names, by its digest. Raises ``NoCatalogue``."""
-    snapshot = Snapshot.objects.filter(digest=ref.digest).select_related("release__tree").first()
-    if snapshot is None:
-        raise NoCatalogue(
-            f"The catalogue of {ref.release} with the digest {ref.digest[:12]} is not here: "
-            f"import {ref.release}."
-        )
+    snapshot = _snapshot(ref.digest, ref.release)
     source = CatalogueSource(label=ref.release, snapshot=snapshot, stand_in_for=ref.stand_in_for)
     return catalogue_of(snapshot), source
+
+
+def catalogue_by_digest(digest: str, release: str) -> Catalogue:
+    """An imported catalogue by its content. Raises ``NoCatalogue``, which says what to import."""
+    return catalogue_of(_snapshot(digest, release))
+
+
+def _snapshot(digest: str, release: str) -> Snapshot:
+    found = Snapshot.objects.filter(digest=digest).select_related("release__tree").first()
+    if found is None:
+        raise NoCatalogue(
+            f"The catalogue of {release or 'the base'} with the SHA-256 {digest[:12]}… is not "
+            f"here: import {release or 'it'} again from the same files."
+        )
+    return found
 
 
 def published(release: Release) -> State:
@@ -60,16 +70,17 @@ def published(release: Release) -> State:
     """
     revision = newest_revision(release)
     if revision is not None:
-        return _with_policy(policy_of(revision))
+        return of_policy(policy_of(revision))
     catalogue, source = effective_catalogue(release)
     return State(release.label, None, catalogue, source)
 
 
 def draft(change: ChangeRequest) -> State:
     """The release as the change request would leave it. Raises ``NoCatalogue``."""
-    return _with_policy(change.policy)
+    return of_policy(change.policy)
 
 
-def _with_policy(policy: Policy) -> State:
+def of_policy(policy: Policy) -> State:
+    """A release as this policy would leave it. Raises ``NoCatalogue``."""
     base, source = base_catalogue(policy.base)
     return State(policy.label, policy, rules.policy_catalogue(base, policy), source)

@@ -1,0 +1,481 @@
+"""Trial migrations: which ones a change needs, and how one is run from its inputs alone.
+
+A trial is named by the digest of everything that its outcome depends on (:class:`TrialInputs`), so
+an edit that touches one machine type asks for that one's trials again, and every other result
+stays what it was. A result is recorded once; a trial that could not run may be tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.db import transaction
+from django.utils import timezone
+
+from machines.catalogue import NoCatalogue
+from machines.emulator import machine, qdev, vmstate
+from machines.emulator.catalogue import Catalogue, MachineType
+from machines.models import Release, Tree
+from policy import rules, state
+from policy.document import (
+    Backport,
+    DocumentError,
+    Graft,
+    Policy,
+    digest,
+    feature_from_json,
+)
+from policy.models import ChangeRequest, Trial
+from policy.permissions import may, require
+from policy.signals import trials_required
+from policy.state import State
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+#: Raised when the emulator's model changes so that an old outcome no longer tells anything.
+MODEL = 1
+#: What the guest program draws from; the same for all, so that results can be compared.
+SEED = 1
+
+Verdict = Literal["not-run", "running", "passed", "differs", "could-not-run"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSide:
+    """One end of a trial, as JSON data. ``snapshot`` is the digest of its base catalogue.
+
+    ``backports`` are [{feature, grafts}], ``globals`` [[driver, property, value, layer], …].
+    """
+
+    label: str
+    snapshot: str
+    release: str
+    stand_in_for: str
+    machine_type: str
+    globals: list[list[str]]
+    backports: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialInputs:
+    """Everything that the outcome of a trial depends on.
+
+    ``relaxed``: [[device, section, version], …], what either side's policy allows to be lost.
+    """
+
+    source: TrialSide
+    destination: TrialSide
+    devices: list[str]
+    relaxed: list[list[Any]]
+    seed: int = SEED
+    model: int = MODEL
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def key(self) -> str:
+        return digest(self.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A trial that a policy needs, and how it stands. ``trial`` is None while no row has its key.
+
+    ``problem`` says why its inputs cannot even be put together.
+    """
+
+    required: rules.RequiredTrial
+    trial: Trial | None
+    verdict: Verdict
+    inputs: TrialInputs | None = None
+    problem: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.inputs.key if self.inputs is not None else ""
+
+
+# --- What is needed -------------------------------------------------------------------------------
+
+
+def required(change: ChangeRequest) -> list[Requirement]:
+    """The trials that the change's draft needs, in the order of its declared migrations."""
+    return requirements_of(change.policy)
+
+
+def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]:
+    """The trials that a policy needs; only those of one machine type where one is given."""
+    builder = _Builder(policy)
+    partners = {
+        label: rules.machine_types(found)
+        for label, found in builder.partners().items()
+        if isinstance(found, State)
+    }
+    wanted = [
+        item
+        for item in rules.required_trials(policy, partners)
+        if not machine_type or item.machine_type == machine_type
+    ]
+    found: list[Requirement] = []
+    for item in wanted:
+        try:
+            inputs = builder.inputs(item)
+        except NoCatalogue as error:
+            found.append(Requirement(item, None, "could-not-run", None, str(error)))
+        else:
+            found.append(Requirement(item, None, "not-run", inputs))
+    found = _with_trials(found)
+    if not machine_type:
+        tried = {(item.required.source, item.required.destination) for item in found}
+        found += _untried(policy, builder, tried)
+    return found
+
+
+def _with_trials(found: list[Requirement]) -> list[Requirement]:
+    """Each requirement with the trial of its key: one query for all of them."""
+    keys = [item.key for item in found]
+    trials = {
+        trial.key: trial
+        for trial in Trial.objects.filter(key__in=[key for key in keys if key]).select_related(
+            "source__tree", "destination__tree"
+        )
+    }
+    return [
+        replace(item, trial=trials[key], verdict=_verdict(item, trials[key]))
+        if key in trials
+        else item
+        for item, key in zip(found, keys, strict=True)
+    ]
+
+
+def _verdict(requirement: Requirement, trial: Trial) -> Verdict:
+    if trial.state == Trial.State.QUEUED:
+        return "not-run"
+    if trial.state == Trial.State.RUNNING:
+        return "running"
+    if trial.state == Trial.State.FAILED:
+        return "could-not-run"
+    passed = trial.outcome == requirement.required.expected and trial.outcome != "corrupt"
+    return "passed" if passed else "differs"
+
+
+def _untried(policy: Policy, builder: _Builder, tried: set[tuple[str, str]]) -> list[Requirement]:
+    """Declared migrations from which no trial follows: a promise that nothing would test."""
+    untried = [
+        item
+        for item in policy.migrations
+        if not item.machine_type and (item.source, item.destination) not in tried
+    ]
+    return [
+        Requirement(
+            rules.RequiredTrial(item.source, item.destination, "", item.expected),
+            None,
+            "could-not-run",
+            None,
+            builder.obstacle(item.source, item.destination),
+        )
+        for item in untried
+    ]
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Puts inputs together, each side once. A partner without a catalogue is a sentence why."""
+
+    policy: Policy
+    _partners: dict[str, State | str] = field(default_factory=dict)
+    _sides: dict[tuple[str, str], TrialSide] = field(default_factory=dict)
+    _relaxed: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
+    _devices: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def partners(self) -> Mapping[str, State | str]:
+        """The other releases of the declared migrations as they are published; this one's draft."""
+        if not self._partners:
+            self._partners[self.policy.label] = _own_state(self.policy)
+            labels = {
+                label
+                for item in self.policy.migrations
+                for label in (item.source, item.destination)
+            }
+            for label in sorted(labels - {self.policy.label}):
+                self._partners[label] = _published(label)
+        return self._partners
+
+    def obstacle(self, source: str, destination: str) -> str:
+        """Why no trial between the two can be held."""
+        for label in (source, destination):
+            if isinstance(found := self.partners()[label], str):
+                return found
+        return f"{source} and {destination} have no machine type in common."
+
+    def inputs(self, item: rules.RequiredTrial) -> TrialInputs:
+        """Raises ``NoCatalogue`` where a side lacks its catalogue or the machine type."""
+        source, destination = self._state(item.source), self._state(item.destination)
+        for found in (source, destination):
+            if item.machine_type not in rules.machine_types(found):
+                raise NoCatalogue(f"{found.label} has no machine type '{item.machine_type}'.")
+        return TrialInputs(
+            source=self._side(source, item.machine_type),
+            destination=self._side(destination, item.machine_type, item.source),
+            devices=self._common_devices(source, destination),
+            relaxed=_merged(
+                self._relaxations(source, item.machine_type),
+                self._relaxations(destination, item.machine_type),
+            ),
+        )
+
+    def _state(self, label: str) -> State:
+        found = self.partners()[label]
+        if isinstance(found, str):
+            raise NoCatalogue(found)
+        return found
+
+    def _side(self, found: State, machine_type: str, started_on: str = "") -> TrialSide:
+        key = (found.label, machine_type)
+        if key not in self._sides:
+            self._sides[key] = _trial_side(found, machine_type)
+        extra = rules.mitigations_for(found.policy, started_on, machine_type)
+        listed = [[e.driver, e.property, e.value, "policy"] for e in extra]
+        side = self._sides[key]
+        return replace(side, globals=[*side.globals, *listed]) if listed else side
+
+    def _relaxations(self, found: State, machine_type: str) -> list[list[Any]]:
+        key = (found.label, machine_type)
+        if key not in self._relaxed:
+            versions = rules.relaxed_versions(found.policy, found.catalogue, machine_type)
+            self._relaxed[key] = [
+                [device, section, version]
+                for (device, section), several in versions.items()
+                for version in sorted(several)
+            ]
+        return self._relaxed[key]
+
+    def _common_devices(self, source: State, destination: State) -> list[str]:
+        key = (source.label, destination.label)
+        if key not in self._devices:
+            self._devices[key] = list(self.policy.devices) or _migratable(
+                source.catalogue, destination.catalogue
+            )
+        return self._devices[key]
+
+
+def _merged(first: list[list[Any]], second: list[list[Any]]) -> list[list[Any]]:
+    return [*first, *(item for item in second if item not in first)]
+
+
+def _migratable(source: Catalogue, destination: Catalogue) -> list[str]:
+    there = set(machine.migratable_devices(destination))
+    return [name for name in machine.migratable_devices(source) if name in there]
+
+
+def _own_state(policy: Policy) -> State | str:
+    try:
+        return state.of_policy(policy)
+    except NoCatalogue as error:
+        return str(error)
+
+
+def _published(label: str) -> State | str:
+    tree, _, version = label.partition(" ")
+    release = Release.objects.filter(tree__name=tree, version=version).first()
+    if release is None:
+        return f"There is no release '{label}': add it and import its catalogue."
+    try:
+        return state.published(release)
+    except NoCatalogue as error:
+        return str(error)
+
+
+def _trial_side(found: State, machine_type: str) -> TrialSide:
+    side = rules.side(found.policy, found.catalogue, machine_type, found.label)
+    backports = found.policy.backports if found.policy is not None else ()
+    return TrialSide(
+        label=found.label,
+        snapshot=found.source.snapshot.digest,
+        release=found.source.label,
+        stand_in_for=found.source.stand_in_for,
+        machine_type=machine_type,
+        globals=[[e.driver, e.property, e.value, e.layer] for e in side.globals],
+        backports=[
+            # What it is called, and why it was taken, has no part in what a trial finds.
+            {
+                "feature": asdict(replace(item.feature, title=item.feature.slug)),
+                "grafts": [asdict(graft) for graft in item.grafts],
+            }
+            for item in backports
+        ],
+    )
+
+
+# --- Asking for trials ----------------------------------------------------------------------------
+
+
+def enqueue_missing(change: ChangeRequest, actor: User) -> list[Trial]:
+    """Make a row for each trial that the change needs and lacks, and ask the workers to run them.
+
+    A trial that could not run is queued again, as what it lacked may be here now. Returns what
+    waits to be run. Raises Forbidden for someone with no part in the release's tree.
+    """
+    require(actor, "view", change.release.tree)
+    _require_a_part(actor, change)
+    with transaction.atomic():
+        needed = [item for item in required(change) if item.inputs is not None]
+        new = [item for item in needed if item.trial is None]
+        Trial.objects.bulk_create(
+            [_row(item) for item in {item.key: item for item in new}.values()],
+            ignore_conflicts=True,
+        )
+        keys = [item.key for item in needed]
+        Trial.objects.filter(key__in=keys, state=Trial.State.FAILED).update(
+            state=Trial.State.QUEUED, error="", finished_at=None
+        )
+        waiting = list(Trial.objects.filter(key__in=keys, state=Trial.State.QUEUED).order_by("id"))
+        if waiting:
+            trials_required.send(sender=ChangeRequest, change=change, trials=waiting, user=actor)
+    return waiting
+
+
+def _require_a_part(actor: User, change: ChangeRequest) -> None:
+    tree = change.release.tree
+    if not any(may(actor, action, tree) for action in ("edit", "review", "publish")):
+        require(actor, "edit", tree)
+
+
+def _row(item: Requirement) -> Trial:
+    assert item.inputs is not None  # noqa: S101 - the caller asks for nothing else
+    return Trial(
+        key=item.key,
+        source=_release(item.required.source),
+        destination=_release(item.required.destination),
+        machine_type=item.required.machine_type,
+        inputs=item.inputs.to_json(),
+    )
+
+
+def _release(label: str) -> Release:
+    tree, _, version = label.partition(" ")
+    return Release.objects.get(tree__name=tree, version=version)
+
+
+# --- Running one ----------------------------------------------------------------------------------
+
+
+def run(trial: Trial) -> None:
+    """Run a trial from its inputs and record what it found, once.
+
+    Whoever records first has done it: a second run of the same trial writes nothing. What cannot
+    be run is recorded as such, with a sentence that says what is missing.
+    """
+    _open(trial).update(state=Trial.State.RUNNING)
+    try:
+        result = outcome_of(trial.inputs)
+    except NoCatalogue as error:
+        _open(trial).update(state=Trial.State.FAILED, error=str(error), finished_at=timezone.now())
+    except (machine.TrialError, vmstate.DescriptionError, DocumentError) as error:
+        _open(trial).update(
+            state=Trial.State.FAILED,
+            error=f"The emulator could not hold this trial: {error}",
+            finished_at=timezone.now(),
+        )
+    else:
+        _open(trial).update(
+            state=Trial.State.DONE,
+            outcome=result.outcome,
+            result=result.to_json(),
+            finished_at=timezone.now(),
+        )
+    trial.refresh_from_db()
+
+
+def _open(trial: Trial) -> Any:
+    return Trial.objects.filter(pk=trial.pk, state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
+
+
+def outcome_of(inputs: Mapping[str, Any]) -> machine.TrialResult:
+    """Hold the trial that the inputs describe. Raises ``NoCatalogue``, ``TrialError``."""
+    relaxed: dict[tuple[str, str | None], frozenset[int]] = {}
+    for device, section, version in inputs["relaxed"]:
+        relaxed[device, section] = relaxed.get((device, section), frozenset()) | {version}
+    sides = [_side_from(inputs[end]) for end in ("source", "destination")]
+    return machine.trial(sides, inputs["devices"], inputs["seed"], relaxed)
+
+
+def _side_from(document: Mapping[str, Any]) -> machine.Side:
+    base = state.catalogue_by_digest(document["snapshot"], document["release"])
+    backports = [_backport(item) for item in document["backports"]]
+    globals_ = tuple(
+        qdev.Global(driver, name, value, layer, document["label"])
+        for driver, name, value, layer in document["globals"]
+    )
+    name = document["machine_type"]
+    # The inputs hold all that applies: what the catalogue says of the machine type must not join.
+    catalogue = replace(
+        rules.effective_catalogue(base, backports), machine_types={name: MachineType(name)}
+    )
+    return machine.Side(
+        label=document["label"],
+        catalogue=catalogue,
+        machine_type=name,
+        globals=globals_,
+        features=tuple(item.feature for item in backports),
+    )
+
+
+def _backport(document: Mapping[str, Any]) -> Backport:
+    return Backport(
+        feature=feature_from_json(document["feature"]),
+        grafts=tuple(Graft(item["section"], item["description"]) for item in document["grafts"]),
+    )
+
+
+# --- The matrix -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The declared migrations of a tree for one machine type.
+
+    ``cells`` maps (source, destination) to the requirement that a policy declares for it.
+    """
+
+    machine_type: str
+    labels: tuple[str, ...]
+    cells: Mapping[tuple[str, str], Requirement]
+
+    def rows(self) -> list[tuple[str, list[Requirement | None]]]:
+        """For a page: each source with its cells in the order of ``labels``."""
+        return [
+            (source, [self.cells.get((source, destination)) for destination in self.labels])
+            for source in self.labels
+        ]
+
+
+def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -> Matrix:
+    """How the migrations between the tree's releases stand, with the change's draft for its own."""
+    labels: list[str] = []
+    cells: dict[tuple[str, str], Requirement] = {}
+    for policy in _policies(tree.releases.order_by("sort_key"), change):
+        labels.append(policy.label)
+        for item in requirements_of(policy, machine_type):
+            if item.required.machine_type == machine_type:
+                cells[item.required.source, item.required.destination] = item
+    partners = {label for pair in cells for label in pair}
+    return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), cells)
+
+
+def _policies(releases: Iterable[Release], change: ChangeRequest | None) -> Iterable[Policy]:
+    for release in releases:
+        if change is not None and change.release_id == release.pk:
+            yield change.policy
+        elif (revision := state.newest_revision(release)) is not None:
+            yield state.policy_of(revision)
+
+
+def matrix_machine_types(tree: Tree, change: ChangeRequest | None = None) -> Collection[str]:
+    """The machine types that a matrix of the tree can be asked for."""
+    policies = _policies(tree.releases.order_by("-sort_key"), change)
+    return tuple(dict.fromkeys(item.name for policy in policies for item in policy.machine_types))
