@@ -56,7 +56,7 @@ TASKS: dict[str, str] = {
 }
 #: How long a page may wait for Redis, in seconds.
 SEND_TIMEOUT = 1.0
-_MAX_LOG = 20_000
+_OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 class AttemptEnded(Exception):
@@ -129,8 +129,17 @@ def enqueue_import(
 
 
 def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | None) -> Job:
-    """Ask for trial migrations that the change request's rules require."""
-    ids = sorted(trial.pk for trial in trials)
+    """Ask for trial migrations that the change request's rules require.
+
+    Those that an open job of the same change request has are left to that one.
+    """
+    wanted = {trial.pk for trial in trials}
+    job = None
+    for job in jobs_of(change).filter(status__in=_OPEN, cancel_requested=False):
+        wanted -= set(job.payload["trials"])
+    if job is not None and not wanted:
+        return job
+    ids = sorted(wanted)
     digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:32]
     return enqueue(
         Job.Kind.TRIALS,
@@ -183,8 +192,7 @@ def cancel(job: Job, user: User) -> Job:
 
 
 def _open_job(kind: str, dedup_key: str) -> Job | None:
-    statuses = [Job.Status.QUEUED, Job.Status.RUNNING]
-    return Job.objects.filter(kind=kind, dedup_key=dedup_key, status__in=statuses).first()
+    return Job.objects.filter(kind=kind, dedup_key=dedup_key, status__in=_OPEN).first()
 
 
 def _running(job_id: int) -> models.QuerySet[Job]:
@@ -272,6 +280,7 @@ class Attempt:
         """It went wrong through no fault of the input: back to the queue, three times in all."""
         if self.number >= settings.LOCKSTEP_MAX_ATTEMPTS:
             self._end(Job.Status.QUARANTINED, error=error)
+            _settle_trials([self.payload], Trial.State.FAILED, error)
         else:
             self._back(error=error)
 
@@ -360,18 +369,40 @@ def sweep() -> Swept:
     """
     now = timezone.now()
     silent = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=now)
-    ended = {"claim": "", "lease_until": None, "finished_at": now}
-    cancelled = silent.filter(cancel_requested=True).update(status=Job.Status.CANCELLED, **ended)
-    given_up = silent.filter(attempts__gte=settings.LOCKSTEP_MAX_ATTEMPTS).update(
-        status=Job.Status.QUARANTINED,
-        error=f"The worker was lost while it ran this job, {settings.LOCKSTEP_MAX_ATTEMPTS} times.",
-        **ended,
-    )
+    error = f"The worker was lost while it ran this, {settings.LOCKSTEP_MAX_ATTEMPTS} times."
+    with transaction.atomic():
+        cancelled = _end_silent(
+            silent.filter(cancel_requested=True), Job.Status.CANCELLED, Trial.State.QUEUED, ""
+        )
+        given_up = _end_silent(
+            silent.filter(attempts__gte=settings.LOCKSTEP_MAX_ATTEMPTS),
+            Job.Status.QUARANTINED,
+            Trial.State.FAILED,
+            error,
+        )
     requeued = silent.update(status=Job.Status.QUEUED, claim="", lease_until=None, sent_at=None)
-    if cancelled or given_up:
-        over = [Job.Status.CANCELLED, Job.Status.QUARANTINED]
-        Upload.objects.filter(job__status__in=over).delete()
     return Swept(requeued, given_up, cancelled, _send_waiting())
+
+
+def _end_silent(silent: models.QuerySet[Job], status: str, trial_state: str, error: str) -> int:
+    """End jobs whose worker fell silent for good. Returns how many."""
+    rows = list(silent)
+    # The condition stands in the UPDATE too: a worker may have come back in between.
+    ended = silent.filter(pk__in=[job.pk for job in rows]).update(
+        status=status, claim="", lease_until=None, finished_at=timezone.now(), error=error
+    )
+    if ended:
+        Upload.objects.filter(job__in=rows, job__status=status).delete()
+        _settle_trials([job.payload for job in rows], trial_state, error)
+    return ended
+
+
+def _settle_trials(payloads: Sequence[dict[str, Any]], state: str, error: str) -> None:
+    """What to say of trials that were running when their job ended: nobody runs them any more."""
+    ids = [pk for payload in payloads for pk in payload.get("trials", ())]
+    running = Trial.objects.filter(pk__in=ids, state=Trial.State.RUNNING)
+    ended = timezone.now() if state == Trial.State.FAILED else None
+    running.update(state=state, error=error, finished_at=ended)
 
 
 def _send_waiting() -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import shared_task
 from django.db import transaction
+from django.db.models import QuerySet
 
 from machines import parsing
 from machines.catalogue import import_catalogue
@@ -28,7 +29,7 @@ from workers.models import Job, Upload
 log = logging.getLogger(__name__)
 
 #: Whose message is for the person who asked: the input is at fault.
-INPUT_ERRORS = (CatalogueError, PolicyError)
+INPUT_ERRORS = (CatalogueError, PolicyError, bundle.BundleError)
 
 
 @shared_task
@@ -118,19 +119,24 @@ def import_release(attempt: Attempt) -> None:
 def run_pending_trials(attempt: Attempt) -> None:
     """Payload: ``trials`` (primary keys). Those that are done already, whoever did them, stay."""
     wanted = Trial.objects.filter(pk__in=attempt.payload["trials"])
-    open_trials = wanted.filter(state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
-    # Untouched ones first: a trial that was running when its worker died may break this one too,
-    # and must not keep the others from being tried.
-    pending = list(open_trials.order_by("state", "id"))
     total = wanted.count()
-    attempt.step(total - len(pending), total)
-    for number, trial in enumerate(pending, start=total - len(pending)):
-        attempt.step(number, total, str(trial))
-        trials.run(trial)
+    # Again and again: one that could not run may be asked for a second time meanwhile.
+    while pending := _pending(wanted):
+        for number, trial in enumerate(pending, start=total - len(pending)):
+            attempt.step(number, total, str(trial))
+            trials.run(trial)
+    attempt.step(total, total)
     with transaction.atomic():
-        attempt.step(total, total)
         states = list(wanted.values_list("state", flat=True))
         attempt.finish({state: states.count(state) for state in sorted(set(states))})
+
+
+def _pending(wanted: QuerySet[Trial]) -> list[Trial]:
+    """Untouched ones first: a trial that was running when its worker died may break this one too,
+    and must not keep the others from being tried.
+    """
+    waiting = wanted.filter(state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
+    return list(waiting.select_related("source__tree", "destination__tree").order_by("state", "id"))
 
 
 def build_bundle(attempt: Attempt) -> None:
