@@ -42,14 +42,15 @@ class Changes(TypedDict):
     changed: Names
 
 
-#: Kind (``types``, ``properties``, ``sections``, ``machine_types``, ``compat``, ``unreadable``)
-#: → its changes.
+#: Kind (``version``, ``types``, ``properties``, ``sections``, ``machine_types``, ``compat``,
+#: ``unreadable``) → its changes.
 Comparison = dict[str, Changes]
 
 
 def compare(old: Catalogue, new: Catalogue) -> Comparison:
     """Everything that a page about the two says, from ``old`` to ``new``."""
     kinds = {
+        "version": _changes(_versions(old), _versions(new), "{} → {}".format),
         "types": _changes(old.types, new.types, _parent_changed),
         "properties": _compare_properties(old, new),
         "sections": _changes(dict(_sections(old)), dict(_sections(new)), _section_changed),
@@ -84,6 +85,11 @@ def _changes(
             ]
         ),
     }
+
+
+def _versions(catalogue: Catalogue) -> dict[str, str]:
+    told = {"QEMU": catalogue.version, "package": catalogue.package}
+    return {name: version for name, version in told.items() if version}
 
 
 def _parent_changed(old: str | None, new: str | None) -> str:

@@ -166,20 +166,27 @@ def read_directory(directory: Path) -> Catalogue:
     return parse(documents)
 
 
-def load_json(place: str, content: bytes) -> Any:
-    """JSON from bytes, unpacked first where ``place`` ends in ``.xz``.
+def unpack(place: str, content: bytes) -> bytes:
+    """The content, unpacked where ``place`` ends in ``.xz``.
 
     Never unpacks more than :data:`MAX_FILE_BYTES`. Raises :class:`CatalogueError`.
     """
     if place.endswith(".xz"):
+        unpacker = lzma.LZMADecompressor(memlimit=256 * 1024 * 1024)
         try:
-            content = lzma.LZMADecompressor(memlimit=256 * 1024 * 1024).decompress(
-                content, max_length=MAX_FILE_BYTES + 1
-            )
+            content = unpacker.decompress(content, max_length=MAX_FILE_BYTES + 1)
         except lzma.LZMAError as error:
             raise CatalogueError(place, f"is not a readable .xz file ({error})") from error
+        if not unpacker.eof and len(content) <= MAX_FILE_BYTES:
+            raise CatalogueError(place, "is cut short: the .xz file has no end")
     if len(content) > MAX_FILE_BYTES:
         raise CatalogueError(place, f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    return content
+
+
+def load_json(place: str, content: bytes) -> Any:
+    """JSON from bytes, unpacked first as :func:`unpack` does. Raises :class:`CatalogueError`."""
+    content = unpack(place, content)
     try:
         return json.loads(content)
     except RecursionError as error:
@@ -191,7 +198,7 @@ def load_json(place: str, content: bytes) -> Any:
             f"{place}:{error.lineno}:{error.colno}", f"is not JSON: {error.msg}"
         ) from error
     except ValueError as error:  # a number of more digits than Python converts
-        raise CatalogueError(place, f"holds a number that is too long ({error})") from error
+        raise CatalogueError(place, "holds a number of too many digits") from error
 
 
 def parse(documents: Mapping[str, Any]) -> Catalogue:
