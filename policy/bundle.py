@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from machines.emulator.catalogue import CompatProperty
@@ -38,7 +38,7 @@ code of QEMU is in this bundle.
 """
 
 README = """\
-Migration policy of {label}, revision {number}
+Migration policy of {label}
 
 qemu/        for QEMU: what this release's QEMU has properties for (see LEFT_OUT.md in it)
 lockstep/    for Lockstep's emulator: all properties, the blacklist bitmaps too
@@ -68,14 +68,14 @@ class BuiltBundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """All that a bundle depends on: the revision's number, its canonical JSON, when it was made.
+class _Published:
+    """A revision as its content tells of it. ``time`` (Unix) is that of the last approval."""
 
-    ``time`` (Unix) stands for the last approval where the content tells none.
-    """
-
-    number: int
     content: str
+    policy: Policy
+    derived: Mapping[str, Any]
+    number: int
+    published_at: str
     time: int
 
     @property
@@ -85,10 +85,9 @@ class Published:
 
 def build(revision: Revision) -> BuiltBundle:
     """The bundle of a published revision. Raises :class:`BundleError` that names the fault."""
-    published = Published(revision.number, revision.content, int(revision.published_at.timestamp()))
-    if published.digest != revision.digest:
+    if hashlib.sha256(revision.content.encode()).hexdigest() != revision.digest:
         raise BundleError(f"{revision}: the content is not that of its digest {revision.digest}")
-    return render(published)
+    return render(revision.content)
 
 
 def store(revision: Revision) -> Bundle:
@@ -111,61 +110,73 @@ def store(revision: Revision) -> Bundle:
 # --- What is in it --------------------------------------------------------------------------------
 
 
-def render(published: Published) -> BuiltBundle:
-    """The bundle of what was published. Pure: no database, no clock, no machine."""
-    policy, derived = _parse(published.content)
+def render(content: str) -> BuiltBundle:
+    """The bundle of a revision's content. Pure: no database, no clock, no machine."""
+    published = _parse(content)
+    policy = published.policy
     packed = archive.Archive(
         top=f"lockstep-{policy.tree}-{policy.version}-r{published.number}",
-        files=_files(published, policy, derived),
-        time=_approved_at(derived, published.time),
+        files=_files(published),
+        time=published.time,
     )
     try:
-        content = archive.pack(packed)
+        written = archive.pack(packed)
     except archive.ArchiveError as error:
         raise BundleError(str(error)) from error
-    return BuiltBundle(f"{packed.top}.tar.gz", content, hashlib.sha256(content).hexdigest())
+    return BuiltBundle(f"{packed.top}.tar.gz", written, hashlib.sha256(written).hexdigest())
 
 
-def _parse(content: str) -> tuple[Policy, dict[str, Any]]:
+def _parse(content: str) -> _Published:
     try:
         document = json.loads(content)
-        policy = from_json(document["policy"])
-        derived = document["derived"]
-        canonical_form = canonical(document)
-    except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
-        raise BundleError(f"the revision is no document with a policy ({error})") from error
+        policy, derived = from_json(document["policy"]), document["derived"]
+        if canonical(document) != content:
+            raise BundleError("the revision is not in canonical form")
+        published_at = derived["revision"]["published_at"]
+        times = [item["at"] for item in derived.get("approvals", ())] or [published_at]
+        return _Published(
+            content=content,
+            policy=policy,
+            derived=derived,
+            number=int(derived["revision"]["number"]),
+            published_at=published_at,
+            time=max(int(datetime.fromisoformat(text).timestamp()) for text in times),
+        )
     except DocumentError as error:
         raise BundleError(f"the revision is at fault: {error}") from error
-    if not isinstance(derived, dict) or canonical_form != content:
-        raise BundleError("the revision is not in canonical form")
-    return policy, derived
+    except KeyError as error:
+        raise BundleError(f"the revision has no {error}") from error
+    except BundleError:
+        raise
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise BundleError(f"the revision is not readable: {error}") from error
 
 
-def _approved_at(derived: Mapping[str, Any], default: int) -> int:
-    times = [datetime.fromisoformat(item["at"]) for item in derived.get("approvals", ())]
-    return max((int(time.timestamp()) for time in times), default=default)
-
-
-def _files(published: Published, policy: Policy, derived: Mapping[str, Any]) -> dict[str, bytes]:
-    sets = {
-        name: tuple(_property(item) for item in listed)
-        for name, listed in derived.get("properties", {}).items()
-    }
-    recorded = derived.get("trials", [])
-    texts = {
-        "README.txt": README.format(
-            label=policy.label, number=published.number, digest=published.digest
-        ),
-        "LICENSE.txt": LICENSE_NOTE,
-        "revision.json": published.content,
-        "policy.json": policy_json.export(policy),
-        "trials.json": trials.export(recorded),
-        "TRIALS.md": trials.report(f"{policy.label} revision {published.number}", recorded),
-        **_for_lockstep(sets),
-        **_for_qemu(sets, _left_out(derived)),
-    }
+def _files(published: _Published) -> dict[str, bytes]:
+    policy, derived = published.policy, published.derived
+    label = f"{policy.label} revision {published.number}"
+    try:
+        sets = {
+            name: tuple(_property(item) for item in listed)
+            for name, listed in derived["properties"].items()
+        }
+        recorded = derived["trials"]
+        texts = {
+            "README.txt": README.format(label=label, digest=published.digest),
+            "LICENSE.txt": LICENSE_NOTE,
+            "revision.json": published.content,
+            "policy.json": policy_json.export(policy),
+            "trials.json": trials.export(recorded),
+            "TRIALS.md": trials.report(label, recorded),
+            **_for_lockstep(sets),
+            **_for_qemu(sets, _left_out(derived)),
+        }
+    except KeyError as error:
+        raise BundleError(f"the revision has no {error}") from error
+    except (AttributeError, TypeError) as error:
+        raise BundleError(f"the revision's derived part is at fault: {error}") from error
     files = {path: text.encode() for path, text in texts.items()}
-    files["manifest.json"] = _manifest(published, policy, sets, files)
+    files["manifest.json"] = _manifest(published, sets, files)
     files["SHA256SUMS"] = _sums(files)
     return files
 
@@ -177,7 +188,7 @@ def _property(item: Mapping[str, str]) -> CompatProperty:
 def _left_out(derived: Mapping[str, Any]) -> dict[str, tuple[target.LeftOut, ...]]:
     return {
         name: tuple(target.LeftOut(**item) for item in listed)
-        for name, listed in derived.get("left_out", {}).items()
+        for name, listed in derived["left_out"].items()
     }
 
 
@@ -191,7 +202,7 @@ def _for_lockstep(sets: Sets) -> dict[str, str]:
 
 def _for_qemu(sets: Sets, recorded: Mapping[str, tuple[target.LeftOut, ...]]) -> dict[str, str]:
     """What QEMU has properties for, and the list of what it has none for."""
-    left_out = {name: recorded.get(name) or target.bitmaps(listed) for name, listed in sets.items()}
+    left_out = {name: recorded.get(name, ()) for name, listed in sets.items()}
     texts = _target(
         "qemu",
         {
@@ -229,18 +240,18 @@ def file_stem(machine_type: str) -> str:
     return f"{readable}-{hashlib.sha256(machine_type.encode()).hexdigest()[:16]}"
 
 
-def _manifest(
-    published: Published, policy: Policy, sets: Sets, files: Mapping[str, bytes]
-) -> bytes:
+def _manifest(published: _Published, sets: Sets, files: Mapping[str, bytes]) -> bytes:
+    policy = published.policy
     document = {
         "format": FORMAT,
         "tree": policy.tree,
         "release": policy.version,
         "revision": published.number,
         "revision_digest": published.digest,
+        "parent_digest": published.derived["revision"].get("parent", ""),
         "policy_digest": policy.digest,
         "base": asdict(policy.base),
-        "published_at": datetime.fromtimestamp(published.time, UTC).isoformat(),
+        "published_at": published.published_at,
         "machine_types": [
             {"name": name, "folder": file_stem(name), "properties": len(listed)}
             for name, listed in sets.items()
@@ -277,7 +288,7 @@ def verify(content: bytes) -> list[str]:
     if problems := _check_sums(found.files):
         return problems
     try:
-        built = render(_published(found.files))
+        built = render(_revision_in(found.files))
     except BundleError as error:
         return [str(error)]
     return _differences(archive.unpack(built.content), found)
@@ -303,18 +314,17 @@ def _check_sums(files: Mapping[str, bytes]) -> list[str]:
     return problems
 
 
-def _published(files: Mapping[str, bytes]) -> Published:
-    """The revision inside a bundle, as its manifest numbers it."""
+def _revision_in(files: Mapping[str, bytes]) -> str:
+    """The text of the revision inside a bundle of the format that this program writes."""
     try:
-        manifest = json.loads(files["manifest.json"])
-        if manifest["format"] != FORMAT:
-            raise BundleError(f"manifest.json: format {manifest['format']!r:.20} is not {FORMAT}")
-        time = datetime.fromisoformat(manifest["published_at"])
-        return Published(
-            int(manifest["revision"]), files["revision.json"].decode(), int(time.timestamp())
-        )
+        form = json.loads(files["manifest.json"])["format"]
+        if form != FORMAT:
+            raise BundleError(f"manifest.json: format {form!r:.20} is not {FORMAT}")
+        return files["revision.json"].decode()
     except KeyError as error:
         raise BundleError(f"{error} is missing") from error
+    except BundleError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"manifest.json or revision.json is not readable: {error}") from error
 

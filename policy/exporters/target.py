@@ -51,11 +51,6 @@ def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tupl
     return tuple(found.values())
 
 
-def bitmaps(properties: Iterable[CompatProperty]) -> tuple[LeftOut, ...]:
-    """Only what no QEMU takes, whatever the release."""
-    return left_out(Catalogue(""), (item for item in properties if is_blacklist(item)))
-
-
 def without(
     properties: Iterable[CompatProperty], left: Iterable[LeftOut], scopes: Container[str]
 ) -> tuple[CompatProperty, ...]:
