@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
-from machines.emulator import qdev
+from machines.emulator import machine, qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.models import Release
 from policy import audit, drafts, proposals, rules, seeding, state
@@ -601,6 +601,22 @@ def remove_mitigation(
         return replace(policy, mitigations=kept)
 
     return drafts.rewrite(change, actor, expected_version, "remove mitigation", alter)
+
+
+def choose_devices(
+    change: ChangeRequest, actor: User, expected_version: int, devices: Sequence[str]
+) -> ChangeRequest:
+    """Say which devices trials exercise, in the board's order; none means all that can migrate."""
+    wanted = tuple(dict.fromkeys(_word(name, "devices") for name in devices))
+
+    def alter(policy: Policy) -> Policy:
+        catalogue = rules.policy_catalogue(_base(policy), policy)
+        for name in wanted:
+            if machine.description_of(catalogue, name) is None:
+                raise Invalid(f"'{name}' has no state that could migrate.", field="devices")
+        return replace(policy, devices=wanted)
+
+    return drafts.rewrite(change, actor, expected_version, "choose devices", alter)
 
 
 # --- Checks ---------------------------------------------------------------------------------------
