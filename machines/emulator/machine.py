@@ -466,6 +466,23 @@ def trial(
     return _verdict(hops, running, program)
 
 
+def saved_stream(side: Side, devices: Sequence[str], seed: int) -> bytes:
+    """The stream that a machine saves after its guest program wrote its state.
+
+    Raises :class:`TrialError` also where the machine refuses to be saved.
+    """
+    _check_input((side, side), devices)
+    running = _Trial(seed, {})
+    (board,) = boards = _build((side,), devices, running)
+    program = _Program(boards, running)
+    program.write(0)
+    migration = _Migration(board, board, running, program, 0)
+    migration.save()
+    if migration.problems:
+        raise TrialError(migration.problems[0].reason)
+    return migration.stream
+
+
 def _check_input(sides: Sequence[Side], devices: Sequence[str]) -> None:
     if not 2 <= len(sides) <= MAX_SIDES:
         raise TrialError(f"a trial has 2 to {MAX_SIDES} sides, not {len(sides)}")
@@ -910,7 +927,7 @@ class _Migration:
     def run(self) -> Hop:
         self._check_devices()
         if not self.problems:
-            self._save()
+            self.save()
         if not self.problems:
             self._load()
         if self.problems:
@@ -970,7 +987,7 @@ class _Migration:
 
     # Saving
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Write the source's stream, as migration/savevm.c does for a paused machine."""
         events: list[Event] = [FileHeader(0), Configuration(0, self.source.side.machine_type)]
         described: list[str] = []
@@ -1276,4 +1293,5 @@ def _first_difference(pairing: _Pairing) -> str:
     theirs = list(pairing.destination.section.at(version).leaves())
     longer = ours if len(ours) > len(theirs) else theirs
     known = {leaf.field for leaf in (theirs if longer is ours else ours)}
-    return next((leaf.field for leaf in longer if leaf.field not in known), "")
+    fields = (leaf.field for leaf in longer if not leaf.unused)
+    return next((name for name in fields if name not in known), "")
