@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -167,9 +168,9 @@ def database_url() -> str:
     """The test's own database, for another process."""
     values = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    host = str(values["HOST"]).replace("/", "%2F")
-    return f"postgresql://{values['USER']}:{values['PASSWORD']}@{host}/{values['NAME']}"
+        return f"sqlite:///{quote(str(values['NAME']))}"
+    host = values["HOST"] or values["OPTIONS"]["host"]
+    return f"postgresql:///{values['NAME']}?user={values['USER']}&host={quote(host)}"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from workers.models import Job
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):
+class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("id", "kind", "title", "status", "attempts", "created_by", "created_at")
     list_filter = ("kind", "status")
     search_fields = ("title", "error")

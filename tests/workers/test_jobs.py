@@ -1,0 +1,219 @@
+"""A job's row: claimed once, written by its holder alone, put back when its holder is lost."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+
+from policy.errors import Forbidden, Invalid
+from policy.models import AuditEntry
+from workers import jobs, tasks
+from workers.jobs import Attempt, LostClaim
+from workers.models import Job
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+def new_job(**values: object) -> Job:
+    return Job.objects.create(kind=Job.Kind.TRIALS, title="a job", **values)
+
+
+def claimed(job: Job) -> Attempt:
+    attempt = jobs.claim(job.pk)
+    assert attempt is not None
+    return attempt
+
+
+def lose(job: Job) -> None:
+    """As if its worker had been silent for too long."""
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_of_many_workers_one_claims() -> None:
+    job = new_job()
+    attempts: list[Attempt | None] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait()
+        attempts.append(jobs.claim(job.pk))
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(attempts) == 8
+    assert sum(attempt is not None for attempt in attempts) == 1
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.RUNNING, 1)
+
+
+def test_a_job_is_finished_once() -> None:
+    attempt = claimed(new_job())
+    attempt.step(1, 2, "half")
+    attempt.finish({"done": 2})
+    with pytest.raises(LostClaim):
+        attempt.finish({"done": 3})
+    job = Job.objects.get()
+    assert (job.status, job.result, job.progress_done) == (Job.Status.DONE, {"done": 2}, 2)
+    assert job.finished_at is not None
+
+
+def test_who_lost_the_lease_writes_no_more() -> None:
+    job = new_job()
+    late = claimed(job)
+    lose(job)
+    assert jobs.sweep().requeued == 1
+    second = claimed(job)
+    for write in (late.heartbeat, lambda: late.step(1, 1), lambda: late.fail("no")):
+        with pytest.raises(LostClaim):
+            write()
+    second.finish({})
+    assert second.number == 2
+
+
+def test_a_lost_claim_undoes_what_was_written_with_it() -> None:
+    job = new_job()
+    late = claimed(job)
+    lose(job)
+    jobs.sweep()
+    with pytest.raises(LostClaim), transaction.atomic():
+        User.objects.create_user("half-written")
+        late.finish({})
+    assert not User.objects.filter(username="half-written").exists()
+
+
+def test_after_three_losses_the_job_is_given_up() -> None:
+    job = new_job()
+    for _ in range(3):
+        claimed(job)
+        lose(job)
+        swept = jobs.sweep()
+    assert swept.quarantined == 1
+    job.refresh_from_db()
+    assert job.status == Job.Status.QUARANTINED
+    assert "3 times" in job.error
+    assert jobs.claim(job.pk) is None
+
+
+def test_after_three_errors_the_job_is_given_up_with_the_last_one() -> None:
+    job = new_job()
+
+    def broken(attempt: Attempt) -> None:
+        raise RuntimeError(f"attempt {attempt.number} broke")
+
+    for _ in range(4):
+        tasks.execute(job.pk, broken)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.QUARANTINED, 3)
+    assert job.error == "RuntimeError: attempt 3 broke"
+
+
+def test_bad_input_fails_at_once() -> None:
+    job = new_job()
+
+    def refuse(attempt: Attempt) -> None:
+        raise Invalid("line 7: no such driver")
+
+    tasks.execute(job.pk, refuse)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.FAILED, 1)
+    assert job.error == "line 7: no such driver"
+
+
+def test_a_released_job_waits_again_and_keeps_its_attempts() -> None:
+    job = new_job()
+    claimed(job).release()
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.QUEUED, 0)
+
+
+def test_the_heartbeat_keeps_the_lease(settings: object) -> None:
+    settings.LOCKSTEP_LEASE_SECONDS = 0.3  # type: ignore[attr-defined]
+    job = new_job()
+
+    def slow(attempt: Attempt) -> None:
+        threading.Event().wait(1)
+        assert jobs.sweep().requeued == 0
+        attempt.finish({})
+
+    tasks.execute(job.pk, slow)
+    job.refresh_from_db()
+    assert job.status == Job.Status.DONE
+
+
+def test_a_waiting_job_is_cancelled_at_once_with_its_files(maintainer: User) -> None:
+    job = jobs.enqueue("import", {}, title="x", user=maintainer, uploads=[("a.json", b"{}")])
+    jobs.cancel(job, maintainer)
+    assert job.status == Job.Status.CANCELLED
+    assert not job.uploads.exists()
+    assert jobs.claim(job.pk) is None
+    assert AuditEntry.objects.get(action="cancel-job").actor == "maintainer"
+    with pytest.raises(Invalid):
+        jobs.cancel(job, maintainer)
+
+
+def test_a_running_job_is_cancelled_at_its_next_step(maintainer: User) -> None:
+    job = new_job(created_by=maintainer)
+
+    def runner(attempt: Attempt) -> None:
+        jobs.cancel(job, maintainer)
+        attempt.step(1, 2)
+        attempt.finish({})
+
+    tasks.execute(job.pk, runner)
+    job.refresh_from_db()
+    assert (job.status, job.result) == (Job.Status.CANCELLED, None)
+
+
+def test_nobody_cancels_another_ones_job(maintainer: User) -> None:
+    job = new_job(created_by=maintainer)
+    with pytest.raises(Forbidden):
+        jobs.cancel(job, User.objects.create_user("other"))
+
+
+def test_the_same_work_is_asked_for_once_while_it_is_open(maintainer: User) -> None:
+    def ask() -> Job:
+        return jobs.enqueue("bundle", {}, title="x", user=maintainer, dedup_key="revision-1")
+
+    first = ask()
+    assert ask() == first
+    claimed(first).finish({})
+    assert ask() != first
+
+
+def test_a_job_waits_where_redis_is_away(maintainer: User) -> None:
+    job = jobs.enqueue("bundle", {}, title="x", user=maintainer)
+    job.refresh_from_db()
+    assert (job.status, job.sent_at) == (Job.Status.QUEUED, None)
+    assert jobs.sweep().sent == 0
+
+
+def test_nothing_is_sent_for_a_job_that_was_rolled_back(redis: object, maintainer: User) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        jobs.enqueue("bundle", {}, title="x", user=maintainer)
+        raise RuntimeError
+    assert jobs.messages_waiting("bundle") == 0
+
+
+def test_a_lost_message_is_sent_again_and_a_waiting_one_is_not(
+    redis: object, maintainer: User
+) -> None:
+    job = jobs.enqueue("bundle", {}, title="x", user=maintainer)
+    assert jobs.messages_waiting("bundle") == 1
+    Job.objects.update(sent_at=timezone.now() - timedelta(hours=1))
+    assert jobs.sweep().sent == 0  # its message is still there
+    redis.stop()  # type: ignore[attr-defined]
+    redis.start()  # type: ignore[attr-defined]
+    assert jobs.messages_waiting("bundle") == 0
+    assert jobs.sweep().sent == 1
+    job.refresh_from_db()
+    assert job.sent_at is not None
