@@ -10,6 +10,7 @@ A kind without a difference is left out, so that two equal catalogues give ``{}`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
 from machines.emulator.catalogue import (
@@ -164,10 +165,21 @@ def _sections(catalogue: Catalogue) -> Iterator[tuple[str, Description]]:
     for driver, description in catalogue.descriptions.items():
         for path, _, section in section_paths(description):
             # Its subsections have lines of their own.
-            own = Description(
-                section.name, section.version_id, section.minimum_version_id, section.fields
-            )
-            yield f"{driver}: {path}", own
+            yield f"{driver}: {path}", replace(_without_sizes(section), subsections=())
+
+
+def _without_sizes(section: Description) -> Description:
+    """The same without the sizes of structures: C memory, which says nothing of the stream."""
+    return replace(
+        section,
+        fields=tuple(
+            item
+            if item.struct is None
+            else replace(item, size=0, struct=_without_sizes(item.struct))
+            for item in section.fields
+        ),
+        subsections=tuple(_without_sizes(child) for child in section.subsections),
+    )
 
 
 def _section_changed(old: Description, new: Description) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,7 +13,7 @@ from django.db import transaction
 
 from machines.catalogue import ImportOutcome, import_catalogue
 from machines.comparison import Comparison
-from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue import Catalogue, CatalogueError
 from machines.models import Release, Tree
 from policy import audit
 
@@ -50,6 +51,19 @@ class ImportCommand(BaseCommand):
         for line in describe(release, outcome):
             self.stdout.write(line)
         return outcome
+
+
+def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
+    """File name → content. Raises :class:`CatalogueError`."""
+    files: dict[str, bytes] = {}
+    for path in paths:
+        if path.name in files:
+            raise CatalogueError(str(path), "there are two files of this name")
+        try:
+            files[path.name] = path.read_bytes()
+        except OSError as error:
+            raise CatalogueError(str(path), f"cannot be read ({error.strerror})") from error
+    return files
 
 
 def release_of(options: dict[str, Any], version: str) -> Release:

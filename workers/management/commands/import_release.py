@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from machines import parsing
 from machines.emulator.catalogue import Catalogue, CatalogueError
-from workers.importing import ImportCommand, release_of
+from workers.importing import ImportCommand, read_files, release_of
 
 
 class Command(ImportCommand):
@@ -38,12 +38,4 @@ class Command(ImportCommand):
 def _read(paths: list[Path]) -> Catalogue:
     if len(paths) == 1 and paths[0].is_dir():
         return parsing.parse_directory(paths[0])
-    files: dict[str, bytes] = {}
-    for path in paths:
-        if path.name in files:
-            raise CatalogueError(str(path), "there are two files of this name")
-        try:
-            files[path.name] = path.read_bytes()
-        except OSError as error:
-            raise CatalogueError(str(path), f"cannot be read ({error.strerror})") from error
-    return parsing.parse(files)
+    return parsing.parse(read_files(paths))
