@@ -1,10 +1,11 @@
 """What a property set is for: the emulator of this project takes all of it, QEMU not.
 
-QEMU has no ``vmstate-blacklist`` properties, and ends with an error (``Property
-'e1000e.migrate-timadj' not found``) where a device is set a property that it has not. It complains
-of a ``-global`` for a type that it does not know (``qdev_prop_check_globals`` in
-hw/core/qdev-properties.c), but not of one in a compat array, and arrays also set properties of
-objects that are no devices. What is left out for QEMU is listed, with the reason.
+QEMU has no ``vmstate-blacklist`` properties, so no format for QEMU holds them. On the command line
+it ends with an error (``Property 'e1000e.migrate-timadj' not found``) where a device is set a
+property that it has not, and complains of a ``-global`` for a type that it does not know
+(``qdev_prop_check_globals`` in hw/core/qdev-properties.c). A C array keeps both: it is built into
+the downstream's own QEMU, whose patches may add what the catalogue of its base does not show, and
+a type that is not there, or is no device, waits unused. What is left out is listed, with the reason.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tupl
         if is_blacklist(item):
             found[key] = LeftOut(*key, "all", "a bitmap, which QEMU has no property for")
         elif item.driver not in catalogue.types:
-            # In C it waits for a type that may be loaded later, or for an object that is no device.
-            found[key] = LeftOut(*key, "command-line", "the release has no such device type")
+            found[key] = LeftOut(*key, "command-line", "the catalogue has no such device type")
         elif lacking := _lacking(catalogue, children, item):
-            found[key] = LeftOut(*key, "all", f"{lacking} has no such property in the release")
+            found[key] = LeftOut(
+                *key, "command-line", f"{lacking} has no such property in the catalogue"
+            )
     return tuple(found.values())
 
 

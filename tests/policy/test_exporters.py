@@ -138,13 +138,15 @@ def test_qemu_is_spared_what_it_does_not_have() -> None:
     ]
     left = target.left_out(catalogue, listed)
     assert [(item.property, item.scope) for item in left] == [
-        ("y", "all"),
+        ("y", "command-line"),
         ("vmstate-blacklist-d", "all"),
         ("z", "command-line"),
     ]
+    remaining = target.without(listed, left, formats.SCOPES[formats.GLOBALS])
+    assert [item.property for item in remaining] == ["x", "legacy-z"]
     remaining = target.without(listed, left, formats.SCOPES[formats.C_ARRAY])
-    assert [item.property for item in remaining] == ["x", "legacy-z", "z"]
-    assert "| foo.y | all files | foo-pci has no such property" in target.report({"pc": left})
+    assert [item.property for item in remaining] == ["x", "y", "legacy-z", "z"]
+    assert "| foo.y | globals.args, compat.cfg | foo-pci has no" in target.report({"pc": left})
 
 
 def test_c_array_compiles(tmp_path: Path) -> None:
