@@ -127,9 +127,9 @@ def _counts(request: HttpRequest, release: Release | None) -> dict[str, int]:
             snapshot__is_current=True, snapshot__release__in=shown[:1], section_count__gt=0
         ),
     }
-    user = get_user_model().objects.filter(pk=request.user.pk)
+    user: QuerySet[Any] = get_user_model().objects.filter(pk=request.user.pk or 0)
     row = user.values(**{f"n_{name}": _count(rows) for name, rows in counted.items()}).get()
-    counts = {name.removeprefix("n_"): number for name, number in row.items()}
+    counts: dict[str, int] = {name.removeprefix("n_"): n for name, n in row.items()}
     for name in ("machine_types", "devices"):
         if number := counts.pop(f"own_{name}"):
             counts[name.replace("_", "-")] = number

@@ -133,3 +133,22 @@ def is_checkbox(field: BoundField) -> bool:
 def short(digest: str) -> str:
     """The first digits of a SHA-256."""
     return digest[:12]
+
+
+_KINDS = {
+    "types": _("device types"),
+    "types_with_properties": _("with properties"),
+    "properties": _("properties"),
+    "sections": _("sections"),
+    "machine_types": _("machine types"),
+    "compat": _("compat entries"),
+    "arrays": _("arrays"),
+    "array_entries": _("array entries"),
+    "unreadable": _("unreadable drivers"),
+}
+
+
+@register.filter
+def words(kind: str) -> str:
+    """A kind of the catalogue's content, in words."""
+    return str(_KINDS.get(kind, kind.replace("_", " ")))

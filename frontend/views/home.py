@@ -21,7 +21,7 @@ RECENT = 8
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Context: trees ([(Tree, [Release])]), recent (audit entries)."""
-    trees = trees_where(request.user, "view")  # type: ignore[arg-type]
+    trees = trees_where(request.user, "view")
     releases = releases_of(trees)
     context = {
         "trees": [(tree, list(found)) for tree, found in groupby(releases, attrgetter("tree"))],

@@ -1,0 +1,71 @@
+"""Edits in place: compat entries, machine types, bits of a blacklist bitmap. Policy decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from frontend.forms.changes import EditForm
+from policy.document import MAX_TEXT
+from policy.edits import MAX_VALUE
+
+
+class EntryForm(EditForm):
+    """A further compat entry. ``position`` counts from 0; empty is the end."""
+
+    driver = forms.CharField(label=_("Device type"), max_length=255)
+    property = forms.CharField(label=_("Property"), max_length=255)
+    value = forms.CharField(label=_("Value"), max_length=MAX_VALUE, required=False)
+    position = forms.IntegerField(
+        label=_("Place"), required=False, min_value=0, widget=forms.HiddenInput
+    )
+
+
+class EntryValueForm(EditForm):
+    """An entry's value, at its position among the machine type's own entries."""
+
+    position = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    value = forms.CharField(label=_("Value"), max_length=MAX_VALUE, required=False)
+
+
+class EntryPlaceForm(EditForm):
+    """Where an entry goes: its own position, and ``to`` where it moves."""
+
+    position = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    to = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class MachineTypeForm(EditForm):
+    """A further machine type, which goes on from its parent's list."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=255, help_text=_("As -machine takes it: pc-q35-rhel9.4.0.")
+    )
+    parent = forms.ChoiceField(
+        label=_("Goes on from"),
+        required=False,
+        help_text=_("The next newer machine type of the board; its entries come first."),
+    )
+    note = forms.CharField(label=_("Note"), max_length=500, required=False)
+
+    def __init__(self, *args: Any, names: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("nothing")), *((name, name) for name in names)]
+        self.fields["parent"].choices = choices  # type: ignore[attr-defined]
+
+
+class OverrideForm(EditForm):
+    """One version of a section, relaxed or tightened, with the reason that a reviewer judges."""
+
+    section = forms.CharField(max_length=500, widget=forms.HiddenInput)
+    version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    action = forms.CharField(max_length=10, widget=forms.HiddenInput)
+    machine_type = forms.CharField(max_length=255, required=False)
+    justification = forms.CharField(
+        label=_("Justification"),
+        max_length=MAX_TEXT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

@@ -1,0 +1,115 @@
+"""Releases: the list, a new one, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from frontend.access import status_of
+from frontend.addresses import release_address
+from frontend.forms.releases import ReleaseForm
+from frontend.lists import chips, page_of
+from frontend.overview import open_changes, releases_of
+from frontend.scope import Scope, scope_of
+from frontend.swaps import respond
+from machines.catalogue import NoCatalogue
+from machines.models import Release, Tree
+from policy import audit, rules
+from policy.permissions import may, trees_where
+from policy.state import State
+
+SHOWN_REVISIONS = 10
+
+
+@login_required
+@require_safe
+def releases(request: HttpRequest) -> HttpResponse:
+    """Context: page, trees (to filter by), chips, may_create."""
+    user: Any = request.user
+    visible = trees_where(user, "view")
+    rows = releases_of(visible)
+    if tree := request.GET.get("tree", ""):
+        rows = rows.filter(tree__name=tree)
+    for word in request.GET.get("q", "").split():
+        rows = rows.filter(Q(tree__name__icontains=word) | Q(version__icontains=word))
+    context = {
+        "page": page_of(request, rows),
+        "trees": Tree.objects.filter(pk__in=visible),
+        "chips": chips(request, {"q": _("search"), "tree": _("tree")}),
+        "may_create": may(user, "import", None),
+    }
+    return respond(request, "pages/releases.html", "partials/releases.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """A new release of a tree in which the person may import."""
+    user: Any = request.user
+    allowed = trees_where(user, "import")
+    if not allowed:
+        raise PermissionDenied(_("No tree lets you add releases."))
+    form = ReleaseForm(
+        request.POST or None,
+        trees=Tree.objects.filter(pk__in=allowed),
+        releases=Release.objects.select_related("tree"),
+        initial={"tree": request.GET.get("tree")},
+    )
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            release = form.save()
+            audit.record(user, "created release", release, after=_described(release))
+        messages.success(request, _("%(release)s is here now.") % {"release": release.label})
+        return redirect(release_address("release", release))
+    return render(request, "pages/release_new.html", {"form": form}, status=status_of(form))
+
+
+def _described(release: Release) -> dict[str, str]:
+    return {
+        "release": release.label,
+        "base": release.base.label if release.base else "",
+        "stand_in": release.stand_in.label if release.stand_in else "",
+    }
+
+
+@login_required
+@require_safe
+def release(request: HttpRequest, tree: str, version: str) -> HttpResponse:
+    """Context: scope, state (None where no catalogue serves, then ``missing`` says why),
+    machine_types, snapshots, revisions, changes (open ones), may_edit_tree, may_import.
+    """
+    scope = scope_of(request, tree, version)
+    found, user = scope.release, request.user
+    state, missing = _state(scope)
+    revisions = found.revisions.select_related("published_by", "bundle").defer(
+        "content", "bundle__content"
+    )
+    context = {
+        "scope": scope,
+        "release": found,
+        "state": state,
+        "missing": missing,
+        "machine_types": rules.machine_types(state) if state else (),
+        "snapshots": found.snapshots.defer("content").select_related("imported_by"),
+        "revisions": revisions[:SHOWN_REVISIONS],
+        "changes": open_changes().filter(release=found),
+        "may_edit_tree": may(user, "edit", found.tree),
+        "may_import": may(user, "import", found.tree),
+    }
+    return render(request, "pages/release.html", context)
+
+
+def _state(scope: Scope) -> tuple[State | None, str]:
+    try:
+        return scope.state(), ""
+    except NoCatalogue as error:
+        return None, str(error)
