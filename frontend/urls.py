@@ -74,7 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         declarations.mitigation_remove,
         name="mitigation-remove",
     ),
-    path("changes/<int:pk>/do/<slug:action>/", changes.change_action, name="change-action"),
+    path("changes/<int:pk>/<slug:action>/", changes.change_action, name="change-action"),
     # Features, trials, bundles
     path("features/", features.features, name="features"),
     path("features/<slug:slug>/", features.feature, name="feature"),

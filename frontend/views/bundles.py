@@ -45,13 +45,23 @@ def bundle(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
     found = _bundle(request, tree, version, number)
     address = request.build_absolute_uri(reverse("bundle-download", args=[tree, version, number]))
     folder = found.filename.removesuffix(".tar.gz")
-    context = {"bundle": found, "folder": folder, "files": files_of(bytes(found.content)), "address": address}
+    context = {
+        "bundle": found,
+        "folder": folder,
+        "files": files_of(bytes(found.content)),
+        "address": address,
+    }
     return render(request, "pages/bundle.html", context)
 
 
 @login_required
 @require_safe
 def download(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """The bundle's bytes."""
+    return answer(request, tree, version, number)
+
+
+def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """The bundle's bytes. Its sum is its ETag: a bundle never changes."""
     found = _bundle(request, tree, version, number)
     etag = f'"{found.sha256}"'

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from frontend.forms.changes import MigrationForm, MitigationForm
 from machines.catalogue import NoCatalogue
@@ -19,23 +20,44 @@ from policy import differences, rules, state, trials, workflow
 from policy.differences import Difference
 from policy.document import Policy
 from policy.errors import PolicyError
+from policy.exporters import ExportError
+from policy.exporters import globals as arguments
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may
+from policy.workflow import Blocker
 from workers import jobs
 
 TABS = ("changes", "trials", "discussion", "bundle")
 #: Differences of one group that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60
 MAX_DIFF_LINES = 400
+MAX_CHECKS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The differences of one part of the policy; ``hidden`` more are left out."""
+    """The differences of one part of the policy; ``hidden`` of the ``total`` are left out."""
 
     name: str
     differences: list[Difference]
+    total: int
     hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition of publishing: met, open, or broken."""
+
+    state: Literal["met", "open", "broken"]
+    text: str
+
+    @property
+    def symbol(self) -> str:
+        return {"met": "✓", "open": "○", "broken": "✕"}[self.state]
+
+    @property
+    def word(self) -> str:
+        return {"met": _("met"), "open": _("open"), "broken": _("not met")}[self.state]
 
 
 def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, Any]:
@@ -53,6 +75,28 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
 def policy_before(change: ChangeRequest) -> Policy | None:
     """The policy that the change request starts from; None where it is the release's first."""
     return state.policy_of(change.base_revision) if change.base_revision else None
+
+
+def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
+    """What publishing needs, in one order: what is met, and each blocker where it is not."""
+    met = {
+        "approval": _("The present content is approved."),
+        "objection": _("Nobody objects to it."),
+        "outdated": _("It is made from the newest revision."),
+        "trials": _("Every required trial ended as promised."),
+    }
+    checks = []
+    for code, text in met.items():
+        texts = [item.text for item in blockers if item.code == code]
+        state_: Literal["open", "broken"] = "open" if code == "approval" else "broken"
+        checks += [Check(state_, item) for item in texts[:MAX_CHECKS]]
+        if len(texts) > MAX_CHECKS:
+            more = len(texts) - MAX_CHECKS
+            checks.append(Check(state_, _("and %(count)d more") % {"count": more}))
+        if not texts:
+            checks.append(Check("met", text))
+    known = {*met, "status"}
+    return checks + [Check("broken", item.text) for item in blockers if item.code not in known]
 
 
 def seen_version(request: HttpRequest, change: ChangeRequest) -> int:
@@ -73,7 +117,7 @@ def _changes(
     for name, members in groupby(found, key=lambda item: item.group):
         listed = list(members)
         shown = listed if name == whole else listed[:MAX_SHOWN]
-        groups.append(Group(name, shown, len(listed) - len(shown)))
+        groups.append(Group(name, shown, len(listed), len(listed) - len(shown)))
     policy = change.policy
     return {
         "groups": groups,

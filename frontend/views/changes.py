@@ -44,7 +44,6 @@ def changes(request: HttpRequest) -> HttpResponse:
         "page": page_of(request, rows.qs),
         "filter": rows,
         "chips": chips(request, labels),
-        "turns": workflow.your_turn(request.user),  # type: ignore[arg-type]
         "may_open": trees_for(request.user, "edit").exists(),
     }
     return render(request, "pages/changes.html", context)
@@ -103,12 +102,13 @@ def change_page(
     if tab not in change_tabs.TABS:
         raise Http404
     bound = next((form for form in forms.values() if form.is_bound), None)
-    available = workflow.available(found, request.user)
+    blockers = workflow.blockers(found) if found.is_open else ()
     context = {
         "change": found,
         "tab": tab,
-        "available": available,
-        "blockers": workflow.blockers(found) if found.is_open else (),
+        "available": workflow.available(found, request.user),
+        "blockers": blockers,
+        "checklist": change_tabs.checklist(blockers),
         "review_form": ReviewForm(initial={"digest": found.digest}),
         "description_form": DescriptionForm(
             initial={"title": found.title, "description": found.description}

@@ -92,7 +92,7 @@ def _open_changes_with(slug: str) -> Any:
     )
 
 
-# --- A backport, in steps that the address tells ---------------------------------------------------
+# --- A backport, in steps that the address tells --------------------------------------------------
 
 
 @login_required
@@ -186,9 +186,7 @@ def feature_record(request: HttpRequest, pk: int) -> HttpResponse:
         except PolicyError as error:
             put_into(form, error)
         else:
-            return redirect(
-                f"{reverse('backport-new', args=[change.pk])}?feature={recorded.slug}"
-            )
+            return redirect(f"{reverse('backport-new', args=[change.pk])}?feature={recorded.slug}")
     return _choose(request, change, form)
 
 

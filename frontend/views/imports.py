@@ -79,7 +79,7 @@ def _start(form: ImportForm, user: Any) -> Job:
         release.save()
         audit.record(
             user,
-            "added release",
+            "created release",
             release,
             after={"base": release.base.label if release.base else ""},
         )
