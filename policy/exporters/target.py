@@ -5,7 +5,7 @@ it ends with an error (``Property 'e1000e.migrate-timadj' not found``) where a d
 property that it has not, and complains of a ``-global`` for a type that it does not know
 (``qdev_prop_check_globals`` in hw/core/qdev-properties.c). A C array keeps both: it is built into
 the downstream's own QEMU, whose patches may add what the catalogue of its base does not show, and
-a type that is not there, or is no device, waits unused. What is left out is listed, with the reason.
+a type that is not there, or is no device, waits unused. What is left out is listed, with why.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -19,6 +20,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # At a first start Redis is not up yet; the sweeper sends these jobs when it is.
+        logging.getLogger("workers.jobs").setLevel(logging.ERROR)
         try:
             logins = sample.load(lambda text: self.stdout.write(f"  {text}"))
         except (CatalogueError, PolicyError, OSError) as error:
