@@ -133,7 +133,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
 # Longer than the hard limit, or Redis would deliver a running task a second time.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 1800,
+    # Redis keeps no copies of messages that are being worked on: whether a job has to be taken up
+    # again is told by its row, and handing the copies back breaks a worker that has lost Redis.
+    "ack_emulation": False,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "imports"
 CELERY_TASK_SERIALIZER = "json"

@@ -83,17 +83,13 @@ def release_of(options: dict[str, Any], version: str) -> Release:
 
 def _release(tree_name: str, version: str) -> Release:
     try:
-        tree = Tree.objects.filter(name=tree_name).first() or Tree(name=tree_name)
-        if tree.pk is None:
-            tree.full_clean()
-            tree.save()
-        release = Release.objects.filter(tree=tree, version=version).first()
-        if release is None:
-            release = Release(tree=tree, version=version)
-            release.full_clean()
-            release.save()
+        Tree(name=tree_name).clean_fields()
+        Release(version=version).clean_fields(exclude=["tree"])
     except ValidationError as error:
         raise CommandError(f"{tree_name} {version}: {' '.join(error.messages)}") from error
+    # Not full_clean: another import may make the same ones at this moment.
+    tree, _ = Tree.objects.get_or_create(name=tree_name)
+    release, _ = Release.objects.get_or_create(tree=tree, version=version)
     return release
 
 

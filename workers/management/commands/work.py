@@ -16,7 +16,7 @@ from workers.celery import QUEUES
 def worker_argv(processes: int = 2, queues: str = ",".join(QUEUES)) -> list[str]:
     """Celery's command line: a main process and so many others that do jobs."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "workers.celery", "worker"),
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery", "worker"),
         *("-Q", queues, "--concurrency", str(processes), "--loglevel", "WARNING"),
         # Workers need not know of each other: the jobs' rows say who does what.
         *("--without-gossip", "--without-mingle"),
