@@ -382,7 +382,8 @@ def hoist_properties(
     """Move each property to the highest type where all listed descendants have it alike.
 
     ``device-list-properties`` repeats what a driver inherits: 90 CPU models list the same 400
-    properties. Looking a driver's properties up along its ancestors gives back exactly its list.
+    properties. Looking a driver's properties up along its ancestors gives back exactly its list,
+    for a type lists whatever its ancestors list (QOM class properties are inherited).
     """
     children: dict[str, list[str]] = {}
     for name, parent in types.items():
@@ -412,7 +413,8 @@ def hoist_properties(
 
     roots = {name for name in {*types, *declared} if types.get(name) not in types}
     for root in sorted(roots):
-        own[root] = {**own.get(root, {}), **(settle(root, frozenset()) or {})}
+        shared = settle(root, frozenset()) or {}  # fills ``own``, the root's entry too
+        own[root] = {**own.get(root, {}), **shared}
     return {name: infos for name, infos in own.items() if infos}
 
 
