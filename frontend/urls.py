@@ -43,6 +43,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         machine_types.machine_type_remove,
         name="machine-type-remove",
     ),
+    path(
+        f"{CHANGE}machine-types/seed/", machine_types.machine_type_seed, name="machine-type-seed"
+    ),
     path(f"{CHANGE}entries/add/", machine_types.entry_add, name="entry-add"),
     path(f"{CHANGE}entries/change/", machine_types.entry_change, name="entry-change"),
     path(f"{CHANGE}entries/move/", machine_types.entry_move, name="entry-move"),

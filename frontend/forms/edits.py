@@ -56,6 +56,21 @@ class MachineTypeForm(EditForm):
         self.fields["parent"].choices = choices  # type: ignore[attr-defined]
 
 
+class SeedForm(EditForm):
+    """Machine types to compose from the release's own C arrays, by name."""
+
+    names = forms.CharField(
+        label=_("Names"),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        help_text=_("As -machine takes them, separated by spaces or lines."),
+    )
+
+    def clean_names(self) -> list[str]:
+        names: list[str] = self.cleaned_data["names"].split()
+        return names
+
+
 class OverrideForm(EditForm):
     """One version of a section, relaxed or tightened, with the reason that a reviewer judges."""
 

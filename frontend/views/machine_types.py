@@ -12,19 +12,27 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend.access import put_into, status_of
 from frontend.addresses import release_address
 from frontend.entries import Row, grouped, rows_of
-from frontend.forms.edits import EntryForm, EntryPlaceForm, EntryValueForm, MachineTypeForm
+from frontend.forms.edits import (
+    EntryForm,
+    EntryPlaceForm,
+    EntryValueForm,
+    MachineTypeForm,
+    SeedForm,
+)
 from frontend.lists import chips
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
 from machines.catalogue import NoCatalogue
-from machines.emulator.catalogue import MachineType
+from machines.emulator.catalogue import MachineType, dated_arrays
 from machines.emulator.qdev import properties_of, text_of
 from policy import edits, rules
 from policy.errors import PolicyError
@@ -64,19 +72,26 @@ class Listed:
 def machine_types(request: HttpRequest, tree: str, version: str) -> HttpResponse:
     """Context: scope, state, rows (Listed), chips, form (a new one), may_edit_tree, changes."""
     scope = scope_of(request, tree, version)
-    context = _list_context(request, scope, None)
+    context = _list_context(request, scope)
     return respond(request, LIST, LIST_ROWS, context)
 
 
 def _list_context(
-    request: HttpRequest, scope: Scope, form: MachineTypeForm | None
+    request: HttpRequest,
+    scope: Scope,
+    form: MachineTypeForm | None = None,
+    seed: SeedForm | None = None,
 ) -> dict[str, Any]:
+    """``arrays``: the versions of the release's line that its C arrays tell of."""
     state = state_or_404(scope)
     names = rules.machine_types(state)
     words = request.GET.get("q", "").lower().split()
     rows = [_listed(state, name) for name in names if all(word in name.lower() for word in words)]
-    if form is None and scope.may_edit and scope.change is not None:
-        form = MachineTypeForm(names=names, initial={"lock_version": scope.change.lock_version})
+    if scope.may_edit and scope.change is not None:
+        initial = {"lock_version": scope.change.lock_version}
+        form = form or MachineTypeForm(names=names, initial=initial)
+        seed = seed or SeedForm(initial=initial)
+    dated = dated_arrays(scope.release.tree.name, state.catalogue.arrays)
     return {
         "scope": scope,
         "state": state,
@@ -84,6 +99,8 @@ def _list_context(
         "total": len(names),
         "chips": chips(request, {"q": _("search")}),
         "form": form,
+        "seed": seed,
+        "arrays": [".".join(map(str, version)) for version, _names in dated],
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
     }
@@ -119,6 +136,27 @@ def machine_type_add(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(_address(scope, data["name"]))
     return render(request, LIST, _list_context(request, scope, _renewed(form, change)),
                   status=status_of(form))  # fmt: skip
+
+
+@login_required
+@require_POST
+def machine_type_seed(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add machine types to a draft, composed from the release's own C arrays."""
+    scope, form = scope_of_change(request, pk), SeedForm(request.POST)
+    change = _change(scope)
+    if form.is_valid():
+        names = form.cleaned_data["names"]
+        try:
+            edits.seed_machine_types(
+                change, _user(request), form.cleaned_data["lock_version"], names
+            )
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            messages.success(request, _("Composed: %(names)s.") % {"names": ", ".join(names)})
+            return redirect(release_address("machine-types", scope.release, change=change.pk))
+    context = _list_context(request, scope, seed=_renewed(form, change))
+    return render(request, LIST, context, status=status_of(form))
 
 
 @login_required
@@ -189,6 +227,7 @@ def _context(
         "known": state.catalogue.machine_types.get(name, MachineType(name)),
         "decided": state.policy.machine_type(name) if state.policy else None,
         "lineage": state.policy.lineage(name)[:-1][::-1] if state.policy else (),
+        "told_by": _told_by(state, name),
         "rows": rows,
         "shown": shown,
         "own": [row for row in rows if row.machine_type == name],
@@ -201,6 +240,17 @@ def _context(
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
     }
+
+
+_SOURCES = {"query-machines": gettext_lazy("QEMU itself"), "arrays": gettext_lazy("the C arrays")}
+
+
+def _told_by(state: State, name: str) -> str | Promise:
+    """Whose word an entry is that names no array."""
+    if state.policy is not None and state.policy.machine_type(name) is not None:
+        return _("the policy")
+    known = state.catalogue.machine_types.get(name)
+    return _SOURCES.get(known.compat_source if known else "", _("nobody"))
 
 
 def _matches(row: Row, search: str) -> bool:
