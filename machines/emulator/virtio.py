@@ -143,11 +143,15 @@ def _subsections(data: bytes, start: int) -> tuple[int, dict[str, bytes]]:
 
 
 def load(
-    own: VirtioState, data: bytes, *, queue_sizes_checked: bool, offered: Callable[[int], bool]
+    own: VirtioState,
+    data: bytes,
+    *,
+    check_queue_sizes: Callable[[], bool],
+    offered: Callable[[int], bool],
 ) -> VirtioFailure | None:
     """Why a device whose state after reset is ``own`` refuses ``data``, None if it loads.
 
-    ``queue_sizes_checked`` tells whether the release compares a queue's size with what the device
+    ``check_queue_sizes()`` tells whether the release compares a queue's size with what the device
     allocated; ``offered(bit)`` whether the device offers a feature.
     """
     incoming_config = data[4 : 4 + len(own.config)]
@@ -158,19 +162,22 @@ def load(
         incoming = parse(data, len(own.config))
     except Malformed as error:
         return VirtioFailure(str(error), "virtio")
-    for failure in _checks(own, incoming, queue_sizes_checked, offered):
+    for failure in _checks(own, incoming, check_queue_sizes, offered):
         return failure
     return None
 
 
 def _checks(
-    own: VirtioState, incoming: VirtioState, sizes_checked: bool, offered: Callable[[int], bool]
+    own: VirtioState,
+    incoming: VirtioState,
+    check_queue_sizes: Callable[[], bool],
+    offered: Callable[[int], bool],
 ) -> Iterator[VirtioFailure]:
     if incoming.queue_selector >= QUEUE_MAX:
         yield VirtioFailure(f"Invalid queue_sel: 0x{incoming.queue_selector:x}", "queue_sel")
     for number, queue in enumerate(incoming.queues):
         allocated = own.queues[number].size if number < len(own.queues) else 0
-        if sizes_checked and queue.size > allocated:
+        if queue.size > allocated and check_queue_sizes():
             yield VirtioFailure(
                 f"VQ {number} vring.num {queue.size} exceeds allocated max {allocated}", "vring.num"
             )

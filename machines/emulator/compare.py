@@ -1,0 +1,451 @@
+"""What one release sends and another reads, from their descriptions, without a stream.
+
+The rules are those of migration/vmstate.c: a section is read if its version lies between the
+destination's minimum and its newest; fields above the sent version are not read; a nested
+structure is read by the destination's own version; a subsection is sent when it is needed. Every
+difference of a section is told, each graded by what it does to a migration:
+
+* ``harmless``: nothing is lost, or only where a condition holds that the machine type rules out;
+* ``refuses``: the destination refuses the stream (in the end, by the missing footer);
+* ``corrupts``: the destination reads other fields from the same bytes.
+
+A dump does not tell everything: a size is that of C memory, so a structure's own size says
+nothing, nor that of an opaque field, and an unknown number of elements matches any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from machines.emulator.catalogue import (
+    Catalogue,
+    CatalogueError,
+    Description,
+    Field,
+    load_json,
+    parse,
+)
+
+if TYPE_CHECKING:
+    from machines.emulator.replay import Snapshot
+
+Grade = Literal["harmless", "refuses", "corrupts"]
+
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
+_COMMON = frozenset({"x", "migrate", "not", "parent", "obj", "core", "state", "s"})
+_PLAIN_SIZES = (1, 2, 4, 8)
+_OFF = frozenset({"off", "false", "no", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. ``section`` is a description's name, ``field`` a path inside it."""
+
+    section: str
+    subsection: str | None
+    field: str | None
+    grade: Grade
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "section": self.section,
+            "subsection": self.subsection,
+            "field": self.field,
+            "grade": self.grade,
+            "message": self.message,
+        }
+
+
+class Side:
+    """A release with a machine type: its descriptions, and what its properties decide.
+
+    Only the dump is read at once; properties are asked for only where a field is conditional.
+    """
+
+    def __init__(
+        self, descriptions: Mapping[str, Description], machine: str, catalogue: Catalogue | Path
+    ) -> None:
+        self.descriptions = descriptions
+        self.machine = machine
+        self._catalogue = catalogue
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, machine: str) -> Side:
+        """A side whose catalogue is in memory."""
+        return cls(catalogue.descriptions, machine, catalogue)
+
+    @classmethod
+    def read(cls, directory: Path, machine: str) -> Side:
+        """A side from a folder of catalogue files. Raises :class:`CatalogueError`."""
+        if not directory.is_dir():
+            raise CatalogueError(str(directory), "is not a folder of catalogue files")
+        for path in (directory / "vmstate.json", directory / "vmstate.json.xz"):
+            if path.is_file():
+                dump = parse({"vmstate": load_json(path.name, path.read_bytes())})
+                return cls(dump.descriptions, machine, directory)
+        raise CatalogueError(str(directory), "has no vmstate.json (or .xz)")
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        if isinstance(self._catalogue, Catalogue):
+            return self._catalogue
+        from machines.emulator.catalogue import read_directory
+
+        return read_directory(self._catalogue)
+
+    @cached_property
+    def by_name(self) -> dict[str, Description]:
+        """Section name → a description of that name: a type may be renamed, its section not."""
+        return {description.name: description for description in self.descriptions.values()}
+
+    @cached_property
+    def tells_counts(self) -> bool:
+        """Whether the dump has numbers of elements: then a field without one has one."""
+        return any(
+            item.count is not None
+            for description in self.descriptions.values()
+            for inner in description.walk()
+            for item in inner.fields
+        )
+
+    def switched_on(self, driver: str, name: str) -> str | None:
+        """The property that sends a conditional field or subsection, if it is one and is on.
+
+        It is known by the words that it shares with ``name``: ``migrate-timadj``, ``timadj``.
+        """
+        from machines.emulator.qdev import ancestors, compat_globals, effective_value
+
+        wanted = words(name) - words(driver)
+        machine = self.catalogue.machine_types.get(self.machine)
+        entries = compat_globals(machine.compat, machine.name) if machine else ()
+        for owner in ancestors(self.catalogue, driver):
+            for prop in self.catalogue.properties.get(owner, {}):
+                if wanted and wanted <= words(prop):
+                    value = effective_value(self.catalogue, driver, prop, entries)
+                    inverted = "not" in _WORDS.findall(prop)
+                    if value is not None and (value.lower() in _OFF) == inverted:
+                        return f"{owner}.{prop}"
+        return None
+
+
+def words(text: str) -> frozenset[str]:
+    """What a name is about, without the words that every name has."""
+    return frozenset(_WORDS.findall(text.lower())) - _COMMON
+
+
+def unmigratable(description: Description) -> bool:
+    """``.unmigratable = 1`` is all that such a description has: no version, no field."""
+    return not (description.version_id or description.fields or description.subsections)
+
+
+# --- Sections -----------------------------------------------------------------------------------
+
+
+def check(source: Side, destination: Side, devices: Iterable[str] | None = None) -> list[Finding]:
+    """All differences between what two releases make of these device types (default: all).
+
+    A type without a section of its own has nothing to compare, and is passed over.
+    """
+    findings = []
+    for driver in source.descriptions if devices is None else sorted(set(devices)):
+        sent = source.descriptions.get(driver)
+        if sent is not None:
+            findings += _Device(source, destination, driver, sent).findings()
+    return findings
+
+
+class _Device:
+    def __init__(self, source: Side, destination: Side, driver: str, sent: Description) -> None:
+        self.source = source
+        self.destination = destination
+        self.driver = driver
+        self.sent = sent
+        self.subsection: str | None = None
+
+    def findings(self) -> list[Finding]:
+        sent = self.sent
+        read = self.destination.descriptions.get(self.driver)
+        if read is None:
+            read = self.destination.by_name.get(sent.name)
+        if unmigratable(sent) or (read is not None and unmigratable(read)):
+            return [
+                self._finding(
+                    None, "refuses", f"State blocked by non-migratable device '{self.driver}'"
+                )
+            ]
+        if read is None:
+            return [
+                self._finding(None, "refuses", f"Unknown savevm section or instance '{sent.name}'")
+            ]
+        versions = list(self._versions(sent, read))
+        if versions:
+            return versions
+        return list(self._description(sent, read, "", sent.version_id))
+
+    def _finding(self, field: str | None, grade: Grade, message: str) -> Finding:
+        return Finding(self.sent.name, self.subsection, field, grade, message)
+
+    def _versions(self, sent: Description, read: Description) -> Iterator[Finding]:
+        version = sent.version_id
+        if version > read.version_id:
+            yield self._finding(
+                None,
+                "refuses",
+                f"savevm: unsupported version {version} for '{sent.name}' v{read.version_id}",
+            )
+        elif version < read.minimum_version_id:
+            yield self._finding(
+                None,
+                "refuses",
+                f"{sent.name}: incoming version_id {version} is too old "
+                f"for local minimum version_id {read.minimum_version_id}",
+            )
+
+    def _description(
+        self, sent: Description, read: Description, path: str, version: int
+    ) -> Iterator[Finding]:
+        """``version`` is the one that the destination reads its fields by."""
+        ours = [item for item in sent.fields if item.version_id <= sent.version_id]
+        theirs = [item for item in read.fields if item.version_id <= version]
+        yield from self._fields(ours, theirs, path)
+        yield from self._subsections(sent, read, path)
+
+    # Fields -----------------------------------------------------------------------------------
+
+    def _fields(self, sent: Sequence[Field], read: Sequence[Field], path: str) -> Iterator[Finding]:
+        places = dict(zip(_keys(read), range(len(read)), strict=True))
+        start = at = 0
+        for index, key in enumerate(_keys(sent)):
+            place = places.get(key, -1)
+            if place < at:
+                continue
+            yield from self._gap(sent[start:index], read[at:place], path)
+            yield from self._pair(sent[index], read[place], path)
+            start, at = index + 1, place + 1
+        yield from self._gap(sent[start:], read[at:], path)
+
+    def _gap(self, sent: Sequence[Field], read: Sequence[Field], path: str) -> Iterator[Finding]:
+        """Fields that only one release has under this name and in this place."""
+        ours = [item for item in sent if not item.conditional]
+        theirs = [item for item in read if not item.conditional]
+        for side, items in ((self.source, sent), (self.destination, read)):
+            for item in items:
+                if item.conditional:
+                    yield self._conditional(side, item, path)
+        if not ours and not theirs:
+            return
+        sizes = [
+            _known_size(ours, self.source.tells_counts),
+            _known_size(theirs, self.destination.tells_counts),
+        ]
+        first = (ours or theirs)[0]
+        if ours and theirs and (sizes[0] == sizes[1] or None in sizes):
+            yield self._replaced(ours, theirs, path)
+        elif sizes[0] != sizes[1] or not (ours and theirs):
+            what = "sends" if ours else "expects"
+            who = "the source" if ours else "the destination"
+            yield self._finding(
+                path + first.name, "refuses", f"only {who} {what} field {first.name!r}"
+            )
+
+    def _replaced(self, sent: Sequence[Field], read: Sequence[Field], path: str) -> Finding:
+        """The same bytes under other names: a new name, a field given up, or another meaning."""
+        ours, theirs = [" ".join(item.name for item in items) for items in (sent, read)]
+        related = words(ours) & words(theirs) or "unused" in ours or "unused" in theirs
+        if {item.name for item in sent} == {item.name for item in read}:
+            related = False  # the same fields in another order
+        grade: Grade = "harmless" if related else "corrupts"
+        return self._finding(
+            path + sent[0].name, grade, f"{ours!r} is read as {theirs!r}, of the same size"
+        )
+
+    def _conditional(self, side: Side, item: Field, path: str) -> Finding:
+        who = "source" if side is self.source else "destination"
+        prop = side.switched_on(self.driver, item.name)
+        if prop is None:
+            return self._finding(
+                path + item.name,
+                "harmless",
+                f"only the {who} has field {item.name!r}, under a condition that does not hold "
+                f"for {side.machine} or is its state's",
+            )
+        return self._finding(
+            path + item.name, "refuses", f"{prop} has the {who} send field {item.name!r}"
+        )
+
+    def _pair(self, sent: Field, read: Field, path: str) -> Iterator[Finding]:
+        name = path + sent.name
+        if sent.struct is not None and read.struct is not None:
+            if _counts_differ(sent, read):
+                yield self._counts(sent, read, name)
+            yield from self._description(
+                sent.struct, read.struct, f"{name}.", read.struct.version_id
+            )
+        elif sent.struct is None and read.struct is None:
+            plain = sent.size in _PLAIN_SIZES and read.size in _PLAIN_SIZES
+            if _counts_differ(sent, read):
+                sizes = [_known_size([item], tells_counts=True) for item in (sent, read)]
+                if sizes[0] != sizes[1] or None in sizes:
+                    yield self._counts(sent, read, name)
+            elif sent.size != read.size and (plain or sent.name.startswith("unused")):
+                yield self._finding(
+                    name, "refuses", f"{sent.size} bytes are sent, {read.size} are read"
+                )
+
+    def _counts(self, sent: Field, read: Field, name: str) -> Finding:
+        return self._finding(
+            name,
+            "harmless" if sent.conditional or read.conditional else "refuses",
+            f"{sent.count} elements are sent, {read.count} are read",
+        )
+
+    # Subsections ------------------------------------------------------------------------------
+
+    def _subsections(self, sent: Description, read: Description, path: str) -> Iterator[Finding]:
+        known = {subsection.name: subsection for subsection in read.subsections}
+        outer = self.subsection
+        for subsection in sent.subsections:
+            self.subsection = subsection.name
+            own = known.get(subsection.name)
+            if own is None:
+                yield self._unknown_subsection(subsection)
+            else:
+                versions = list(self._versions(subsection, own))
+                yield from versions or self._description(
+                    subsection, own, path, subsection.version_id
+                )
+        self.subsection = outer
+
+    def _unknown_subsection(self, subsection: Description) -> Finding:
+        prop = self.source.switched_on(self.driver, subsection.name.rsplit("/", 1)[-1])
+        if prop is None:
+            return self._finding(
+                None,
+                "harmless",
+                f"VM subsection '{subsection.name}' does not exist in the destination; "
+                "it is sent only when it is needed",
+            )
+        return self._finding(
+            None,
+            "refuses",
+            f"VM subsection '{subsection.name}' in '{self.sent.name}' does not exist, "
+            f"and {prop} has it sent",
+        )
+
+
+def _keys(fields: Sequence[Field]) -> list[tuple[str, int]]:
+    """A field's name, and which one of that name it is."""
+    seen: dict[str, int] = {}
+    keys = []
+    for item in fields:
+        again = seen.get(item.name, 0)
+        seen[item.name] = again + 1
+        keys.append((item.name, again))
+    return keys
+
+
+def _counts_differ(sent: Field, read: Field) -> bool:
+    return sent.count is not None and read.count is not None and sent.count != read.count
+
+
+def _known_size(fields: Sequence[Field], tells_counts: bool) -> int | None:
+    """The bytes of fields on the wire, None where a dump does not tell."""
+    total = 0
+    for item in fields:
+        count = 1 if item.count is None and tells_counts else item.count
+        if item.struct is not None:
+            always = [field for field in item.struct.fields if not field.conditional]
+            each = _known_size(always, tells_counts)
+        else:
+            plain = item.size in _PLAIN_SIZES or item.name.startswith("unused")
+            each = item.size if plain else None
+        if each is None or count is None:
+            return None
+        total += each * count
+    return total
+
+
+# --- A stream against a description -------------------------------------------------------------
+
+
+def compare_sent(
+    device: Mapping[str, Any], version: int, description: Description
+) -> Iterator[Finding]:
+    """What a description says of a section that was really sent, without the reader's own.
+
+    ``device`` is the section's entry in the vmdescription. Only what must differ is told: a
+    field that is always sent and that the destination does not know, or the other way round.
+    """
+    sent = {str(item.get("name", "")).split("[")[0] for item in device.get("fields", ())}
+    read = [item for item in description.fields if item.version_id <= version]
+    known = {item.name.split("[")[0] for item in read}
+    missing = [item for item in read if not item.conditional and item.name not in sent]
+    surplus = sorted(sent - known)
+    if bool(missing) != bool(surplus):
+        name = missing[0].name if missing else surplus[0]
+        yield Finding(
+            description.name,
+            None,
+            name,
+            "refuses",
+            f"Missing section footer for {device.get('name', description.name)}",
+        )
+
+
+# --- From folders -------------------------------------------------------------------------------
+
+
+def check_directories(
+    source: Path,
+    destination: Path,
+    machine: str,
+    devices: set[str] | None = None,
+    sent: Snapshot | None = None,
+) -> list[Finding]:
+    """:func:`check` of two catalogue folders. ``sent`` adds the devices of a stream.
+
+    Raises :class:`CatalogueError` for a folder that cannot be read, and for a device type that
+    the source does not have.
+    """
+    ours, theirs = Side.read(source, machine), Side.read(destination, machine)
+    for directory in (source, destination):
+        if machine not in _machine_names(directory):
+            raise CatalogueError(str(directory), f"has no machine type {machine!r}")
+    for device in sorted(devices or ()):
+        if device not in ours.descriptions and device not in ours.catalogue.types:
+            raise CatalogueError(str(source), f"has no device type {device!r}")
+    wanted = None if devices is None else set(devices)
+    if sent is not None:
+        wanted = (wanted or set()) | set(drivers_of(sent, ours.descriptions))
+    return check(ours, theirs, wanted)
+
+
+def _machine_names(directory: Path) -> set[str]:
+    for path in (directory / "machines.json", directory / "machines.json.xz"):
+        if path.is_file():
+            document = load_json(path.name, path.read_bytes())
+            entries = document if isinstance(document, list) else []
+            return {
+                str(entry[key])
+                for entry in entries
+                if isinstance(entry, dict)
+                for key in ("name", "alias")
+                if key in entry
+            }
+    raise CatalogueError(str(directory), "has no machines.json (or .xz)")
+
+
+def drivers_of(sent: Snapshot, descriptions: Mapping[str, Description]) -> Iterator[str]:
+    """One device type per section of a stream whose description has that name."""
+    by_name: dict[str, str] = {}
+    for driver, description in descriptions.items():
+        by_name.setdefault(description.name, driver)
+    for section in sent.sections:
+        if section.name in by_name:
+            yield by_name[section.name]

@@ -1,0 +1,281 @@
+"""Which property's value explains a refusal, and what a destination's properties decide.
+
+A refusal says where two devices differ: a capability in configuration space, a field that only
+one side has, a RAM block's name. Each place has properties known to decide it (the *clues*: from
+the PCI and virtio specifications and from the words that a field and a property share). The one
+suggested is the first that the release's compat properties set for such a device, as those exist
+to keep exactly such differences out; else the first that the device has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from machines.emulator import pci
+from machines.emulator.catalogue import Catalogue
+from machines.emulator.qdev import (
+    ancestors,
+    compat_globals,
+    effective_value,
+    has_property,
+    same_value,
+)
+from machines.emulator.replay import Refusal, Release
+from machines.emulator.virtio import FEATURE_PROPERTIES
+
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
+#: Words that say nothing of what a field or a property is about.
+_COMMON = frozenset({"x", "migrate", "not", "parent", "obj", "core", "state", "vmstate", "num"})
+
+#: What differs in a section's fields → the property that decides how they are sent.
+_FIELD_CLUES = (
+    ("ports", ("p2", "p3", "ports")),
+    ("msix", ("x-migrate-msix", "vectors", "msix")),
+    ("acpi_index", ("x-not-migrate-acpi-index",)),
+    ("timadj", ("migrate-timadj",)),
+    ("vring.num", ("queue-size", "virtqueue_size", "rx_queue_size", "tx_queue_size")),
+)
+_TYPE_CLUES = {"virtio-gpu": ("x-scanout-vmstate-version", "max_outputs")}
+_BLOCK_CLUES = (
+    (".rom", ("romsize", "romfile", "rombar")),
+    ("vram", ("global-vmstate", "vgamem_mb", "vram_size_mb", "vram_size")),
+)
+
+_CONVENTIONAL_CLUES = {
+    pci.CAP_MSIX: ("vectors", "msix", "msix-exclusive-bar"),
+    pci.CAP_MSI: ("msi", "vectors"),
+    pci.CAP_EXPRESS: ("x-disable-pcie", "disable-modern"),
+    pci.CAP_PM: ("x-pcie-pm-init", "x-pcie-pm-no-soft-reset"),
+    pci.CAP_SHPC: ("shpc",),
+    pci.CAP_VENDOR: ("modern-pio-notify", "disable-modern", "disable-legacy"),
+}
+_EXTENDED_CLUES = {
+    pci.EXT_AER: ("aer", "x-pcie-extcap-init"),
+    pci.EXT_ACS: ("disable-acs",),
+    pci.EXT_ATS: ("ats",),
+    pci.EXT_ARI: ("x-pcie-ari-nextfn-1",),
+    pci.EXT_SRIOV: ("sriov_max_vfs", "sriov-pf"),
+}
+
+
+class Destination:
+    """A release with a machine type and the user's own properties."""
+
+    def __init__(
+        self, release: Release, machine: str | None, user: tuple[tuple[str, str, str], ...] = ()
+    ) -> None:
+        self.release = release
+        self.machine = machine
+        self.user = user
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.release.catalogue
+
+    @cached_property
+    def _compat(self) -> tuple[tuple[str, str], ...]:
+        machine = self.catalogue.machine_types.get(self.machine or "")
+        entries = machine.compat if machine else ()
+        return tuple((entry.driver, entry.property) for entry in entries)
+
+    @cached_property
+    def _globals(self) -> tuple[object, ...]:
+        machine = self.catalogue.machine_types.get(self.machine or "")
+        return compat_globals(machine.compat, machine.name) if machine else ()
+
+    def drivers(self, description: str) -> tuple[str, ...]:
+        """The device types that may have sent a section, transports of virtio devices included."""
+        found = [
+            driver
+            for driver, listed in self.release.all_descriptions.items()
+            if listed.name == description
+        ]
+        for driver in list(found):
+            if driver.startswith("virtio-") and driver.endswith("-device"):
+                stem = driver.removesuffix("-device") + "-pci"
+                found += [name for name in self.catalogue.types if name.startswith(stem)]
+        return tuple(sorted(found, key=lambda name: (len(name), name)))
+
+    # A difference and the properties behind it ------------------------------------------------
+
+    def suggestion(self, refusal: Refusal) -> str | None:
+        """``driver.property``, None where no property is known to explain the refusal."""
+        clues = self._clues(refusal)
+        if not clues:
+            return None
+        drivers = self.drivers(refusal.description)
+        lineage = self._lineage(drivers)
+        for clue in clues:
+            for driver, name in self._compat:
+                if name == clue and (driver in lineage or refusal.kind == "ramblock"):
+                    return f"{self._nearest(clue, driver, drivers)}.{name}"
+        for clue in clues:
+            for driver in drivers:
+                if has_property(self.catalogue, driver, clue):
+                    return f"{driver}.{clue}"
+        return None
+
+    def _nearest(self, clue: str, found: str, drivers: tuple[str, ...]) -> str:
+        """Of entries for the same property, the one on the plainest of the device's types."""
+        for driver in drivers:
+            if (driver, clue) in self._compat:
+                return driver
+        return found
+
+    def explains(self, refusal: Refusal) -> bool:
+        """Whether a property that the user changed decides what differs."""
+        if not self.user:
+            return False
+        clues = self._clues(refusal)
+        lineage = self._lineage(self.drivers(refusal.description))
+        return any(
+            name in clues
+            and (driver in lineage or refusal.kind == "ramblock")
+            and not same_value(value, self._effective(driver, name))
+            for driver, name, value in self.user
+        )
+
+    def _effective(self, driver: str, name: str) -> str | None:
+        return effective_value(self.catalogue, driver, name, self._globals)  # type: ignore[arg-type]
+
+    def _lineage(self, drivers: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(name for driver in drivers for name in ancestors(self.catalogue, driver))
+
+    def offers(self, description: str, bit: int) -> bool:
+        """Whether a virtio device offers a feature; bits that no property decides are offered."""
+        name, refusing = FEATURE_PROPERTIES.get(bit), "off"
+        if bit == 32:
+            name, refusing = "disable-modern", "on"
+        if name is None:
+            return True
+        return not any(
+            same_value(self._with_user(driver, name), refusing)
+            for driver in self.drivers(description)
+            if has_property(self.catalogue, driver, name)
+        )
+
+    def _with_user(self, driver: str, name: str) -> str | None:
+        lineage = ancestors(self.catalogue, driver)
+        for owner, key, value in reversed(self.user):
+            if key == name and owner in lineage:
+                return value
+        return self._effective(driver, name)
+
+    # Clues ------------------------------------------------------------------------------------
+
+    def _clues(self, refusal: Refusal) -> tuple[str, ...]:
+        if refusal.kind == "pci-config":
+            return tuple(dict.fromkeys(_config_clues(refusal)))
+        if refusal.kind == "ramblock":
+            return _block_clues(refusal.field or "")
+        if refusal.kind in ("layout", "equal", "virtio"):
+            return tuple(dict.fromkeys(self._field_clues(refusal)))
+        return ()
+
+    def _field_clues(self, refusal: Refusal) -> Iterator[str]:
+        path = refusal.field or ""
+        if path.endswith(".features"):
+            yield from FEATURE_PROPERTIES.values()
+        yield from _TYPE_CLUES.get(path, ())
+        for part, clues in _FIELD_CLUES:
+            if part in path:
+                yield from clues
+        if refusal.kind == "virtio":
+            return
+        wanted = _words(path.rsplit(".", 1)[-1])
+        names = {
+            name
+            for driver in self._lineage(self.drivers(refusal.description))
+            for name, info in self.catalogue.properties.get(driver, {}).items()
+            if not info.type.startswith(("child<", "link<"))
+        }
+        ranked = sorted(
+            (-len(wanted & _words(name)), name) for name in names if wanted & _words(name)
+        )
+        yield from (name for _, name in ranked)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORDS.findall(text.lower())) - _COMMON
+
+
+def _block_clues(name: str) -> tuple[str, ...]:
+    for part, clues in _BLOCK_CLUES:
+        if part in name:
+            return clues
+    return ("global-vmstate",)
+
+
+def _config_clues(refusal: Refusal) -> Iterator[str]:
+    """Properties that decide the differing byte of configuration space."""
+    difference = refusal.detail
+    if difference is None:
+        return
+    index = difference.index
+    changed = difference.incoming ^ difference.own
+    ours, theirs = list(pci.capabilities(refusal.own)), list(pci.capabilities(refusal.incoming))
+    for capability in ours:
+        if capability.offset <= index < capability.offset + capability.length:
+            yield from _register_clues(refusal.own, capability, index - capability.offset, changed)
+    yield from _list_clues(ours, theirs)
+    if index < pci.HEADER_SIZE:
+        yield from ("disable-legacy", "disable-modern", "modern-pio-notify", "vectors")
+
+
+@dataclass(frozen=True, slots=True)
+class _Register:
+    """Bits of a capability's register that a property decides; ``offset`` of the byte."""
+
+    capability: int
+    extended: bool
+    offset: int
+    bits: int
+    properties: tuple[str, ...]
+
+
+_REGISTERS = (
+    _Register(pci.CAP_EXPRESS, False, 0x04, 0x20, ("x-pcie-ext-tag",)),
+    _Register(pci.CAP_EXPRESS, False, 0x07, 0x10, ("x-pcie-flr-init",)),
+    _Register(pci.CAP_EXPRESS, False, 0x0C, 0x0F, ("x-speed",)),
+    _Register(pci.CAP_EXPRESS, False, 0x0C, 0xF0, ("x-width",)),
+    _Register(pci.CAP_EXPRESS, False, 0x14, 0x02, ("power_controller_present",)),
+    _Register(pci.CAP_EXPRESS, False, 0x14, 0x60, ("hotplug", "x-native-hotplug")),
+    _Register(pci.CAP_EXPRESS, False, 0x16, 0xF8, ("slot",)),
+    _Register(pci.CAP_PM, False, 0x04, 0x08, ("x-pcie-pm-no-soft-reset",)),
+    _Register(pci.CAP_MSIX, False, 0x02, 0xFF, ("vectors",)),
+    _Register(pci.CAP_VENDOR, False, 0x10, 0xFF, ("page-per-vq",)),
+    _Register(pci.CAP_VENDOR, False, 0x11, 0xFF, ("page-per-vq",)),
+    _Register(pci.EXT_ARI, True, 0x05, 0xFF, ("x-pcie-ari-nextfn-1",)),
+    *(
+        _Register(pci.EXT_AER, True, offset, 0xFF, ("x-pcie-err-unc-mask",))
+        for offset in range(0x08, 0x0C)
+    ),
+)
+
+
+def _register_clues(
+    config: bytes, capability: pci.Capability, offset: int, changed: int
+) -> Iterator[str]:
+    for register in _REGISTERS:
+        if (
+            register.capability == capability.id
+            and register.extended == capability.extended
+            and register.offset == offset
+            and register.bits & changed
+        ):
+            yield from register.properties
+
+
+def _list_clues(ours: list[pci.Capability], theirs: list[pci.Capability]) -> Iterator[str]:
+    """A capability that only one side has, or that both have in different numbers."""
+    kinds = {(item.extended, item.id) for item in (*ours, *theirs)}
+    for extended, kind in sorted(kinds):
+        counts = [
+            sum((item.extended, item.id) == (extended, kind) for item in side)
+            for side in (ours, theirs)
+        ]
+        if counts[0] != counts[1]:
+            yield from (_EXTENDED_CLUES if extended else _CONVENTIONAL_CLUES).get(kind, ())
