@@ -1,0 +1,530 @@
+"""One migration between two boards: save, load, and compare what arrived.
+
+Saving and loading follow migration/savevm.c and refuse in its words; the stream between them is
+QEMU's wire format. Comparing tells which state was lost, and whether the policy allows that.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from machines.emulator import vmstate
+from machines.emulator.board import Board, Device, Notes, SectionKey
+from machines.emulator.guest import Pairing, Program
+from machines.emulator.stream import (
+    MAX_DEVICE_STATE,
+    Configuration,
+    EndOfSections,
+    Event,
+    FileHeader,
+    Payload,
+    SectionBegin,
+    SectionEnd,
+    SectionType,
+    VmDescription,
+    read_events,
+    write_events,
+)
+from machines.emulator.vmstate import Leaf, LoadError, Section
+
+SHOWN_BYTES = 16
+NAMED_FIELDS = 8
+
+Outcome = Literal["correct", "degraded", "corrupt", "refused"]
+
+
+class StateTooLarge(ValueError):
+    """The machine's state is more than a stream may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """State that is not what it was before the migration.
+
+    ``kind``: ``lost`` (the destination has it in reset or not at all) or ``altered``. ``feature``
+    is the slug of the feature it belongs to, where one is recorded. ``allowed_by`` names the
+    relaxed bit or the force that allows the loss, empty where nothing does. ``expected`` and
+    ``found`` are the first bytes in hex.
+    """
+
+    device: str
+    section: str
+    field: str
+    kind: str
+    feature: str
+    expected: str
+    found: str
+    allowed_by: str
+    hop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One section's refusal. ``side`` is the label of the side that refuses."""
+
+    kind: str
+    reason: str
+    section: str
+    field: str
+    device: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One migration of a chain. ``problems`` are all refusals, the first one decided.
+
+    ``section``, ``field`` and ``kind`` place the outcome, empty where it is correct.
+    """
+
+    source: str
+    destination: str
+    outcome: Outcome
+    reason: str
+    section: str
+    field: str
+    kind: str
+    sections: int
+    stream_bytes: int
+    problems: tuple[Problem, ...] = ()
+
+
+# --- Saving ---------------------------------------------------------------------------------------
+
+
+class Saving:
+    """Writes a board's stream, as savevm.c does for a paused machine."""
+
+    def __init__(self, board: Board, notes: Notes) -> None:
+        self.board = board
+        self.notes = notes
+        self.problems: list[Problem] = []
+        self.stream = b""
+        self.sections = 0
+        #: device index → section path → version that was sent
+        self.sent: list[dict[str, int]] = [{} for _ in board.devices]
+
+    def run(self) -> None:
+        """Fill ``stream``, or ``problems`` where a section may not be saved."""
+        events: list[Event] = [FileHeader(0), Configuration(0, self.board.side.machine_type)]
+        described: list[str] = []
+        for index, device in enumerate(self.board.devices):
+            if device is None or device.stateless:
+                continue
+            if not device.migratable:
+                reason = f"State blocked by non-migratable device '{device.section.name}'"
+                self._refuse(device, device.section, "unmigratable", reason)
+            elif self._may_save(device):
+                payload, description = self._save_device(device, index)
+                described.append(description)
+                events += self._section(device, payload)
+        text = f'{{"page_size": 4096, "devices": [{", ".join(described)}]}}'
+        events += [EndOfSections(0), VmDescription(0, text.encode())]
+        target = io.BytesIO()
+        write_events(events, target)
+        self.stream = target.getvalue()
+        if len(self.stream) > MAX_DEVICE_STATE:
+            size = len(self.stream)
+            raise StateTooLarge(f"a state of {size} bytes is more than {MAX_DEVICE_STATE}")
+
+    def _refuse(self, device: Device, section: Section, kind: str, reason: str) -> None:
+        label = self.board.side.label
+        self.problems.append(Problem(kind, reason, section.name, "", device.driver, label))
+
+    def _section(self, device: Device, payload: bytes) -> tuple[Event, ...]:
+        self.sections += 1
+        number, name, version = self.sections, device.section.name, device.main_version()
+        return (
+            SectionBegin(0, SectionType.FULL, number, name, device.instance, version),
+            Payload(0, payload),
+            SectionEnd(0, number, True),
+        )
+
+    def _may_save(self, device: Device) -> bool:
+        """Check every version that the device would write. Notes what force overrides."""
+        before = len(self.problems)
+        for section in device.section.walk():
+            if section is device.section:
+                self._check(device, section, device.main_version())
+                continue
+            version = device.sends(section)
+            if version is not None:
+                self._check(device, section, version)
+            elif device.left_out(section) and device.carries_enabled(section):
+                self._check(device, section, 0)
+        return len(self.problems) == before
+
+    def _check(self, device: Device, section: Section, version: int) -> None:
+        absent = version == 0 and section is not device.section
+        kind = objection = ""
+        if version in device.blacklist(section):
+            kind = "blacklisted"
+            what = "absence" if absent else f"version {version}"
+            objection = f"savevm: {what} of '{section.name}' is blacklisted"
+        elif not absent and not section.minimum_version_id <= version <= section.version_id:
+            kind = "version-out-of-range"
+            objection = (
+                f"savevm: version {version} of '{section.name}' is out of range "
+                f"{section.minimum_version_id} to {section.version_id}"
+            )
+        if not objection:
+            return
+        if device.is_forced(section):
+            label = self.board.side.label
+            self.notes.forced[f"{label}: {device.driver}: forced although {objection}"] = None
+        else:
+            self._refuse(device, section, kind, objection)
+
+    def _save_device(self, device: Device, index: int) -> tuple[bytes, str]:
+        """The payload of the device's section, and its entry in the vmdescription."""
+        section, sent = device.section, self.sent[index]
+        version = device.main_version()
+        sent[section.path] = version
+        decided: dict[str, int | None] = {}
+
+        def sends(part: Section) -> int | None:
+            if part.path not in decided:
+                decided[part.path] = device.sends(part)
+            chosen = decided[part.path]
+            if chosen is not None:
+                sent[part.path] = chosen
+            return chosen
+
+        block = section.at(version)
+        payload = bytearray()
+        vmstate.save(block, device.state, sends, payload)
+        entries = vmstate.remembered(
+            ("describe", id(block), tuple(sorted(sent.items()))),
+            (block,),
+            lambda: json.dumps(vmstate.describe(block, sends))[1:],
+        )
+        head = json.dumps({"name": section.name, "instance_id": device.instance})
+        return bytes(payload), f"{head[:-1]}, {entries}"
+
+
+# --- Loading --------------------------------------------------------------------------------------
+
+
+class Loading:
+    """Reads a stream into a board. A refused section does not hide a later one's refusal."""
+
+    def __init__(self, board: Board, pairings: Sequence[Pairing | None]) -> None:
+        self.board = board
+        self.pairings = pairings
+        self.problems: list[Problem] = []
+        self.receivers = {
+            (device.section.name, device.instance): device
+            for device in board.devices
+            if device is not None and not device.stateless
+        }
+        #: device label → paths of the sections that came
+        self.arrived: dict[str, set[str]] = {}
+
+    def run(self, stream: bytes) -> None:
+        """Fill the devices' state, and ``problems`` with what is refused."""
+        for device in self.board.devices:
+            if device is not None:
+                device.state = {}
+        begin: SectionBegin | None = None
+        for event in read_events(io.BytesIO(stream)):
+            if isinstance(event, Configuration) and not self._accept_machine(event.machine):
+                return
+            if isinstance(event, SectionBegin):
+                begin = event
+            elif isinstance(event, Payload) and begin is not None:
+                self._load_section(begin, event.data)
+        self._check_absences()
+
+    def _refuse(self, driver: str, error: LoadError) -> None:
+        label = self.board.side.label
+        self.problems.append(
+            Problem(error.kind, error.reason, error.section, error.field, driver, label)
+        )
+
+    def _accept_machine(self, incoming: str) -> bool:
+        local = self.board.side.machine_type
+        if incoming == local:
+            return True
+        reason = f"Machine type received is '{incoming}' and local is '{local}'"
+        self._refuse("", LoadError("machine-type", reason, "configuration"))
+        return False
+
+    def _load_section(self, begin: SectionBegin, payload: bytes) -> None:
+        name = begin.idstr
+        device = self.receivers.get((name, begin.instance_id))
+        if device is None:
+            reason = f"Unknown savevm section or instance '{name}' {begin.instance_id}"
+            self._refuse("", LoadError("unknown-section", reason, name))
+            return
+        try:
+            self._load_device(device, begin.version_id, payload)
+        except vmstate.EndOfStream:
+            self._refuse(device.driver, self._missing_footer(device))
+        except LoadError as error:
+            self._refuse(device.driver, error)
+
+    def _load_device(self, device: Device, version: int, payload: bytes) -> None:
+        section = device.section
+        paths = self.arrived.setdefault(device.label, {section.path})
+
+        def accepts(part: Section, incoming: int) -> None:
+            paths.add(part.path)
+            if incoming in device.blacklist(part):
+                reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
+                raise LoadError("blacklisted", reason, part.name)
+
+        if version > section.version_id:
+            known = section.version_id
+            reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
+            raise LoadError("version-too-new", reason, section.name)
+        section.check_version(version)
+        accepts(section, version)
+        reader = vmstate.ByteReader(payload)
+        vmstate.load(section.at(version), reader, device.state, accepts)
+        if reader.left():
+            raise self._missing_footer(device)
+
+    def _missing_footer(self, device: Device) -> LoadError:
+        """The two sides disagree about the fields; names the first one that differs."""
+        name = device.section.name
+        place = next(
+            (
+                _first_difference(pairing)
+                for pairing in self.pairings
+                if pairing is not None and pairing.destination is device
+            ),
+            "",
+        )
+        return LoadError("layout", f"Missing section footer for {name}", name, place)
+
+    def _check_absences(self) -> None:
+        """Refuse where an enabled feature got no state and bit 0 forbids that."""
+        for device in self.board.devices:
+            if device is None or not device.enabled:
+                continue
+            paths = self.arrived.get(device.label, set())
+            for section in device.section.walk():
+                forbidden = section.path not in paths and 0 in device.blacklist(section)
+                if forbidden and device.carries_enabled(section):
+                    reason = f"{section.name}: absent, and its absence is blacklisted"
+                    self._refuse(device.driver, LoadError("blacklisted", reason, section.name))
+
+
+def _first_difference(pairing: Pairing) -> str:
+    """The first field about which two descriptions of a section disagree."""
+    if pairing.conflicts:
+        return pairing.conflicts[0][0].field
+    version = pairing.source.main_version()
+    ours = list(pairing.source.section.at(version).leaves())
+    theirs = list(pairing.destination.section.at(version).leaves())
+    longer = ours if len(ours) > len(theirs) else theirs
+    known = {leaf.field for leaf in (theirs if longer is ours else ours)}
+    fields = (leaf.field for leaf in longer if not leaf.unused)
+    return next((name for name in fields if name not in known), "")
+
+
+# --- Comparing ------------------------------------------------------------------------------------
+
+
+class Comparison:
+    """What of one device's state did not arrive as it was. ``hop`` numbers the migration."""
+
+    def __init__(
+        self,
+        pairing: Pairing,
+        sent: Mapping[str, int],
+        relaxed: Mapping[SectionKey, frozenset[int]],
+        hop: int,
+    ) -> None:
+        self.pairing = pairing
+        self.sent = sent
+        self.relaxed = relaxed
+        self.hop = hop
+
+    def differences(self) -> Iterator[Difference]:
+        """Every field that was lost or altered, in the order of the source's state."""
+        source, destination = self.pairing.source, self.pairing.destination
+        image = set()
+        for path, value in source.state.items():
+            target = self.pairing.target(path)
+            image.add(target)
+            got = destination.state.get(target)
+            in_reset = got is None and not value.strip(b"\0")
+            if got == value or in_reset or path in self.pairing.dropped:
+                continue
+            yield self._difference(source, path, value, got, self._allowed(path))
+        for path, got in destination.state.items():
+            if path not in image and got.strip(b"\0"):
+                yield self._difference(destination, path, bytes(len(got)), got, "")
+
+    def _difference(
+        self, device: Device, path: str, expected: bytes, got: bytes | None, allowed_by: str
+    ) -> Difference:
+        leaf, section = _find(device, path)
+        lost = got is None or not got.strip(b"\0")
+        claims = device.feature_of(leaf, section)
+        return Difference(
+            device=device.driver,
+            section=section.name,
+            field=leaf.field,
+            kind="lost" if lost else "altered",
+            feature=claims[0].slug if claims else "",
+            expected=expected[:SHOWN_BYTES].hex(),
+            found="" if got is None else got[:SHOWN_BYTES].hex(),
+            allowed_by=allowed_by if lost else "",
+            hop=self.hop,
+        )
+
+    def _allowed(self, path: str) -> str:
+        """The relaxed bit or the force that allows the loss of a leaf; empty where none does."""
+        device = self.pairing.source
+        leaf, section = _find(device, path)
+        for part in device.section.walk():
+            if part is not section and not section.path.startswith(f"{part.path}/"):
+                continue
+            version = self.sent.get(part.path, 0)
+            if version and (part is not section or leaf.version_id <= version):
+                continue  # this version carries the leaf, so it excuses nothing
+            if device.told(part) == (version, True):
+                return f"forced version {version} of {part.name}"
+            if version in self._relaxed(device, part):
+                return f"relaxed bit {version} of {part.name}"
+        return ""
+
+    def _relaxed(self, device: Device, section: Section) -> frozenset[int]:
+        names = {section.path, section.name} | ({None} if section is device.section else set())
+        allowed: frozenset[int] = frozenset()
+        for (driver, name), versions in self.relaxed.items():
+            if driver in device.lineage and name in names:
+                allowed |= versions
+        return allowed
+
+
+def _find(device: Device, path: str) -> tuple[Leaf, Section]:
+    for section in device.section.walk():
+        for version in (section.version_id, device.version_of(section)):
+            for leaf in section.at(version).leaves():
+                if leaf.path == path:
+                    return leaf, section
+    raise KeyError(path)
+
+
+# --- The whole of it ------------------------------------------------------------------------------
+
+
+class Migration:
+    """Saves the source, loads the destination, compares, and judges."""
+
+    def __init__(
+        self,
+        source: Board,
+        destination: Board,
+        program: Program,
+        relaxed: Mapping[SectionKey, frozenset[int]],
+        number: int,
+    ) -> None:
+        self.source = source
+        self.destination = destination
+        self.program = program
+        self.relaxed = relaxed
+        self.number = number
+        self.pairings = program.pairings[number]
+        self.saving = Saving(source, program.notes)
+        self.differences: list[Difference] = []
+
+    def run(self) -> Hop:
+        """Migrate. Where it is accepted, the program stands on the destination afterwards."""
+        problems = self._missing_devices() or self._transfer()
+        if problems:
+            first = problems[0]
+            return self._hop(
+                "refused", first.reason, first.section, first.field, first.kind, problems
+            )
+        self.program.arrive(self.destination, self.number)
+        for pairing, sent in zip(self.pairings, self.saving.sent, strict=True):
+            if pairing is not None:
+                compared = Comparison(pairing, sent, self.relaxed, self.number)
+                self.differences += compared.differences()
+        corrupt = [item for item in self.differences if not item.allowed_by]
+        if corrupt:
+            return self._corrupt(corrupt[0])
+        if self.differences:
+            return self._degraded()
+        self._note_conflicts()
+        return self._hop("correct")
+
+    def _missing_devices(self) -> list[Problem]:
+        problems = []
+        for first, second in zip(self.source.devices, self.destination.devices, strict=True):
+            present = first or second
+            if first is not None and second is not None:
+                continue
+            side = self.source.side if first is None else self.destination.side
+            driver = "" if present is None else present.driver
+            reason = f"'{driver}' is not a valid device model name"
+            problems.append(Problem("unknown-device", reason, "", "", driver, side.label))
+        return problems
+
+    def _transfer(self) -> list[Problem]:
+        self.saving.run()
+        if self.saving.problems:
+            return self.saving.problems
+        loading = Loading(self.destination, self.pairings)
+        loading.run(self.saving.stream)
+        return loading.problems
+
+    def _hop(
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        section: str = "",
+        place: str = "",
+        kind: str = "",
+        problems: Sequence[Problem] = (),
+    ) -> Hop:
+        return Hop(
+            source=self.source.side.label,
+            destination=self.destination.side.label,
+            outcome=outcome,
+            reason=reason,
+            section=section,
+            field=place,
+            kind=kind,
+            sections=self.saving.sections,
+            stream_bytes=len(self.saving.stream),
+            problems=tuple(problems),
+        )
+
+    def _degraded(self) -> Hop:
+        first, count = self.differences[0], len(self.differences)
+        names = [f"{item.section}:{item.field}" for item in self.differences[:NAMED_FIELDS]]
+        more = f" and {count - NAMED_FIELDS} more" if count > NAMED_FIELDS else ""
+        reason = f"state lost as allowed: {', '.join(names)}{more}"
+        return self._hop("degraded", reason, first.section, first.field, first.kind)
+
+    def _corrupt(self, first: Difference) -> Hop:
+        """Explain the first difference: by a layout that differs, where that is its cause."""
+        for pairing in self.pairings:
+            if pairing is None or pairing.source.driver != first.device:
+                continue
+            for ours, theirs in pairing.conflicts:
+                if ours.section == first.section and first.field in (ours.field, theirs.field):
+                    reason = _conflict(ours, theirs)
+                    return self._hop("corrupt", reason, first.section, ours.field, "layout")
+        owner = f" of feature {first.feature}" if first.feature else ""
+        reason = f"{first.section}: field {first.field}{owner} is {first.kind}, no policy allows it"
+        return self._hop("corrupt", reason, first.section, first.field, first.kind)
+
+    def _note_conflicts(self) -> None:
+        """Two layouts under one version did no harm: what they disagree about was in reset."""
+        for pairing in self.pairings:
+            for ours, theirs in () if pairing is None else pairing.conflicts:
+                self.program.notes.assume(f"{_conflict(ours, theirs)}; neither was in use")
+
+
+def _conflict(ours: Leaf, theirs: Leaf) -> str:
+    return f"{ours.section}: same version, different layout: {ours.field} is read as {theirs.field}"
