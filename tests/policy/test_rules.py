@@ -1,0 +1,148 @@
+"""What follows from a policy: its property lists, its sides of a trial, the trials it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policy_world import FEATURE_D, FEATURE_S, MACHINES, arrays, new_catalogue, old_catalogue
+
+from machines.emulator.catalogue import Catalogue, CompatProperty
+from policy import rules, seeding
+from policy.document import (
+    Backport,
+    CatalogueRef,
+    MachineType,
+    Migration,
+    Mitigation,
+    Override,
+    Policy,
+)
+
+BASE = Policy(
+    "down",
+    "1.2",
+    CatalogueRef("up 1.0", "0" * 64),
+    machine_types=(
+        MachineType("new", entries=(CompatProperty("foo", "speed", "5"),)),
+        MachineType("old", "new", (CompatProperty("foo", "speed", "4", "hw_compat"),)),
+    ),
+)
+
+
+@dataclass
+class Held:
+    policy: Policy | None
+    catalogue: Catalogue
+
+
+def test_an_older_machine_type_applies_its_parents_entries_first() -> None:
+    entries = rules.globals_of(BASE, old_catalogue(), "old")
+    assert [(e.value, e.layer, e.origin) for e in entries] == [
+        ("5", "compat", "new"),
+        ("4", "compat", "hw_compat"),
+    ]
+
+
+def test_without_a_policy_the_catalogue_says_all() -> None:
+    held = Held(None, new_catalogue())
+    assert rules.machine_types(held) == ("pc-q35-1.0",)
+    (entry,) = rules.globals_of(None, held.catalogue, "pc-q35-1.0")
+    assert (entry.property, entry.value) == ("x-s", "off")
+    assert rules.features_of(None, held.catalogue) == ()
+
+
+def test_the_policys_machine_types_replace_the_catalogues() -> None:
+    catalogue = rules.policy_catalogue(new_catalogue(), BASE)
+    assert rules.machine_types(Held(BASE, catalogue)) == ("new", "old")
+    assert [entry.value for entry in catalogue.machine_types["old"].compat] == ["5", "4"]
+
+
+def test_the_bitmaps_follow_the_entries() -> None:
+    policy = replace(BASE, backports=(Backport(FEATURE_D), Backport(FEATURE_S)))
+    catalogue = rules.policy_catalogue(new_catalogue(), policy)
+    listed = rules.resolved_properties(policy, catalogue, "old")
+    assert [(e.driver, e.property, e.value) for e in listed] == [
+        ("foo", "speed", "5"),
+        ("foo", "speed", "4"),
+        ("big", "vmstate-blacklist", "1-4999"),
+        ("foo", "vmstate-blacklist", "0x6"),
+        ("foo", "vmstate-blacklist-s", "0x1"),
+    ]
+
+
+def test_a_relaxed_bit_still_writes_its_property() -> None:
+    policy = replace(
+        BASE, overrides=tuple(Override("foo", "foo", v, "relax", "Why.") for v in (1, 2))
+    )
+    listed = rules.blacklist_properties(policy, new_catalogue(), "old")
+    assert [e.value for e in listed if e.driver == "foo"] == ["0x0"]
+    assert rules.relaxed_versions(policy, new_catalogue(), "old") == {
+        ("foo", "foo"): frozenset({1, 2})
+    }
+
+
+def test_a_side_holds_compat_entries_bitmaps_and_mitigations() -> None:
+    mitigation = Mitigation("down 1.1", "old", (CompatProperty("foo", "speed", "3"),), "Bug.")
+    policy = replace(BASE, mitigations=(mitigation,))
+    extra = rules.mitigations_for(policy, "down 1.1", "old")
+    side = rules.side(policy, old_catalogue(), "old", "down 1.2", extra)
+    assert [(e.value, e.layer) for e in side.globals] == [
+        ("5", "compat"),
+        ("4", "compat"),
+        ("1-4999", "policy"),
+        ("3", "policy"),
+    ]
+    assert rules.mitigations_for(policy, "down 1.0", "old") == ()
+
+
+# --- Required trials ------------------------------------------------------------------------------
+
+
+def required(*migrations: Migration, **partners: list[str]) -> list[tuple[str, str, str]]:
+    labelled = {name.replace("_", " "): listed for name, listed in partners.items()}
+    policy = replace(BASE, migrations=migrations)
+    found = rules.required_trials(policy, labelled)
+    return [(item.source, item.machine_type, item.expected) for item in found]
+
+
+def test_a_declared_migration_means_every_shared_machine_type() -> None:
+    forward = Migration("a", "down 1.2", "correct")
+    assert required(forward, a=["old", "other"]) == [("a", "old", "correct")]
+    assert required(forward, a=["other"]) == []
+
+
+def test_a_migration_of_one_machine_type_wins_over_that_of_all() -> None:
+    every = Migration("a", "down 1.2", "correct")
+    one = Migration("a", "down 1.2", "refused", "old")
+    for migrations in ((every, one), (one, every)):
+        found = required(*migrations, a=["new", "old"])
+        assert sorted(found) == [("a", "new", "correct"), ("a", "old", "refused")]
+
+
+def test_a_named_machine_type_is_required_even_where_a_release_lacks_it() -> None:
+    assert required(Migration("a", "down 1.2", "correct", "old"), a=[]) == [("a", "old", "correct")]
+
+
+# --- The first policy -----------------------------------------------------------------------------
+
+
+def test_machine_types_are_chained_and_resolve_as_the_arrays_compose() -> None:
+    catalogue = arrays()
+    chained = seeding.chained(catalogue, MACHINES)
+    policy = replace(BASE, machine_types=chained)
+    assert [(m.name, m.parent, len(m.entries)) for m in chained] == [
+        (MACHINES[0], "", 1),
+        (MACHINES[1], MACHINES[0], 1),
+    ]
+    for name in MACHINES:
+        assert policy.resolved(name) == catalogue.machine_types[name].compat
+
+
+def test_machine_types_that_only_the_arrays_tell_of_are_composed() -> None:
+    catalogue = replace(arrays(), machine_types={})
+    assert seeding.chained(catalogue, reversed(MACHINES)) == seeding.chained(arrays(), MACHINES)
+
+
+def test_a_name_outside_the_scheme_stands_alone() -> None:
+    (found,) = seeding.chained(arrays(), ["microvm"])
+    assert (found.name, found.parent, found.entries) == ("microvm", "", ())
