@@ -50,7 +50,7 @@ class Limits:
     memory: int = 1536 * 1024 * 1024
     output: int = 32 * 1024 * 1024
     cpu_seconds: int = 60
-    wall_seconds: int = 180
+    wall_seconds: float = 180
 
 
 # --- Parent ---------------------------------------------------------------------------------------
