@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from machines.emulator.catalogue import CompatProperty
 from policy.audit import record
 from policy.document import DocumentError, Policy, canonical, from_json
@@ -93,17 +95,18 @@ def build(revision: Revision) -> BuiltBundle:
 def store(revision: Revision) -> Bundle:
     """Build and keep the revision's bundle; the one that is kept already, if there is one."""
     built = build(revision)
-    bundle, created = Bundle.objects.get_or_create(
-        revision=revision,
-        defaults={
-            "filename": built.filename,
-            "content": built.content,
-            "size": len(built.content),
-            "sha256": built.sha256,
-        },
-    )
-    if created:
-        record(None, "built bundle", bundle, after={"sha256": built.sha256})
+    with transaction.atomic():
+        bundle, created = Bundle.objects.get_or_create(
+            revision=revision,
+            defaults={
+                "filename": built.filename,
+                "content": built.content,
+                "size": len(built.content),
+                "sha256": built.sha256,
+            },
+        )
+        if created:
+            record(None, "build bundle", bundle, after={"sha256": built.sha256})
     return bundle
 
 
@@ -140,7 +143,7 @@ def _parse(content: str) -> _Published:
             derived=derived,
             number=int(derived["revision"]["number"]),
             published_at=published_at,
-            time=max(int(datetime.fromisoformat(text).timestamp()) for text in times),
+            time=max(map(_unix_time, times)),
         )
     except DocumentError as error:
         raise BundleError(f"the revision is at fault: {error}") from error
@@ -150,6 +153,13 @@ def _parse(content: str) -> _Published:
         raise
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"the revision is not readable: {error}") from error
+
+
+def _unix_time(text: str) -> int:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:  # it would be another moment on another machine
+        raise ValueError(f"the time {text:.40} has no zone")
+    return int(time.timestamp())
 
 
 def _files(published: _Published) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,12 @@ import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release, Snapshot, Tree
@@ -212,6 +216,32 @@ def test_value_that_no_file_can_hold_is_named() -> None:
     text = CONTENT.replace("a,b ü", 'a\\"b')
     with pytest.raises(bundle.BundleError, match=r"pc-i440fx: usb-kbd\.serial: a -readconfig"):
         bundle.render(text)
+
+
+def _places(node: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    found = [path]
+    if isinstance(node, dict | list):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            found += _places(value, (*path, key))
+    return found
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(_places(json.loads(CONTENT))),
+    st.sampled_from([None, True, -1, 2**70, "", "x", "2026-01-01", [], [1], {}, {"x": "y"}]),
+)
+def test_odd_revision_is_a_clear_error_or_a_whole_bundle(path, value: object) -> None:
+    document: Any = {"whole": json.loads(CONTENT)}
+    node, keys = document, ("whole", *path)
+    for key in keys[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    try:
+        built = bundle.render(canonical(document["whole"]))
+    except bundle.BundleError:
+        return
+    assert bundle.verify(built.content) == []
 
 
 @pytest.mark.django_db

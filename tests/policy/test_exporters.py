@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machines.emulator.catalogue import Catalogue, CompatProperty, read_directory
@@ -36,11 +36,13 @@ values = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60)
 properties = st.lists(st.builds(CompatProperty, names, names, values), max_size=5).map(tuple)
 
 
+@settings(deadline=None)
 @given(properties)
 def test_arguments_are_read_back(listed: tuple[CompatProperty, ...]) -> None:
     assert globals.read(globals.export("pc", listed)) == listed
 
 
+@settings(deadline=None)
 @given(properties)
 def test_configuration_file_is_read_back_or_refused(listed: tuple[CompatProperty, ...]) -> None:
     if any('"' in item.value for item in listed):
@@ -50,6 +52,7 @@ def test_configuration_file_is_read_back_or_refused(listed: tuple[CompatProperty
         assert readconfig.read(readconfig.export("pc", listed)) == listed
 
 
+@settings(deadline=None)
 @given(properties)
 def test_c_array_is_read_back(listed: tuple[CompatProperty, ...]) -> None:
     assert c_array.read(c_array.export("pc-q35-7.2", listed)) == listed
