@@ -112,27 +112,28 @@ def _navigation(request: HttpRequest, release: Any) -> list[NavigationItem]:
 def _counts(request: HttpRequest, release: Release | None) -> dict[str, int]:
     """The numbers beside the sidebar's items, in one query."""
     closed = (ChangeRequest.Status.PUBLISHED, ChangeRequest.Status.WITHDRAWN)
-    # A downstream without a snapshot of its own shows its base's devices.
-    shown = [release.pk, release.base_id or release.pk] if release else []
+    # A downstream that tells no devices itself shows its base's, or those of its stand-in.
+    serving = [release.pk, release.base_id, release.stand_in_id] if release else []
     counted: dict[str, QuerySet[Any]] = {
         "releases": Release.objects.all(),
         "features": Feature.objects.all(),
         "changes": ChangeRequest.objects.exclude(status__in=closed),
         "trials": Trial.objects.all(),
         "bundles": Bundle.objects.all(),
-        "own_machine_types": MachineType.objects.filter(
-            snapshot__is_current=True, snapshot__release__in=shown[:1]
-        ),
-        "own_devices": DeviceType.objects.filter(
-            snapshot__is_current=True, snapshot__release__in=shown[:1], section_count__gt=0
-        ),
     }
+    for number, serves in enumerate(serving):
+        current = {"snapshot__is_current": True, "snapshot__release": serves}
+        counted[f"devices_{number}"] = DeviceType.objects.filter(section_count__gt=0, **current)
+        if number == 0:
+            counted["own_machine_types"] = MachineType.objects.filter(**current)
     user: QuerySet[Any] = get_user_model().objects.filter(pk=request.user.pk or 0)
     row = user.values(**{f"n_{name}": _count(rows) for name, rows in counted.items()}).get()
     counts: dict[str, int] = {name.removeprefix("n_"): n for name, n in row.items()}
-    for name in ("machine_types", "devices"):
-        if number := counts.pop(f"own_{name}"):
-            counts[name.replace("_", "-")] = number
+    devices = [counts.pop(f"devices_{number}") for number in range(len(serving))]
+    if told := next((number for number in devices if number), 0):
+        counts["devices"] = told
+    if own := counts.pop("own_machine_types", 0):
+        counts["machine-types"] = own
     return counts
 
 

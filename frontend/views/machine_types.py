@@ -31,7 +31,7 @@ from frontend.lists import chips
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
-from machines.catalogue import NoCatalogue
+from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator.catalogue import MachineType, dated_arrays
 from machines.emulator.qdev import properties_of, text_of
 from policy import edits, rules
@@ -91,7 +91,6 @@ def _list_context(
         initial = {"lock_version": scope.change.lock_version}
         form = form or MachineTypeForm(names=names, initial=initial)
         seed = seed or SeedForm(initial=initial)
-    dated = dated_arrays(scope.release.tree.name, state.catalogue.arrays)
     return {
         "scope": scope,
         "state": state,
@@ -100,10 +99,20 @@ def _list_context(
         "chips": chips(request, {"q": _("search")}),
         "form": form,
         "seed": seed,
-        "arrays": [".".join(map(str, version)) for version, _names in dated],
+        "arrays": _array_versions(scope) if seed else (),
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
     }
+
+
+def _array_versions(scope: Scope) -> list[str]:
+    """What the release's own sources tell of, which a draft's base alone need not have."""
+    try:
+        catalogue, _source = effective_catalogue(scope.release)
+    except NoCatalogue:
+        return []
+    dated = dated_arrays(scope.release.tree.name, catalogue.arrays)
+    return [".".join(map(str, version)) for version, _names in dated]
 
 
 def _listed(state: State, name: str) -> Listed:
