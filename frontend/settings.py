@@ -208,7 +208,8 @@ LOCKSTEP_MAX_UPLOAD = 64 * 1024 * 1024
 # --- Files ------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+#: An image has its static files beside its code, not in the volume that holds its state.
+STATIC_ROOT = Path(os.environ.get("LOCKSTEP_STATIC", VAR_DIR / "static"))
 STATICFILES_DIRS = [("vendor", VAR_DIR / "vendor")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -30,22 +30,20 @@ _SOURCE_MAP = re.compile(rb"/[*/]# sourceMappingURL=.*", re.MULTILINE)
 
 
 def main() -> None:
-    stamp = VENDOR / ".stamp"
-    state = _state()
-    present = all((VENDOR / name).exists() for name in FILES.values())
-    if present and stamp.exists() and stamp.read_text() == state:
-        return
-    _install()
-    VENDOR.mkdir(parents=True, exist_ok=True)
-    for source, name in FILES.items():
-        (VENDOR / name).write_bytes(_SOURCE_MAP.sub(b"", (MODULES / source).read_bytes()))
-    stamp.write_text(state)
+    lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
+    if not _stamped(MODULES / ".stamp", lock):
+        _install()
+        (MODULES / ".stamp").write_text(lock)
+    state = f"{lock} {FILES}"
+    if not _stamped(VENDOR / ".stamp", state):
+        VENDOR.mkdir(parents=True, exist_ok=True)
+        for source, name in FILES.items():
+            (VENDOR / name).write_bytes(_SOURCE_MAP.sub(b"", (MODULES / source).read_bytes()))
+        (VENDOR / ".stamp").write_text(state)
 
 
-def _state() -> str:
-    """Names the lock file's content and the list of files."""
-    lock = (ROOT / "package-lock.json").read_bytes()
-    return hashlib.sha256(lock + repr(FILES).encode()).hexdigest()
+def _stamped(stamp: Path, state: str) -> bool:
+    return stamp.exists() and stamp.read_text() == state
 
 
 def _install() -> None:
