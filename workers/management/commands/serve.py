@@ -56,9 +56,16 @@ class Command(BaseCommand):
         """Bring the database and the static files up to date; load the sample at first start."""
         call_command("migrate", interactive=False, verbosity=0)
         _collect_static(var)
-        if "DATABASE_URL" not in os.environ and not User.objects.exists():
+        self._load_sample(var)
+
+    def _load_sample(self, var: Path) -> None:
+        """At the first start on an embedded database; an interrupted one goes on where it was."""
+        stamp = var / "sample.stamp"
+        wanted = "DATABASE_URL" not in os.environ and os.environ.get("LOCKSTEP_SAMPLE") != "0"
+        if wanted and not (stamp.exists() and User.objects.exists()):
             self.stdout.write("First start: loading the sample releases …")
             call_command("load_sample")
+            stamp.touch()
 
     def _serve(self, var: Path, port: int) -> int:
         with contextlib.ExitStack() as stack:
