@@ -1,0 +1,54 @@
+"""Features are proposed from what two catalogues show."""
+
+from __future__ import annotations
+
+from policy_world import FEATURE_S, new_catalogue, old_catalogue
+
+from machines.emulator.features import Carrier, Gate
+from policy import rules
+from policy.document import Backport, CatalogueRef, Policy, from_json
+from policy.proposals import Proposal, check_feature, grafts_for, propose
+
+
+def proposals() -> dict[str, Proposal]:
+    return {item.spec.slug: item for item in propose(old_catalogue(), new_catalogue())}
+
+
+def test_a_new_subsection_is_a_feature_of_its_own() -> None:
+    found = proposals()["foo-s"]
+    assert found.spec.carriers == (Carrier("foo/foo/s", subsection=True),)
+    assert found.spec.gate == Gate("foo", "x-s", "on")
+    assert [graft.section for graft in found.grafts] == ["foo/foo/s"]
+
+
+def test_each_raised_version_is_a_feature() -> None:
+    found = proposals()
+    assert found["foo-foo-v2"].spec.carriers == (Carrier("foo", version=2, fields=("d",)),)
+    assert found["foo-foo-v3"].spec.carriers == (Carrier("foo", version=3, fields=("e",)),)
+    (graft,) = found["foo-foo-v2"].grafts
+    assert (graft.description["version_id"], len(graft.description["Fields"])) == (2, 2)
+
+
+def test_a_new_property_that_older_machine_types_switch_off() -> None:
+    found = proposals()["foo-x-s"]
+    assert (found.spec.carriers, found.spec.gate) == ((), Gate("foo", "x-s", "on"))
+
+
+def test_nothing_is_proposed_between_equal_catalogues() -> None:
+    assert propose(new_catalogue(), new_catalogue()) == ()
+
+
+def test_what_is_proposed_can_be_recorded_taken_and_read_back() -> None:
+    for proposal in proposals().values():
+        check_feature(proposal.spec, new_catalogue(), "up 2.0")
+        grafts = grafts_for(proposal.spec, new_catalogue(), old_catalogue())
+        assert grafts == proposal.grafts
+        policy = Policy("down", "1", CatalogueRef("up 1.0", "a"), (Backport(proposal.spec),))
+        assert from_json(policy.to_json()) == policy
+        rules.effective_catalogue(old_catalogue(), [Backport(proposal.spec, grafts=grafts)])
+
+
+def test_a_release_that_has_the_version_already_needs_no_graft() -> None:
+    linear = proposals()["foo-foo-v2"].spec
+    assert grafts_for(linear, new_catalogue(), new_catalogue()) == ()
+    assert grafts_for(FEATURE_S, new_catalogue(), new_catalogue()) != ()
