@@ -164,7 +164,7 @@ class Program:
         for section in device.section.walk():
             shared = section is device.section or self._touches(device, section, everywhere)
             for leaf in section.current().leaves():
-                if leaf.unused:
+                if leaf.unused or not leaf.size:
                     continue
                 claims = device.feature_of(leaf, section)
                 if any(spec.slug in device.enabled for spec in claims) or (shared and not claims):

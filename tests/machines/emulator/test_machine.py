@@ -405,3 +405,93 @@ def test_the_models_stream_is_qemus_format() -> None:
     (state,) = decoded["sections"][0]["fields"]
     assert [field["name"] for field in state["fields"]][:2] == ["divider", "rbr"]
     assert state["fields"][0]["value"] != 0
+
+
+# --- Whatever is described ------------------------------------------------------------------------
+
+random_fields = st.lists(
+    st.builds(
+        Field,
+        name=st.sampled_from(["a", "b", "mig_a", "unused"]),
+        size=st.integers(0, 4),
+        version_id=st.integers(0, 2),
+        count=st.none() | st.integers(0, 3),
+        conditional=st.booleans(),
+    ),
+    max_size=4,
+).map(tuple)
+random_leaf = st.builds(
+    Description,
+    st.sampled_from(["foo/x", "foo/y"]),
+    st.integers(0, 2),
+    st.integers(0, 2),
+    random_fields,
+)
+random_description = st.builds(
+    Description,
+    st.just("foo"),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    random_fields,
+    st.lists(random_leaf, max_size=2, unique_by=lambda item: item.name).map(tuple),
+)
+random_features = st.lists(
+    st.builds(
+        FeatureSpec,
+        st.sampled_from(["f", "g"]),
+        st.just("F"),
+        st.sampled_from(["foo", "device"]),
+        st.builds(
+            Carrier,
+            st.sampled_from(["foo", "foo/x", "foo/foo/y"]),
+            st.none() | st.integers(0, 3),
+            st.just(()) | st.sampled_from([("a",), ("b", "mig_a")]),
+            st.booleans(),
+        ).map(lambda carrier: (carrier,)),
+        st.none() | st.builds(Gate, st.just("foo"), st.just("d"), st.sampled_from(["on", "off"])),
+    ),
+    max_size=2,
+).map(tuple)
+sections = st.sampled_from([None, "foo", "foo/x", "foo/foo/y"])
+random_sides = st.builds(
+    Side,
+    st.sampled_from(["here", "there"]),
+    random_description.map(catalogue),
+    st.just("board"),
+    st.lists(
+        st.builds(
+            Global,
+            st.just("foo"),
+            st.sampled_from(["vmstate-blacklist", "vmstate-blacklist-x", "d"]),
+            st.sampled_from(["0", "1", "0x3", "0-2"]),
+            st.sampled_from(["policy", "user"]),
+        ),
+        max_size=2,
+    ).map(tuple),
+    random_features,
+    st.dictionaries(
+        st.tuples(st.just("foo"), sections), st.tuples(st.integers(0, 4), st.booleans()), max_size=2
+    ),
+)
+relaxations = st.dictionaries(
+    st.tuples(st.just("foo"), sections), st.frozensets(st.integers(0, 3)), max_size=2
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(random_sides, min_size=2, max_size=3), st.integers(0, 3), relaxations)
+def test_every_trial_has_a_verdict_that_its_details_support(
+    sides: list[Side], seed: int, relaxed: dict[tuple[str, str | None], frozenset[int]]
+) -> None:
+    result = trial(sides, ["foo", "foo"], seed, relaxed)
+    unexcused = [item for item in result.lost if not item.allowed_by]
+    if result.outcome == "correct":
+        assert (result.lost, result.trace) == ((), result.reference)
+    elif result.outcome == "degraded":
+        assert result.lost
+        assert not unexcused
+    elif result.outcome == "corrupt":
+        assert unexcused
+    else:
+        assert result.hops[-1].problems[0].reason == result.reason
+    assert bool(result.kind) == (result.outcome != "correct")
