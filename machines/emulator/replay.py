@@ -26,9 +26,9 @@ from machines.emulator.catalogue import (
     Catalogue,
     CatalogueError,
     Description,
+    MachineType,
     load_json,
     parse,
-    read_directory,
 )
 from machines.emulator.decode import integer_type
 from machines.emulator.stream import (
@@ -61,6 +61,8 @@ Kind = Literal[
 ]
 
 MAX_LEAVES = 2**18  # fields of one section, array elements that are structures counted singly
+
+MAX_INTERNED = 4096  # descriptions kept to be told alike
 
 #: Types that bring their own length, so that a destination reads them whatever it is.
 SELF_DELIMITING = frozenset({"virtio", "QTAILQ", "gtree", "scsi-requests"})
@@ -150,7 +152,31 @@ class Snapshot:
 @lru_cache(maxsize=48)
 def _devices(text: bytes, offset: int) -> dict[tuple[str, int], Mapping[str, Any]]:
     document = parse_vmdescription(text, offset)
-    return {(device["name"], device["instance_id"]): device for device in document["devices"]}
+    return {
+        (device["name"], device["instance_id"]): _interned(device) for device in document["devices"]
+    }
+
+
+_known_devices: dict[tuple[Any, int, int], list[Mapping[str, Any]]] = {}
+
+
+def _interned(device: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One object for all equal descriptions: most sections look the same in most streams."""
+    fields = device.get("fields")
+    subsections = device.get("subsections")
+    key = (
+        device["name"],
+        len(fields) if isinstance(fields, list) else -1,
+        len(subsections) if isinstance(subsections, list) else -1,
+    )
+    alike = _known_devices.setdefault(key, [])
+    for known in alike:
+        if known == device:
+            return known
+    if len(_known_devices) + len(alike) > MAX_INTERNED:
+        _known_devices.clear()
+    alike.append(device)
+    return device
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -171,7 +197,7 @@ def read_snapshot(path: Path) -> Snapshot:
             elif isinstance(event, Configuration):
                 machine = event.machine
             elif isinstance(event, VmDescription):
-                devices = _devices(event.text, 0)
+                devices = _devices(event.text, event.offset)
     sections = tuple(
         Section(
             head.idstr,
@@ -197,27 +223,70 @@ class Release:
         if not directory.is_dir():
             raise CatalogueError(str(directory), "is not a folder of catalogue files")
         self._directory = directory
+        self._whole: Catalogue | None = None
+        self._documents: dict[str, Any] = {}
+        self._parts: dict[tuple[str, ...], Catalogue] = {}
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Release:
         """A release whose catalogue is in memory already."""
-        release = cls.__new__(cls)
-        release.__dict__["catalogue"] = catalogue
-        release.__dict__["all_descriptions"] = catalogue.descriptions
+        release = cls(Path())
+        release._whole = catalogue
         return release
 
+    def catalogue_of(self, drivers: Sequence[str]) -> Catalogue:
+        """The catalogue with the properties of these device types alone."""
+        if self._whole is not None:
+            return self._whole
+        wanted = tuple(sorted(drivers))
+        if wanted not in self._parts:
+            listed = self._document("properties") or {}
+            self._parts[wanted] = replace(
+                self._small,
+                properties=parse(
+                    {
+                        "types": self._document("types") or [],
+                        "properties": {name: listed[name] for name in wanted if name in listed},
+                    }
+                ).properties,
+            )
+        return self._parts[wanted]
+
     @cached_property
-    def catalogue(self) -> Catalogue:
-        return read_directory(self._directory)
+    def _small(self) -> Catalogue:
+        """Types and machine types, without descriptions and properties."""
+        names = ("version", "types", "machines", "compat")
+        documents = {name: self._document(name) for name in names}
+        return parse({name: found for name, found in documents.items() if found is not None})
+
+    @property
+    def machine_types(self) -> Mapping[str, MachineType]:
+        return (self._whole or self._small).machine_types
+
+    @property
+    def types(self) -> Mapping[str, str | None]:
+        return (self._whole or self._small).types
+
+    def _document(self, name: str) -> Any:
+        """One file of the catalogue, read once, None where it is missing."""
+        if name not in self._documents:
+            found = None
+            for path in (self._directory / f"{name}.json", self._directory / f"{name}.json.xz"):
+                if path.is_file():
+                    found = load_json(path.name, path.read_bytes())
+                    break
+            self._documents[name] = found
+        return self._documents[name]
 
     @cached_property
     def all_descriptions(self) -> Mapping[str, Description]:
         """Driver → description."""
-        for name in ("vmstate.json", "vmstate.json.xz"):
-            path = self._directory / name
-            if path.is_file():
-                return parse({"vmstate": load_json(path.name, path.read_bytes())}).descriptions
-        return self.catalogue.descriptions
+        if self._whole is not None:
+            return self._whole.descriptions
+        document = self._document("vmstate")
+        if document is None:
+            raise CatalogueError(str(self._directory), "has no vmstate.json (or .xz)")
+        return parse({"vmstate": document}).descriptions
 
     @cached_property
     def descriptions(self) -> Mapping[str, tuple[Description, ...]]:
@@ -229,12 +298,11 @@ class Release:
 
     @cached_property
     def checks_queue_sizes(self) -> bool:
+        """Whether loading compares a virtqueue's size with what the device allocated."""
         driver, name = QUEUE_SIZE_CHECK
-        if name in self.catalogue.properties.get(driver, {}):
-            return True
-        return any(
+        return name in self.catalogue_of([driver]).properties.get(driver, {}) or any(
             entry.driver == driver and entry.property == name
-            for machine in self.catalogue.machine_types.values()
+            for machine in self.machine_types.values()
             for entry in machine.compat
         )
 
@@ -288,7 +356,7 @@ def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
                 "machine-type",
                 f"Machine type received is '{received}' and local is '{profile.machine}'",
             )
-    elif into.catalogue.machine_types and received not in into.catalogue.machine_types:
+    elif into.machine_types and received not in into.machine_types:
         yield Refusal(
             "configuration", "name", "machine-type", f"unsupported machine type '{received}'"
         )
@@ -456,6 +524,20 @@ class _Flattening:
                 0, section, f"its vmdescription is malformed ({type(error).__name__}: {error})"
             ) from error
 
+    @cached_property
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """What two sides must have alike for every field to be read as it was sent."""
+        return tuple((leaf.path, leaf.size) for leaf in self.leaves)
+
+    @cached_property
+    def checked(self) -> tuple[int, ...]:
+        """The leaves whose values QEMU looks at when loading, by their numbers."""
+        return tuple(
+            number
+            for number, leaf in enumerate(self.leaves)
+            if leaf.kind in _CHECKS or leaf.kind.endswith(" equal")
+        )
+
     def _description(
         self,
         description: Mapping[str, Any],
@@ -536,6 +618,10 @@ class _Comparison:
         self.expected = _flatten(own)
 
     def refusals(self) -> Iterator[Refusal]:
+        if self.section.version_id == self.own.version_id and self._same_layout():
+            for number in self.expected.checked:
+                yield from self._pair(self.sent.leaves[number], self.expected.leaves[number])
+            return
         unknown = self._unknown_subsections()
         dropped = self._unneeded()
         sent = [leaf for leaf in self.sent.leaves if not self._in(leaf, dropped)]
@@ -547,6 +633,14 @@ class _Comparison:
         ]
         yield from self._walk(sent, expected)
         yield from unknown
+
+    def _same_layout(self) -> bool:
+        if self.sent is self.expected:
+            return True
+        return (
+            self.sent.subsections == self.expected.subsections
+            and self.sent.layout == self.expected.layout
+        )
 
     @staticmethod
     def _in(leaf: Leaf, paths: set[tuple[str, ...]]) -> bool:

@@ -26,6 +26,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -778,8 +779,13 @@ def read_events(file: BinaryIO) -> Iterator[Event]:
 # --- The vmdescription --------------------------------------------------------------------------
 
 
-def parse_vmdescription(text: bytes, offset: int) -> dict[str, Any]:
-    """The vmdescription's JSON. Raises :class:`StreamError` unless it has the expected form."""
+@lru_cache(maxsize=16)
+def parse_vmdescription(text: bytes, offset: int) -> Mapping[str, Any]:
+    """The vmdescription's JSON. Raises :class:`StreamError` unless it has the expected form.
+
+    The last ones are kept, as it is asked for twice (where sections end, what is in them) and is
+    often the same for many streams: nobody may change what this returns.
+    """
     try:
         document = json.loads(text)
     except RecursionError as error:
@@ -796,7 +802,7 @@ def parse_vmdescription(text: bytes, offset: int) -> dict[str, Any]:
             and isinstance(device.get("instance_id"), int)
         ):
             raise StreamError(offset, "vmdescription", f"device {number} has no name or instance")
-    return dict(document)
+    return document  # type: ignore[no-any-return]  # checked above
 
 
 class _Sizes:

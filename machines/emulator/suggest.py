@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from machines.emulator import pci
-from machines.emulator.catalogue import Catalogue
 from machines.emulator.qdev import (
+    Global,
     ancestors,
     compat_globals,
     effective_value,
@@ -50,7 +50,7 @@ _CONVENTIONAL_CLUES = {
     pci.CAP_EXPRESS: ("x-disable-pcie", "disable-modern"),
     pci.CAP_PM: ("x-pcie-pm-init", "x-pcie-pm-no-soft-reset"),
     pci.CAP_SHPC: ("shpc",),
-    pci.CAP_VENDOR: ("modern-pio-notify", "disable-modern", "disable-legacy"),
+    pci.CAP_VENDOR: ("modern-pio-notify", "x-native-hotplug"),
 }
 _EXTENDED_CLUES = {
     pci.EXT_AER: ("aer", "x-pcie-extcap-init"),
@@ -71,20 +71,14 @@ class Destination:
         self.machine = machine
         self.user = user
 
-    @property
-    def catalogue(self) -> Catalogue:
-        return self.release.catalogue
-
     @cached_property
-    def _compat(self) -> tuple[tuple[str, str], ...]:
-        machine = self.catalogue.machine_types.get(self.machine or "")
-        entries = machine.compat if machine else ()
-        return tuple((entry.driver, entry.property) for entry in entries)
-
-    @cached_property
-    def _globals(self) -> tuple[object, ...]:
-        machine = self.catalogue.machine_types.get(self.machine or "")
+    def _globals(self) -> tuple[Global, ...]:
+        machine = self.release.machine_types.get(self.machine or "")
         return compat_globals(machine.compat, machine.name) if machine else ()
+
+    @cached_property
+    def _compat(self) -> frozenset[tuple[str, str]]:
+        return frozenset((entry.driver, entry.property) for entry in self._globals)
 
     def drivers(self, description: str) -> tuple[str, ...]:
         """The device types that may have sent a section, transports of virtio devices included."""
@@ -96,7 +90,7 @@ class Destination:
         for driver in list(found):
             if driver.startswith("virtio-") and driver.endswith("-device"):
                 stem = driver.removesuffix("-device") + "-pci"
-                found += [name for name in self.catalogue.types if name.startswith(stem)]
+                found += [name for name in self.release.types if name.startswith(stem)]
         return tuple(sorted(found, key=lambda name: (len(name), name)))
 
     # A difference and the properties behind it ------------------------------------------------
@@ -109,12 +103,15 @@ class Destination:
         drivers = self.drivers(refusal.description)
         lineage = self._lineage(drivers)
         for clue in clues:
-            for driver, name in self._compat:
-                if name == clue and (driver in lineage or refusal.kind == "ramblock"):
-                    return f"{self._nearest(clue, driver, drivers)}.{name}"
+            for entry in self._globals:
+                if entry.property == clue and (
+                    entry.driver in lineage or refusal.kind == "ramblock"
+                ):
+                    return f"{self._nearest(clue, entry.driver, drivers)}.{clue}"
+        catalogue = self.release.catalogue_of(drivers)
         for clue in clues:
             for driver in drivers:
-                if has_property(self.catalogue, driver, clue):
+                if has_property(catalogue, driver, clue):
                     return f"{driver}.{clue}"
         return None
 
@@ -139,10 +136,11 @@ class Destination:
         )
 
     def _effective(self, driver: str, name: str) -> str | None:
-        return effective_value(self.catalogue, driver, name, self._globals)  # type: ignore[arg-type]
+        return effective_value(self.release.catalogue_of([driver]), driver, name, self._globals)
 
     def _lineage(self, drivers: tuple[str, ...]) -> frozenset[str]:
-        return frozenset(name for driver in drivers for name in ancestors(self.catalogue, driver))
+        catalogue = self.release.catalogue_of(drivers)
+        return frozenset(name for driver in drivers for name in ancestors(catalogue, driver))
 
     def offers(self, description: str, bit: int) -> bool:
         """Whether a virtio device offers a feature; bits that no property decides are offered."""
@@ -151,14 +149,16 @@ class Destination:
             name, refusing = "disable-modern", "on"
         if name is None:
             return True
+        drivers = self.drivers(description)
+        catalogue = self.release.catalogue_of(drivers)
         return not any(
             same_value(self._with_user(driver, name), refusing)
-            for driver in self.drivers(description)
-            if has_property(self.catalogue, driver, name)
+            for driver in drivers
+            if has_property(catalogue, driver, name)
         )
 
     def _with_user(self, driver: str, name: str) -> str | None:
-        lineage = ancestors(self.catalogue, driver)
+        lineage = ancestors(self.release.catalogue_of([driver]), driver)
         for owner, key, value in reversed(self.user):
             if key == name and owner in lineage:
                 return value
@@ -186,10 +186,12 @@ class Destination:
         if refusal.kind == "virtio":
             return
         wanted = _words(path.rsplit(".", 1)[-1])
+        drivers = self.drivers(refusal.description)
+        properties = self.release.catalogue_of(drivers).properties
         names = {
             name
-            for driver in self._lineage(self.drivers(refusal.description))
-            for name, info in self.catalogue.properties.get(driver, {}).items()
+            for driver in self._lineage(drivers)
+            for name, info in properties.get(driver, {}).items()
             if not info.type.startswith(("child<", "link<"))
         }
         ranked = sorted(
@@ -246,8 +248,10 @@ _REGISTERS = (
     _Register(pci.CAP_EXPRESS, False, 0x16, 0xF8, ("slot",)),
     _Register(pci.CAP_PM, False, 0x04, 0x08, ("x-pcie-pm-no-soft-reset",)),
     _Register(pci.CAP_MSIX, False, 0x02, 0xFF, ("vectors",)),
-    _Register(pci.CAP_VENDOR, False, 0x10, 0xFF, ("page-per-vq",)),
-    _Register(pci.CAP_VENDOR, False, 0x11, 0xFF, ("page-per-vq",)),
+    *(
+        _Register(pci.CAP_VENDOR, False, offset, 0xFF, ("page-per-vq",))
+        for offset in range(0x0C, 0x14)  # how long virtio's notification area is, and its steps
+    ),
     _Register(pci.EXT_ARI, True, 0x05, 0xFF, ("x-pcie-ari-nextfn-1",)),
     *(
         _Register(pci.EXT_AER, True, offset, 0xFF, ("x-pcie-err-unc-mask",))
@@ -277,5 +281,7 @@ def _list_clues(ours: list[pci.Capability], theirs: list[pci.Capability]) -> Ite
             sum((item.extended, item.id) == (extended, kind) for item in side)
             for side in (ours, theirs)
         ]
+        if kind == pci.CAP_VENDOR and not extended and max(counts) > 1 and not min(counts):
+            yield "disable-modern"  # all of virtio's structures, not one of them
         if counts[0] != counts[1]:
             yield from (_EXTENDED_CLUES if extended else _CONVENTIONAL_CLUES).get(kind, ())
