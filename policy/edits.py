@@ -32,6 +32,7 @@ from policy.document import (
     feature_from_json,
 )
 from policy.errors import Invalid
+from policy.exporters import formats
 from policy.models import ChangeRequest, Feature
 from policy.permissions import require
 
@@ -649,7 +650,8 @@ def _check_label(label: str, field: str) -> None:
 
 
 def _check_value(change: ChangeRequest, entry: CompatProperty, field: str = "value") -> None:
-    """A value must be of its property's type, where the release knows the property."""
+    """A value must be of its property's type, where the release knows the property, and one that
+    every format of a bundle can hold."""
     try:
         catalogue = state.draft(change).catalogue
     except NoCatalogue as error:
@@ -658,6 +660,8 @@ def _check_value(change: ChangeRequest, entry: CompatProperty, field: str = "val
     problem = qdev.check_value(info, entry.value) if info is not None else None
     if problem is not None:
         raise Invalid(f"{entry.driver}.{entry.property}: {problem}.", field=field)
+    if unwritable := formats.problems((entry,)):
+        raise Invalid(f"{unwritable[0]}.", field=field)
 
 
 def _title(text: str) -> str:

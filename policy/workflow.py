@@ -26,7 +26,7 @@ from policy import audit, drafts, rules, state, trials
 from policy.differences import compare
 from policy.document import SCHEMA, Policy, canonical, digest
 from policy.errors import Conflict, Forbidden, Invalid
-from policy.exporters import target
+from policy.exporters import formats, target
 from policy.models import ChangeRequest, Review, Revision
 from policy.permissions import may, require, trees_where
 from policy.signals import bundle_required
@@ -68,7 +68,7 @@ OTHER_ACTIONS = {"edit": "edit", "comment": "view"}
 class Blocker:
     """Why a change request cannot be published now.
 
-    ``code``: status, approval, objection, outdated, trials.
+    ``code``: status, approval, objection, outdated, export, trials.
     """
 
     code: str
@@ -290,7 +290,13 @@ def blockers(change: ChangeRequest) -> tuple[Blocker, ...]:
     newest = state.newest_revision(change.release)
     if (newest.pk if newest is not None else None) != change.base_revision_id:
         found.append(Blocker("outdated", f"It was not made from {newest}, the newest revision."))
-    return (*found, *_trial_blockers(change))
+    return (*found, *_export_blockers(change), *_trial_blockers(change))
+
+
+def _export_blockers(change: ChangeRequest) -> list[Blocker]:
+    """An entry from a C array may hold what some format cannot: that would make no bundle."""
+    entries = dict.fromkeys(entry for item in change.policy.machine_types for entry in item.entries)
+    return [Blocker("export", f"{text}.") for text in formats.problems(tuple(entries))]
 
 
 def _trial_blockers(change: ChangeRequest) -> list[Blocker]:

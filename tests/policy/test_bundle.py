@@ -18,13 +18,16 @@ import pytest
 from django.contrib.auth import get_user_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from policy_world import MACHINES, World
 
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release, Snapshot, Tree
-from policy import bundle
+from policy import bundle, edits, workflow
 from policy.document import CatalogueRef, MachineType, Migration, Policy, canonical
+from policy.drafts import fresh
+from policy.errors import Invalid
 from policy.exporters import archive, globals
-from policy.models import Bundle, Revision
+from policy.models import Bundle, ChangeRequest, Revision
 
 APPROVED = int(datetime(2026, 5, 4, 12, 30, tzinfo=UTC).timestamp())
 
@@ -265,3 +268,24 @@ def test_stored_once_and_only_of_an_unchanged_revision() -> None:
     revision.content = revision.content.replace("a,b", "a,c")
     with pytest.raises(bundle.BundleError, match="not that of its digest"):
         bundle.build(revision)
+
+
+@pytest.mark.django_db
+def test_value_that_no_bundle_can_hold_is_refused_before() -> None:
+    world = World()
+    change = world.change()
+    arguments = (change, world.maintainer, change.lock_version, MACHINES[0], "foo", "name")
+    with pytest.raises(Invalid, match="cannot hold the character"):
+        edits.add_entry(*arguments, 'a"b')
+    # From a C array it comes without an edit of that entry.
+    quoted = MachineType("x", entries=(CompatProperty("foo", "name", 'a"b'),))
+    content = change.policy.with_machine_type(quoted).to_json()
+    ChangeRequest.objects.filter(pk=change.pk).update(content=content)
+    assert "export" in {item.code for item in workflow.blockers(fresh(change))}
+
+
+@pytest.mark.django_db
+def test_published_revision_becomes_a_whole_bundle() -> None:
+    revision = World().published()
+    stored = bundle.store(revision)
+    assert bundle.verify(bytes(stored.content)) == []

@@ -109,6 +109,24 @@ def test_loading_again_changes_nothing(loaded: Path) -> None:
     assert (state(), steps) == (before, [])
 
 
+def test_published_arrays_compile(loaded: Path, tmp_path: Path) -> None:
+    for path, content in archive.unpack(bytes(Bundle.objects.get().content)).files.items():
+        if path.endswith((".c", ".h")):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(content)
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "hw/qdev-core.h").write_text(
+        "#include <stddef.h>\n#define G_N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))\n"
+        "typedef struct GlobalProperty { const char *driver, *property, *value; } GlobalProperty;"
+    )
+    (tmp_path / "qemu/osdep.h").touch()
+    for target in ("qemu", "lockstep"):
+        sources = sorted((tmp_path / target).glob("*/compat.c"))
+        assert len(sources) == len(sample.SHIPPED["9.2"])
+        command = ["gcc", "-Wall", "-Werror", "-fsyntax-only", f"-I{tmp_path}"]
+        subprocess.run([*command, f"-I{tmp_path / target}", *sources], check=True)
+
+
 @pytest.mark.qemu
 @pytest.mark.parametrize("form", ["globals.args", "compat.cfg"])
 def test_published_sets_start_qemu(loaded: Path, form: str, tmp_path: Path) -> None:
