@@ -325,10 +325,7 @@ def enqueue_missing(change: ChangeRequest, actor: User) -> list[Trial]:
     with transaction.atomic():
         needed = [item for item in required(change) if item.inputs is not None]
         new = [item for item in needed if item.trial is None]
-        Trial.objects.bulk_create(
-            [_row(item) for item in {item.key: item for item in new}.values()],
-            ignore_conflicts=True,
-        )
+        Trial.objects.bulk_create(_rows(new), ignore_conflicts=True)
         keys = [item.key for item in needed]
         Trial.objects.filter(key__in=keys, state=Trial.State.FAILED).update(
             state=Trial.State.QUEUED, error="", finished_at=None
@@ -345,15 +342,24 @@ def _require_a_part(actor: User, change: ChangeRequest) -> None:
         require(actor, "edit", tree)
 
 
-def _row(item: Requirement) -> Trial:
-    assert item.inputs is not None  # noqa: S101 - the caller asks for nothing else
-    return Trial(
-        key=item.key,
-        source=_release(item.required.source),
-        destination=_release(item.required.destination),
-        machine_type=item.required.machine_type,
-        inputs=item.inputs.to_json(),
-    )
+def _rows(new: Iterable[Requirement]) -> list[Trial]:
+    """One row for each key, however many migrations ask for the same trial."""
+    releases: dict[str, Release] = {}
+    rows: dict[str, Trial] = {}
+    for item in new:
+        if item.inputs is None:
+            continue
+        for label in (item.required.source, item.required.destination):
+            if label not in releases:
+                releases[label] = _release(label)
+        rows[item.key] = Trial(
+            key=item.key,
+            source=releases[item.required.source],
+            destination=releases[item.required.destination],
+            machine_type=item.required.machine_type,
+            inputs=item.inputs.to_json(),
+        )
+    return list(rows.values())
 
 
 def _release(label: str) -> Release:
