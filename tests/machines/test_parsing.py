@@ -62,7 +62,7 @@ def test_a_file_that_needs_too_much_memory_is_named() -> None:
 
 
 def test_a_file_that_takes_too_long_is_named() -> None:
-    slow = b"/*" * 1_000_000
+    slow = b"/* " * 1_000_000
     with pytest.raises(CatalogueError, match=r"^slow.c: takes more than 1 s"):
         parse({"slow.c": slow}, Limits(cpu_seconds=1))
     with pytest.raises(CatalogueError, match=r"^slow.c: takes longer than 0.5 s"):
