@@ -313,3 +313,11 @@ def test_a_new_base_catalogue_joins_with_the_next_change(world: World) -> None:
     import_catalogue(world.old, old_catalogue(version="1.0.1"), source="test", user=None)
     change = world.change()
     assert change.policy.base.digest != first.snapshot.digest
+
+
+def test_devices_are_chosen_among_those_that_have_state(change: ChangeRequest) -> None:
+    change = do(edits.choose_devices, change, ["foo", "big", "foo"])
+    assert change.policy.devices == ("foo", "big")
+    with pytest.raises(Invalid) as caught:
+        do(edits.choose_devices, change, ["device"])
+    assert caught.value.field == "devices"

@@ -1,0 +1,58 @@
+"""What people do to a draft: every function is one edit, whole or not at all.
+
+Each takes the change request, who edits, and the ``lock_version`` that the person was looking at,
+and returns the change request as it is then. Raises :class:`Forbidden` without the role,
+:class:`Conflict` where someone else was faster, :class:`Invalid` with the field at fault.
+"""
+
+from policy.edits.backports import (
+    add_backport,
+    record_feature,
+    remove_backport,
+)
+from policy.edits.machine_types import (
+    add_entry,
+    add_machine_type,
+    change_entry,
+    move_entry,
+    remove_entry,
+    remove_machine_type,
+    seed_machine_types,
+)
+from policy.edits.migrations import (
+    add_migration,
+    add_mitigation,
+    choose_devices,
+    remove_migration,
+    remove_mitigation,
+)
+from policy.edits.opening import (
+    edit_description,
+    open_change,
+)
+from policy.edits.overrides import (
+    clear_override,
+    set_override,
+)
+
+__all__ = [
+    "add_backport",
+    "add_entry",
+    "add_machine_type",
+    "add_migration",
+    "add_mitigation",
+    "change_entry",
+    "choose_devices",
+    "clear_override",
+    "edit_description",
+    "move_entry",
+    "open_change",
+    "record_feature",
+    "remove_backport",
+    "remove_entry",
+    "remove_machine_type",
+    "remove_migration",
+    "remove_mitigation",
+    "seed_machine_types",
+    "set_override",
+]

@@ -1,0 +1,97 @@
+"""Opening a change request, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
+from machines.models import Release
+from policy import audit, drafts, seeding, state
+from policy.document import (
+    Migration,
+    Policy,
+)
+from policy.edits.checks import (
+    title_of,
+    words,
+)
+from policy.errors import Invalid
+from policy.models import ChangeRequest
+from policy.permissions import require
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def open_change(release: Release, author: User, title: str, description: str = "") -> ChangeRequest:
+    """Open a change request: from the newest revision, or from the catalogue for the first one.
+
+    Its base is the release's catalogue of today. The first policy of a downstream starts with the
+    machine types that its own catalogue lists, chained by parent, and with the migration from the
+    release before it, where that one is published.
+    """
+    require(author, "edit", release.tree)
+    title, description = title_of(title), words(description, "description")
+    try:
+        base = state.catalogue_ref(release)
+        newest = state.newest_revision(release)
+        policy = (
+            replace(state.policy_of(newest), base=base)
+            if newest is not None
+            else _first_policy(release, Policy(release.tree.name, release.version, base))
+        )
+    except NoCatalogue as error:
+        raise Invalid(str(error), field="release") from error
+    policy = drafts.checked(policy)
+    with transaction.atomic():
+        change = ChangeRequest.objects.create(
+            release=release,
+            title=title,
+            description=description,
+            author=author,
+            content=policy.to_json(),
+            digest=policy.digest,
+            base_revision=newest,
+        )
+        audit.record(
+            author,
+            "open",
+            change,
+            after={"title": title, "digest": policy.digest, "release": release.label},
+        )
+    return change
+
+
+def _first_policy(release: Release, policy: Policy) -> Policy:
+    catalogue, _ = effective_catalogue(release)
+    names = seeding.names_of_line(catalogue, release.tree.name)
+    if not names and (snapshot := release.current_snapshot) is not None:
+        names = tuple(catalogue_of(snapshot).machine_types)
+    return replace(
+        policy,
+        machine_types=seeding.chained(catalogue, names),
+        migrations=_first_migrations(release),
+    )
+
+
+def _first_migrations(release: Release) -> tuple[Migration, ...]:
+    """Forward from the newest older release of the tree that has a published policy."""
+    older = (
+        Release.objects.filter(tree=release.tree, sort_key__lt=release.sort_key)
+        .filter(revisions__isnull=False)
+        .order_by("-sort_key")
+        .first()
+    )
+    return (Migration(older.label, release.label, "correct"),) if older is not None else ()
+
+
+def edit_description(
+    change: ChangeRequest, actor: User, expected_version: int, title: str, description: str
+) -> ChangeRequest:
+    """Change title and description; approvals stay, as the content does."""
+    return drafts.describe(
+        change, actor, expected_version, title_of(title), words(description, "description")
+    )
