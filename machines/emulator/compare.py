@@ -99,10 +99,20 @@ class Side:
 
         return read_directory(self._catalogue)
 
-    @cached_property
-    def by_name(self) -> dict[str, Description]:
-        """Section name → a description of that name: a type may be renamed, its section not."""
-        return {description.name: description for description in self.descriptions.values()}
+    def read_as(self, driver: str, sent: Description) -> Description | None:
+        """What reads a device's section: the type of that name, else one with such a section.
+
+        A type may be renamed or split, while its section stays; of several the likest is taken.
+        """
+        if driver in self.descriptions:
+            return self.descriptions[driver]
+        alike = [item for item in self.descriptions.values() if item.name == sent.name]
+        names = {item.name for item in sent.fields}
+        return max(
+            alike,
+            key=lambda item: len(names & {inner.name for inner in item.fields}),
+            default=None,
+        )
 
     @cached_property
     def tells_counts(self) -> bool:
@@ -170,9 +180,7 @@ class _Device:
 
     def findings(self) -> list[Finding]:
         sent = self.sent
-        read = self.destination.descriptions.get(self.driver)
-        if read is None:
-            read = self.destination.by_name.get(sent.name)
+        read = self.destination.read_as(self.driver, sent)
         if unmigratable(sent) or (read is not None and unmigratable(read)):
             return [
                 self._finding(
@@ -385,8 +393,17 @@ def compare_sent(
     sent = {str(item.get("name", "")).split("[")[0] for item in device.get("fields", ())}
     read = [item for item in description.fields if item.version_id <= version]
     known = {item.name.split("[")[0] for item in read}
-    missing = [item for item in read if not item.conditional and item.name not in sent]
+    missing = [
+        item
+        for item in read
+        if not item.conditional
+        and item.struct is None  # an array of none is not described
+        and item.size in _PLAIN_SIZES
+        and item.name.split("[")[0] not in sent
+    ]
     surplus = sorted(sent - known)
+    if sent and known and not sent & known:
+        return  # another description of the same name, which no dump shows
     if bool(missing) != bool(surplus):
         name = missing[0].name if missing else surplus[0]
         yield Finding(
@@ -442,10 +459,24 @@ def _machine_names(directory: Path) -> set[str]:
 
 
 def drivers_of(sent: Snapshot, descriptions: Mapping[str, Description]) -> Iterator[str]:
-    """One device type per section of a stream whose description has that name."""
-    by_name: dict[str, str] = {}
+    """One device type per section of a stream: of those with such a section the likest."""
+    drivers: dict[str, list[str]] = {}
     for driver, description in descriptions.items():
-        by_name.setdefault(description.name, driver)
+        drivers.setdefault(description.name, []).append(driver)
     for section in sent.sections:
-        if section.name in by_name:
-            yield by_name[section.name]
+        listed = section.device.get("fields", ()) if section.device else ()
+        names = {str(item.get("name", "")) for item in listed if isinstance(item, dict)}
+        version = section.version_id
+        alike = [
+            driver
+            for driver in drivers.get(section.name, ())
+            if not names or names & {item.name for item in descriptions[driver].fields}
+        ]
+        if alike:
+            yield max(
+                alike,
+                key=lambda driver: (
+                    len(names & {item.name for item in descriptions[driver].fields}),
+                    descriptions[driver].version_id == version,
+                ),
+            )

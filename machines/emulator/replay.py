@@ -30,6 +30,7 @@ from machines.emulator.catalogue import (
     load_json,
     parse,
 )
+from machines.emulator.compare import Finding, compare_sent, unmigratable
 from machines.emulator.decode import integer_type
 from machines.emulator.stream import (
     MAX_DESCRIPTION_DEPTH,
@@ -337,11 +338,27 @@ def trial(
 def _refusals(
     stream: Snapshot, into: Release, profile: Snapshot | None, destination: Any
 ) -> Iterator[Refusal]:
+    yield from _blocked(stream, into, profile)
     yield from _machine(stream, into, profile)
     if profile is not None:
         yield from _ram_blocks(stream.blocks, profile.blocks)
     for section in stream.sections:
         yield from _section(section, into, profile, destination)
+
+
+def _blocked(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
+    """A device that cannot be migrated bars loading from the start (``qemu_loadvm_state``)."""
+    for section in stream.sections:
+        named = into.descriptions.get(section.name, ()) if section.name else ()
+        saved = profile is not None and (section.idstr, section.instance_id) in profile.by_key
+        if named and not saved and all(unmigratable(description) for description in named):
+            yield Refusal(
+                section.idstr,
+                None,
+                "unmigratable",
+                f"State blocked by non-migratable device '{section.idstr}'",
+                section.name,
+            )
 
 
 def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
@@ -388,15 +405,6 @@ def _section(
 ) -> Iterator[Refusal]:
     named = into.descriptions.get(section.name, ()) if section.name else ()
     own = profile.by_key.get((section.idstr, section.instance_id)) if profile else None
-    if named and own is None and all(_unmigratable(description) for description in named):
-        yield Refusal(
-            section.idstr,
-            None,
-            "unmigratable",
-            f"State blocked by non-migratable device '{section.idstr}'",
-            section.name,
-        )
-        return
     if own is None and (profile is not None or (_is_device(section) and not named)):
         yield Refusal(
             section.idstr,
@@ -409,8 +417,7 @@ def _section(
     description = _describing(named, own)
     yield from _versions(section, own, description, named)
     if own is None:
-        if description is not None:
-            yield from _by_description(section, description)
+        yield from _by_description(section, named)
     elif section.payload != own.payload or section.device is not own.device:
         yield from _Comparison(section, own, description, destination).refusals()
 
@@ -418,11 +425,6 @@ def _section(
 def _is_device(section: Section) -> bool:
     """A section of a device on a bus has the bus's path before its name."""
     return "/" in section.idstr and section.device is not None and bool(section.name)
-
-
-def _unmigratable(description: Description) -> bool:
-    """``.unmigratable = 1`` is all that such a description has: no version, no field."""
-    return not (description.version_id or description.fields or description.subsections)
 
 
 def _describing(named: Sequence[Description], own: Section | None) -> Description | None:
@@ -467,16 +469,21 @@ def _versions(
         )
 
 
-def _by_description(section: Section, description: Description) -> Iterator[Refusal]:
-    """Without a profile: the fields that the destination reads whatever its configuration."""
-    from machines.emulator.compare import compare_sent
+def _by_description(section: Section, named: Sequence[Description]) -> Iterator[Refusal]:
+    """Without a profile: the fields that the destination reads whatever its configuration.
 
+    Of several descriptions with the section's name, one that reads it is enough.
+    """
     if section.device is None:
         return
-    for finding in compare_sent(section.device, section.version_id, description):
-        if finding.grade == "refuses":
-            yield Refusal(section.idstr, finding.field, "layout", finding.message, section.name)
+    first: Finding | None = None
+    for description in named:
+        finding = next(compare_sent(section.device, section.version_id, description), None)
+        if finding is None:
             return
+        first = first or finding
+    if first is not None:
+        yield Refusal(section.idstr, first.field, "layout", first.message, section.name)
 
 
 # --- Fields -------------------------------------------------------------------------------------
