@@ -92,7 +92,7 @@ _HUNK = re.compile(r"^@@ -\d{1,9}(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?
 
 
 def _fragments(text: str, filename: str) -> list[_Fragment]:
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")  # splitlines would count a form feed too
     if not any(_HUNK.match(line) for line in lines):
         numbers = tuple(range(1, len(lines) + 1))
         return [_Fragment(tuple(lines), numbers, whole=True)]
@@ -172,7 +172,7 @@ def _joined(hunks: Iterator[_Hunk]) -> Iterator[_Hunk]:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """``kind``: "name", "text" (a string literal, unescaped), "number", "directive" or "sign"."""
+    """``kind``: name, text (a string literal, unescaped), character, number, directive or sign."""
 
     kind: str
     text: str
@@ -193,6 +193,7 @@ _TOKEN = re.compile(
     (?P<directive>(?m:^)[ \t]*\#(?:[^\n\\]|\\\n|\\.)*)
     | (?P<name>[A-Za-z_]\w*)
     | (?P<text>"(?:\\.|[^"\\\n])*")
+    | (?P<character>'(?:\\.|[^'\\\n])*')
     | (?P<number>\d[\w.]*)
     | (?P<sign>[^\s\w])
     """,

@@ -84,6 +84,7 @@ def test_an_array_of_a_function_is_named_after_it() -> None:
     source = """
         static void options(MachineClass *mc)
         {
+            char quote = '"', brace = '}';
             static GlobalProperty compat[] = { { "a", "b", "c" }, };
         }
         static void other(MachineClass *mc)
