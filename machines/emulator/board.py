@@ -304,8 +304,7 @@ class Device:
             if self.carries_enabled(section):
                 return True
         else:
-            start = f"{section.path}:"
-            if any(path.startswith(start) and any(v) for path, v in self.state.items()):
+            if any(path.startswith(section.place) and any(v) for path, v in self.state.items()):
                 return True
         return any(self.sends(child) is not None for child in section.current().all_subsections())
 

@@ -8,6 +8,7 @@ in the destination's: by its path, or by its place on the wire where it was rena
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -30,11 +31,11 @@ def _compare(first: Block, second: Block) -> tuple[tuple[Leaf, Leaf, Relation], 
     return vmstate.remembered(
         ("compare", id(first), id(second)),
         (first, second),
-        lambda: tuple(_sweep(list(first.leaves()), list(second.leaves()))),
+        lambda: tuple(_sweep(first.leaves, second.leaves)),
     )
 
 
-def _sweep(first: list[Leaf], second: list[Leaf]) -> Iterator[tuple[Leaf, Leaf, Relation]]:
+def _sweep(first: Sequence[Leaf], second: Sequence[Leaf]) -> Iterator[tuple[Leaf, Leaf, Relation]]:
     names = {leaf.field for leaf in first}, {leaf.field for leaf in second}
     i = j = start_i = start_j = 0
     while i < len(first) and j < len(second):
@@ -91,13 +92,16 @@ class Pairing:
         self.renamed: dict[str, str] = {}
         self.dropped: dict[str, Leaf] = {}
         self.conflicts: list[tuple[Leaf, Leaf]] = []
-        self.theirs: dict[str, Section] = {}
-        self.theirs = {part.path: part for part in destination.section.walk()}
+        parts = destination.section.walk()
+        by_place = {part.place: part for part in parts}
+        # A structure that was renamed moves its subsections: they are known by a path of their own.
+        paths = Counter(part.path for part in parts)
+        by_path = {part.path: part for part in parts if paths[part.path] == 1}
         for ours in source.section.walk():
             theirs = (
                 destination.section
                 if ours is source.section
-                else self.theirs.get(self._path(ours.path))
+                else by_place.get(self._path(ours.place)) or by_path.get(self._path(ours.path))
             )
             if theirs is not None:
                 self._pair(ours, theirs)
@@ -163,7 +167,7 @@ class Program:
     def _uses(self, device: Device, everywhere: Sequence[Device | None]) -> Iterator[Leaf]:
         for section in device.section.walk():
             shared = section is device.section or self._touches(device, section, everywhere)
-            for leaf in section.current().leaves():
+            for leaf in section.current().leaves:
                 if leaf.unused or not leaf.size:
                     continue
                 claims = device.feature_of(leaf, section)
@@ -179,8 +183,8 @@ class Program:
         for other in everywhere:
             if other is None:
                 return False
-            tail = section.path.partition("/")[2]
-            if not any(part.path.partition("/")[2] == tail for part in other.section.walk()):
+            tail = section.place.partition("/")[2]
+            if not any(part.place.partition("/")[2] == tail for part in other.section.walk()):
                 return False
             if other.features_in(section):
                 return False
@@ -260,7 +264,5 @@ def _sizes_of(section: Section) -> Mapping[str, int]:
     return vmstate.remembered(
         ("sizes", id(section)),
         (section,),
-        lambda: {
-            leaf.path: leaf.size for part in section.walk() for leaf in part.current().leaves()
-        },
+        lambda: {leaf.path: leaf.size for part in section.walk() for leaf in part.current().leaves},
     )

@@ -105,7 +105,7 @@ class Saving:
         self.problems: list[Problem] = []
         self.stream = b""
         self.sections = 0
-        #: device index → section path → version that was sent
+        #: device index → section's place → version that was sent
         self.sent: list[dict[str, int]] = [{} for _ in board.devices]
 
     def run(self) -> None:
@@ -183,15 +183,15 @@ class Saving:
         """The payload of the device's section, and its entry in the vmdescription."""
         section, sent = device.section, self.sent[index]
         version = device.main_version()
-        sent[section.path] = version
+        sent[section.place] = version
         decided: dict[str, int | None] = {}
 
         def sends(part: Section) -> int | None:
-            if part.path not in decided:
-                decided[part.path] = device.sends(part)
-            chosen = decided[part.path]
+            if part.place not in decided:
+                decided[part.place] = device.sends(part)
+            chosen = decided[part.place]
             if chosen is not None:
-                sent[part.path] = chosen
+                sent[part.place] = chosen
             return chosen
 
         block = section.at(version)
@@ -221,7 +221,7 @@ class Loading:
             for device in board.devices
             if device is not None and not device.stateless
         }
-        #: device label → paths of the sections that came
+        #: device label → places of the sections that came
         self.arrived: dict[str, set[str]] = {}
 
     def run(self, stream: bytes) -> None:
@@ -269,10 +269,10 @@ class Loading:
 
     def _load_device(self, device: Device, version: int, payload: bytes) -> None:
         section = device.section
-        paths = self.arrived.setdefault(device.label, {section.path})
+        places = self.arrived.setdefault(device.label, {section.place})
 
         def accepts(part: Section, incoming: int) -> None:
-            paths.add(part.path)
+            places.add(part.place)
             if incoming in device.blacklist(part):
                 reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
                 raise LoadError("blacklisted", reason, part.name)
@@ -306,9 +306,9 @@ class Loading:
         for device in self.board.devices:
             if device is None or not device.enabled:
                 continue
-            paths = self.arrived.get(device.label, set())
+            places = self.arrived.get(device.label, set())
             for section in device.section.walk():
-                forbidden = section.path not in paths and 0 in device.blacklist(section)
+                forbidden = section.place not in places and 0 in device.blacklist(section)
                 if forbidden and device.carries_enabled(section):
                     reason = f"{section.name}: absent, and its absence is blacklisted"
                     self._refuse(device.driver, LoadError("blacklisted", reason, section.name))
@@ -319,8 +319,8 @@ def _first_difference(pairing: Pairing) -> str:
     if pairing.conflicts:
         return pairing.conflicts[0][0].field
     version = pairing.source.main_version()
-    ours = list(pairing.source.section.at(version).leaves())
-    theirs = list(pairing.destination.section.at(version).leaves())
+    ours = pairing.source.section.at(version).leaves
+    theirs = pairing.destination.section.at(version).leaves
     longer = ours if len(ours) > len(theirs) else theirs
     known = {leaf.field for leaf in (theirs if longer is ours else ours)}
     fields = (leaf.field for leaf in longer if not leaf.unused)
@@ -384,9 +384,9 @@ class Comparison:
         device = self.pairing.source
         leaf, section = _find(device, path)
         for part in device.section.walk():
-            if part is not section and not section.path.startswith(f"{part.path}/"):
+            if part is not section and not _holds(part, section):
                 continue
-            version = self.sent.get(part.path, 0)
+            version = self.sent.get(part.place, 0)
             if version and (part is not section or leaf.version_id <= version):
                 continue  # this version carries the leaf, so it excuses nothing
             if device.told(part) == (version, True):
@@ -404,10 +404,15 @@ class Comparison:
         return allowed
 
 
+def _holds(outer: Section, inner: Section) -> bool:
+    """Is ``inner`` a subsection somewhere below ``outer``?"""
+    return inner.path.startswith(f"{outer.path}/") and inner.prefix.startswith(outer.prefix)
+
+
 def _find(device: Device, path: str) -> tuple[Leaf, Section]:
     for section in device.section.walk():
         for version in (section.version_id, device.version_of(section)):
-            for leaf in section.at(version).leaves():
+            for leaf in section.at(version).leaves:
                 if leaf.path == path:
                     return leaf, section
     raise KeyError(path)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -91,7 +91,8 @@ class Block:
     """What travels for one structure: leaves and nested blocks in order, then subsections.
 
     ``field`` is the structure's name in its parent, empty for a section; ``name`` the
-    description's name, with which its subsections' names begin.
+    description's name, with which its subsections' names begin. ``leaves`` are all of them in the
+    order of the wire, those of nested blocks included, without those of subsections.
     """
 
     name: str
@@ -99,15 +100,8 @@ class Block:
     version: int
     steps: tuple[Leaf | Block, ...]
     subsections: tuple[Section, ...]
+    leaves: tuple[Leaf, ...]
     size: int
-
-    def leaves(self) -> Iterator[Leaf]:
-        """Every leaf in the order of the wire, without those of subsections."""
-        for step in self.steps:
-            if isinstance(step, Leaf):
-                yield step
-            else:
-                yield from step.leaves()
 
     def all_subsections(self) -> Iterator[Section]:
         """Subsections of this block and of the blocks nested in it, not deeper."""
@@ -120,7 +114,8 @@ class Block:
 class Section:
     """A description at its place in a device: the main section, or a subsection of it.
 
-    ``path`` names it within the device (``serial``, ``serial/serial/tsr``).
+    ``path`` names it within the device (``serial``, ``serial/serial/tsr``). The elements of an
+    array of structures each have their own subsections, alike in path: ``place`` tells them apart.
     """
 
     def __init__(self, description: Description, path: str = "", prefix: str = "") -> None:
@@ -130,7 +125,9 @@ class Section:
         self.prefix = prefix
         self.version_id = description.version_id
         self.minimum_version_id = description.minimum_version_id
+        self.place = f"{self.path}:{prefix}"
         self._blocks: dict[int, Block] = {}
+        self._parts: tuple[Section, ...] | None = None
         self._left_out: tuple[str, ...] = ()
 
     def at(self, version: int) -> Block:
@@ -155,11 +152,12 @@ class Section:
         self.current()
         return self._left_out
 
-    def walk(self) -> Iterator[Section]:
+    def walk(self) -> tuple[Section, ...]:
         """This section and all subsections below it, parents first."""
-        yield self
-        for subsection in self.current().all_subsections():
-            yield from subsection.walk()
+        if self._parts is None:
+            below = (part for item in self.current().all_subsections() for part in item.walk())
+            self._parts = (self, *below)
+        return self._parts
 
     def check_version(self, version: int) -> None:
         """Can a stream of that version be read? Raises :class:`LoadError` (vmstate.c's words)."""
@@ -221,13 +219,20 @@ class _Compiler:
                 steps.append(self._leaf(item, prefix, mark, age))
             else:
                 steps += self._structs(item, item.struct, prefix, mark, age, depth)
-        base = self.section.path
-        sections = tuple(
-            Section(subsection, f"{base}/{subsection.name}", prefix)
-            for subsection in description.subsections
+        sections = tuple(self._subsections(description, prefix))
+        leaves = tuple(
+            leaf for step in steps for leaf in ((step,) if isinstance(step, Leaf) else step.leaves)
         )
-        size = sum(step.size for step in steps)
-        return Block(description.name, name, version, tuple(steps), sections, size)
+        size = sum(leaf.size for leaf in leaves)
+        return Block(description.name, name, version, tuple(steps), sections, leaves, size)
+
+    def _subsections(self, description: Description, prefix: str) -> Iterator[Section]:
+        occurrences: dict[str, int] = {}
+        for item in description.subsections:
+            # Some release describes two under one name; QEMU then finds the first when it loads.
+            nth = occurrences[item.name] = occurrences.get(item.name, 0) + 1
+            mark = f"#{nth}" if nth > 1 else ""
+            yield Section(item, f"{self.section.path}/{item.name}{mark}", prefix)
 
     def _structs(
         self, item: Field, struct: Description, prefix: str, mark: str, age: int, depth: int
@@ -238,7 +243,7 @@ class _Compiler:
         sample = self._block(struct, struct.version_id, first, item.name, age, depth + 1)
         if count == 1:
             return [sample]
-        members = list(sample.leaves())
+        members = sample.leaves
         if count * max(1, len(members)) > MAX_EXPANDED:
             size = self._bounded(sample.size * count, label)
             names = tuple(leaf.field.removeprefix(first) for leaf in members)
@@ -454,17 +459,19 @@ def _reconcile(first: Description, second: Description) -> tuple[Description, De
     left, right = list(first.fields), list(second.fields)
     for i, j in _matches(left, right):
         left[i], right[j] = _reconcile_field(left[i], right[j])
-    left_subs = {item.name: item for item in first.subsections}
-    right_subs = {item.name: item for item in second.subsections}
-    for name in left_subs.keys() & right_subs.keys():
-        left_subs[name], right_subs[name] = _reconcile(left_subs[name], right_subs[name])
+    left_subs, right_subs = list(first.subsections), list(second.subsections)
+    for i, j in _matches(left_subs, right_subs):
+        if left_subs[i].name == right_subs[j].name:
+            left_subs[i], right_subs[j] = _reconcile(left_subs[i], right_subs[j])
     return (
-        replace(first, fields=tuple(left), subsections=tuple(left_subs.values())),
-        replace(second, fields=tuple(right), subsections=tuple(right_subs.values())),
+        replace(first, fields=tuple(left), subsections=tuple(left_subs)),
+        replace(second, fields=tuple(right), subsections=tuple(right_subs)),
     )
 
 
-def _matches(left: list[Field], right: list[Field]) -> list[tuple[int, int]]:
+def _matches(
+    left: Sequence[Field | Description], right: Sequence[Field | Description]
+) -> list[tuple[int, int]]:
     """Pairs of indexes: equal names in order, and replaced stretches of equal length."""
     matcher = difflib.SequenceMatcher(
         None, [item.name for item in left], [item.name for item in right], autojunk=False

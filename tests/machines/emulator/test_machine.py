@@ -236,6 +236,23 @@ def test_a_recorded_subsection_always_travels_while_enabled() -> None:
     assert (result.outcome, result.section) == ("refused", "foo/extra")
 
 
+def test_elements_of_an_array_keep_their_subsections_apart() -> None:
+    drive = Description(
+        "drive", 1, 1, (Field("x", 1),), (Description("drive/m", 1, 1, (Field("m", 1),)),)
+    )
+    board = side(
+        "x", catalogue(Description("foo", 1, 1, (Field("drives", 8, count=2, struct=drive),)))
+    )
+    assert {run(board, board, seed).outcome for seed in range(8)} == {"correct"}
+
+
+def test_two_subsections_of_one_name_fail_as_they_do_in_qemu() -> None:
+    twice = (EXTRA, Description("foo/extra", 1, 1, (Field("y", 8),)))
+    both = side("both", catalogue(Description("foo", 1, 1, BASE, twice)))
+    results = {run(both, both, seed).reason for seed in range(32)}
+    assert results == {"", "Missing section footer for foo"}
+
+
 # --- Machines -------------------------------------------------------------------------------------
 
 

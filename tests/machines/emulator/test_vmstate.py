@@ -95,7 +95,7 @@ def test_what_was_saved_is_loaded(description: Description, random: object) -> N
     state = {
         leaf.path: bytes(random.randrange(6, 256) for _ in range(leaf.size))  # type: ignore[attr-defined]
         for part in section.walk()
-        for leaf in part.current().leaves()
+        for leaf in part.current().leaves
         if not leaf.unused
     }
     reader = ByteReader(saved(section, state))
@@ -159,7 +159,7 @@ def test_a_subsection_is_announced_by_name_and_version() -> None:
 def test_a_nested_structure_travels_at_its_own_version() -> None:
     inner = Description("inner", 5, 1, (Field("x", 1, version_id=5), Field("y", 1, version_id=6)))
     section = Section(Description("outer", 1, 1, (Field("in", 64, struct=inner),)))
-    assert [leaf.field for leaf in section.at(1).leaves()] == ["in.x"]
+    assert [leaf.field for leaf in section.at(1).leaves] == ["in.x"]
 
 
 def test_a_subsection_of_a_nested_structure_follows_the_structure() -> None:
@@ -201,14 +201,14 @@ def test_a_short_payload_ends_with_its_offset() -> None:
 
 def test_parts_of_one_array_under_the_same_name_keep_apart() -> None:
     section = Section(Description("foo", 1, 1, (Field("mac", 4, count=2), Field("mac", 4))))
-    sizes = {leaf.path: leaf.size for leaf in section.current().leaves()}
+    sizes = {leaf.path: leaf.size for leaf in section.current().leaves}
     assert sizes == {"foo:mac": 8, "foo:mac#2": 4}
 
 
 def test_a_large_array_of_structures_is_one_leaf() -> None:
     slot = Description("slot", 1, 1, (Field("x", 1), Field("y", 2)))
     section = Section(Description("foo", 1, 1, (Field("slots", 8, count=1000, struct=slot),)))
-    (leaf,) = section.current().leaves()
+    (leaf,) = section.current().leaves
     assert (leaf.size, leaf.members) == (3000, ("x", "y"))
 
 
