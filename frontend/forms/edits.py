@@ -9,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import EditForm
 from policy.document import MAX_TEXT
-from policy.edits import MAX_VALUE
+
+#: What a browser lets people type; policy.edits has the last word.
+MAX_VALUE = 1000
 
 
 class EntryForm(EditForm):

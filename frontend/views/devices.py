@@ -140,6 +140,7 @@ def _context(
         "names": names,
         "grid": grid,
         "selected": selected,
+        "problems": _problems(form),
         "set_properties": [item for item in resolved if item.layer != "default"],
         "default_properties": [item for item in resolved if item.layer == "default"],
         "layout_section": layout,
@@ -147,6 +148,18 @@ def _context(
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
     }
+
+
+def _problems(form: OverrideForm | None) -> list[str]:
+    """Why an override was not saved; the justification's own problem stands at its field."""
+    if form is None or not form.is_bound:
+        return []
+    return [
+        str(problem)
+        for field, problems in form.errors.items()
+        if field != "justification"
+        for problem in problems
+    ]
 
 
 def _machine_type(state: State, names: tuple[str, ...], asked: str | None) -> str:
