@@ -198,7 +198,7 @@ def _type_of_unlisted(name: str) -> str:
 # --- Is a text a valid value? ---------------------------------------------------------------------
 
 _INTEGER_TYPE = re.compile(r"^(u?)int(8|16|32|64)?(?:_t)?$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)([bkmgtpe])?i?b?$", re.IGNORECASE)
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)([bkmgtpe])?$", re.IGNORECASE)
 _SIZE_RANK = {unit: rank for rank, unit in enumerate("bkmgtpe")}
 
 
