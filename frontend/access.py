@@ -6,17 +6,22 @@ with a reason (403).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.forms import BaseForm
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from machines.models import Tree
 from policy.errors import Conflict, Forbidden, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import may, require, trees_where
+
+
+def person_of(request: HttpRequest) -> User:
+    """Who asks: for views behind ``login_required``, where nobody is anonymous."""
+    return cast(User, request.user)
 
 
 def trees_for(user: Any, action: str) -> QuerySet[Tree]:
@@ -36,7 +41,7 @@ def demand(user: Any, action: str, tree: Tree) -> None:
     require(user, action, tree)
 
 
-def visible_change(user: AbstractBaseUser | AnonymousUser, pk: int) -> ChangeRequest:
+def visible_change(user: Any, pk: int) -> ChangeRequest:
     """The change request, or 404 where there is none that the person may see."""
     changes = ChangeRequest.objects.select_related(
         "release__tree", "release__base__tree", "author", "base_revision", "revision"

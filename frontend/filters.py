@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import django_filters as filters
+import django_filters as filters  # type: ignore[import-untyped]
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ def _trees(request: Any) -> QuerySet[Tree]:
     return visible_trees(request.user)
 
 
-class ChangeFilter(filters.FilterSet):
+class ChangeFilter(filters.FilterSet):  # type: ignore[misc]
     """Change requests by status (``open`` for all that are), tree, and whose they are."""
 
     status = filters.ChoiceFilter(
@@ -57,7 +57,7 @@ class ChangeFilter(filters.FilterSet):
         return rows.filter(author=self.request.user) if value else rows
 
 
-class TrialFilter(filters.FilterSet):
+class TrialFilter(filters.FilterSet):  # type: ignore[misc]
     """Trials by outcome, state, a release on either side, and machine type."""
 
     outcome = filters.ChoiceFilter(
@@ -84,7 +84,7 @@ class TrialFilter(filters.FilterSet):
         return rows.filter(Q(source=value) | Q(destination=value))
 
 
-class AuditFilter(filters.FilterSet):
+class AuditFilter(filters.FilterSet):  # type: ignore[misc]
     """Audit entries by person, by action, and by object."""
 
     actor = filters.CharFilter(label=_("Person"))

@@ -86,7 +86,7 @@ class BlockerSerializer(serializers.Serializer[Any]):
 
 class DifferenceSerializer(serializers.Serializer[Any]):
     group = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField()
     before = serializers.CharField()
     after = serializers.CharField()
@@ -119,7 +119,7 @@ class TransitionSerializer(serializers.Serializer[Any]):
 
 
 class TrialSerializer(serializers.ModelSerializer[Trial]):
-    source = serializers.CharField(source="source.label")
+    source = serializers.CharField(source="source.label")  # type: ignore[assignment]
     destination = serializers.CharField(source="destination.label")
 
     class Meta:
@@ -214,7 +214,7 @@ class PropertySetSerializer(serializers.Serializer[Any]):
 
 class MachineTypeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    parent = serializers.CharField(allow_blank=True)
+    parent = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
 
 
 class MachineTypeDetailSerializer(MachineTypeSerializer):
@@ -225,7 +225,7 @@ class MachineTypeDetailSerializer(MachineTypeSerializer):
 
 class DeviceSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    parent = serializers.CharField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     has_state = serializers.BooleanField()
 
 
@@ -266,4 +266,4 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     field = serializers.CharField(required=False)
     current_version = serializers.IntegerField(required=False)
-    errors = serializers.DictField(required=False)
+    errors = serializers.DictField(required=False)  # type: ignore[assignment]

@@ -18,7 +18,7 @@ from policy.exporters import globals as arguments
 MAX_MITIGATION_LINES = 200
 
 
-class ReleaseField(forms.ModelChoiceField):
+class ReleaseField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A choice of releases, each with its label."""
 
     def label_from_instance(self, obj: Any) -> str:

@@ -29,14 +29,14 @@ class FilesField(forms.FileField):
 
     widget = _Files
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list | tuple) else [data]
         if len(files) > MAX_FILES:
             raise ValidationError(_("At most %(limit)s files."), params={"limit": MAX_FILES})
         return [self._one(item, initial) for item in files]
 
-    def _one(self, item: Any, initial: Any) -> UploadedFile:
-        found: UploadedFile = super().clean(item, initial)
+    def _one(self, item: Any, initial: Any) -> UploadedFile[Any]:
+        found: UploadedFile[Any] = super().clean(item, initial)
         name = found.name or ""
         if not (_CATALOGUE_FILE.match(name) or _SOURCE_FILE.match(name)):
             raise ValidationError(
@@ -69,15 +69,15 @@ class ImportForm(forms.Form):
         required=False,
         help_text=_("The upstream release that a downstream one stands on."),
     )
-    files = FilesField(label=_("Files"))
+    uploads = FilesField(label=_("Files"))
 
     def __init__(self, *args: Any, trees: Any, releases: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["tree"].queryset = trees  # type: ignore[attr-defined]
         self.fields["base"].queryset = releases  # type: ignore[attr-defined]
 
-    def clean_files(self) -> list[UploadedFile]:
-        files: list[UploadedFile] = self.cleaned_data["files"]
+    def clean_uploads(self) -> list[UploadedFile[Any]]:
+        files: list[UploadedFile[Any]] = self.cleaned_data["uploads"]
         names = [item.name for item in files]
         if len(set(names)) != len(names):
             raise ValidationError(_("Two files have the same name."))

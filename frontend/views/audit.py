@@ -56,11 +56,16 @@ def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
 @login_required
 def audit(request: HttpRequest) -> HttpResponse:
     """The log, the newest first."""
-    require(request.user, "view", None)  # type: ignore[arg-type]
+    require(request.user, "view", None)
     rows = AuditFilter(request.GET, queryset=AuditEntry.objects.all(), request=request)
     page = page_of(request, rows.qs)
     for entry in page.object_list:
-        lines = difference(entry.before, entry.after)
+        after = entry.after
+        # An edit of a draft is recorded in words: they say all that its values would.
+        if isinstance(after, dict) and isinstance(after.get("changes"), list):
+            entry.words = [item for item in after["changes"] if "label" in item]
+            after = {key: value for key, value in after.items() if key != "changes"}
+        lines = difference(entry.before, after)
         entry.lines, entry.line_count = lines[:MAX_LINES], len(lines)
         entry.lines_left_out = len(lines[MAX_LINES:])
     labels = {

@@ -63,7 +63,7 @@ class Check:
 def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, Any]:
     """What the page needs for this tab, and the numbers on all of them."""
     found = differences.compare(policy_before(change), change.policy)
-    may_edit = change.is_editable and may(request.user, "edit", change.release.tree)  # type: ignore[arg-type]
+    may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     return {
         "may_edit": may_edit,
         "difference_count": len(found),
@@ -174,8 +174,10 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         required, problem = [], str(error)
     job = jobs.jobs_of(change).first()
     verdicts = [item.verdict for item in required]
+    rows = _rows(required)
     return {
-        "rows": _rows(required),
+        "rows": rows,
+        "has_before": any(row.before for row in rows),
         "problem": problem,
         "job": job,
         "open_job": job if job is not None and job.is_open else None,
@@ -188,7 +190,7 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
 
 
 def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:
-    return workflow.available(change, request.user)  # type: ignore[arg-type]
+    return workflow.available(change, request.user)
 
 
 def _rows(required: list[Any]) -> list[TrialRow]:

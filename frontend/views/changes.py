@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend.access import put_into, status_of, trees_for, visible_change, visible_trees
+from frontend.access import person_of, put_into, status_of, trees_for, visible_change, visible_trees
 from frontend.filters import ChangeFilter
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.lists import chips, page_of
@@ -52,7 +52,7 @@ def changes(request: HttpRequest) -> HttpResponse:
 @login_required
 def change_new(request: HttpRequest) -> HttpResponse:
     """Open a change request on a release (``?release=`` preselects it)."""
-    require(request.user, "edit", None)  # type: ignore[arg-type]
+    require(request.user, "edit", None)
     # Upstream's state is its catalogue: only a release with a base has a policy of its own.
     releases = Release.objects.filter(
         tree__in=trees_for(request.user, "edit"), base__isnull=False
@@ -63,7 +63,7 @@ def change_new(request: HttpRequest) -> HttpResponse:
         try:
             change = edits.open_change(
                 form.cleaned_data["release"],
-                request.user,
+                person_of(request),
                 form.cleaned_data["title"],
                 form.cleaned_data["description"],
             )
@@ -130,7 +130,7 @@ def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             edits.edit_description(
                 found,
-                request.user,
+                person_of(request),
                 change_tabs.seen_version(request, found),
                 form.cleaned_data["title"],
                 form.cleaned_data["description"],

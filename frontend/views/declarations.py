@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from frontend.access import put_into, visible_change
+from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import EditForm
 from frontend.views.change_tabs import migration_form, mitigation_form
 from frontend.views.changes import change_page
@@ -34,7 +34,7 @@ def migration_add(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             edits.add_migration(
                 change,
-                request.user,
+                person_of(request),
                 data["lock_version"],
                 data["source"],
                 data["destination"],
@@ -60,7 +60,7 @@ def mitigation_add(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             edits.add_mitigation(
                 change,
-                request.user,
+                person_of(request),
                 data["lock_version"],
                 data["started_on"],
                 data["machine_type"],

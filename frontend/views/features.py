@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend.access import demand, put_into, status_of, visible_change
+from frontend.access import demand, person_of, put_into, status_of, visible_change
 from frontend.forms.features import BackportForm, CompareForm, FeatureForm
 from frontend.lists import page_of
 from machines.catalogue import NoCatalogue, effective_catalogue
@@ -35,7 +35,7 @@ PROPOSALS_SHOWN = 60
 @require_safe
 def features(request: HttpRequest) -> HttpResponse:
     """The library, by device."""
-    require(request.user, "view", None)  # type: ignore[arg-type]
+    require(request.user, "view", None)
     context = {"page": page_of(request, _found(request)), "q": request.GET.get("q", "")}
     return render(request, "pages/features.html", context)
 
@@ -54,7 +54,7 @@ def _found(request: HttpRequest) -> Any:
 @require_safe
 def feature(request: HttpRequest, slug: str) -> HttpResponse:
     """One feature: what carries it, what switches it, and which releases have taken it."""
-    require(request.user, "view", None)  # type: ignore[arg-type]
+    require(request.user, "view", None)
     rows = Feature.objects.select_related("introduced__tree", "created_by")
     found = rows.filter(slug=slug).first()
     if found is None:
@@ -174,7 +174,7 @@ def feature_record(request: HttpRequest, pk: int) -> HttpResponse:
         spec = chosen.spec
         try:
             recorded = edits.record_feature(
-                request.user,  # type: ignore[arg-type]
+                person_of(request),
                 compare.cleaned_data["new"],
                 form.cleaned_data["slug"],
                 form.cleaned_data["title"],
@@ -201,7 +201,7 @@ def _justify(request: HttpRequest, change: ChangeRequest, slug: str) -> HttpResp
         try:
             edits.add_backport(
                 change,
-                request.user,  # type: ignore[arg-type]
+                person_of(request),
                 data["lock_version"],
                 chosen,
                 data["commit"],

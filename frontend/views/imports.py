@@ -47,7 +47,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 @login_required
 def import_new(request: HttpRequest) -> HttpResponse:
     """Upload a release's files; a job reads them."""
-    require(request.user, "import", None)  # type: ignore[arg-type]
+    require(request.user, "import", None)
     form = ImportForm(
         request.POST or None,
         request.FILES or None,
@@ -83,7 +83,7 @@ def _start(form: ImportForm, user: Any) -> Job:
             release,
             after={"base": release.base.label if release.base else ""},
         )
-    uploads = [(item.name, item.read()) for item in data["files"]]
+    uploads = [(item.name, item.read()) for item in data["uploads"]]
     names = ", ".join(name for name, _content in uploads)
     return jobs.enqueue_import(release, uploads, user, _("uploaded: %s") % names[:200])
 

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from frontend.access import person_of
 from machines.models import Snapshot
 from policy.errors import Forbidden, PolicyError
 from policy.models import Bundle, ChangeRequest
@@ -45,7 +46,7 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a job back."""
     found = _visible(request, pk)
     try:
-        jobs.cancel(found, request.user)  # type: ignore[arg-type]
+        jobs.cancel(found, person_of(request))
     except Forbidden:
         raise
     except PolicyError as error:
@@ -57,7 +58,7 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _visible(request: HttpRequest, pk: int) -> Job:
     found = Job.objects.select_related("created_by").filter(pk=pk).first()
-    if found is None or not may(request.user, "view", None):  # type: ignore[arg-type]
+    if found is None or not may(request.user, "view", None):
         raise Http404
     return found
 
@@ -66,7 +67,7 @@ def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
     result = found.result or {}
     context: dict[str, Any] = {
         "job": found,
-        "may_cancel": jobs.may_cancel(found, request.user),  # type: ignore[arg-type]
+        "may_cancel": jobs.may_cancel(found, person_of(request)),
         "result": result,
     }
     if "snapshot" in result:

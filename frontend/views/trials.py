@@ -264,4 +264,5 @@ def _counts(cells: list[MatrixCell]) -> dict[str, int]:
         "differing": verdicts.count("differs"),
         "open": sum(verdict in {"not-run", "running"} for verdict in verdicts),
         "failed": verdicts.count("could-not-run"),
+        "to_run": sum(verdict in {"not-run", "could-not-run"} for verdict in verdicts),
     }

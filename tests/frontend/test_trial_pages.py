@@ -1,0 +1,136 @@
+"""The list of trials, one trial, and the matrix."""
+
+from __future__ import annotations
+
+import pytest
+from policy_world import MACHINES, World, person, run_trials
+from signed_in import Login
+
+from machines.models import Release
+from policy import edits
+from policy.models import ChangeRequest, Trial
+
+
+@pytest.fixture
+def tried(world: World) -> ChangeRequest:
+    """A change whose two declared migrations (forward, backward) were tried."""
+    released = world.published().release
+    newer = Release.objects.create(tree=released.tree, version="1.3", base=world.old)
+    change = edits.open_change(newer, world.maintainer, "Next release")
+    change = (
+        edits.seed_machine_types(change, world.maintainer, change.lock_version, [MACHINES[1]])
+        if not change.policy.machine_types
+        else change
+    )
+    for source, destination in (("down 1.2", "down 1.3"), ("down 1.3", "down 1.2")):
+        if not any(item.source == source for item in change.policy.migrations):
+            change = edits.add_migration(
+                change, world.maintainer, change.lock_version, source, destination, "correct"
+            )
+    run_trials(change, world.maintainer)
+    assert Trial.objects.exists()
+    return change
+
+
+def test_the_list_filters(world: World, login: Login, tried: ChangeRequest) -> None:
+    client = login(world.reviewer)
+    trial = Trial.objects.first()
+    assert f"/trials/{trial.pk}/" in client.get("/trials/").content.decode()
+    swapped = client.get("/trials/", {"outcome": "corrupt"}, headers={"HX-Request": "true"})
+    assert "No trial fits" in swapped.content.decode()
+    assert "<html" not in swapped.content.decode()
+    shown = client.get("/trials/", {"release": tried.release.pk, "machine_type": MACHINES[1]})
+    assert f"/trials/{trial.pk}/" in shown.content.decode()
+
+
+def test_the_list_makes_few_queries(
+    world: World, login: Login, tried: ChangeRequest, django_assert_max_num_queries: object
+) -> None:
+    client = login(world.reviewer)
+    client.get("/trials/")
+    template = Trial.objects.values().first()
+    Trial.objects.bulk_create(
+        Trial(**{**template, "id": None, "key": f"{number:064}"}) for number in range(60)
+    )
+    with django_assert_max_num_queries(20):  # type: ignore[operator]
+        assert client.get("/trials/").status_code == 200
+
+
+def test_a_trial_tells_everything(world: World, login: Login, tried: ChangeRequest) -> None:
+    trial = Trial.objects.first()
+    page = login(world.reviewer).get(f"/trials/{trial.pk}/?properties=all").content.decode()
+    for text in (trial.source.label, trial.destination.label, trial.machine_type, "foo.<b>speed"):
+        assert text in page
+
+
+def test_a_corrupt_and_a_failed_trial(world: World, login: Login, tried: ChangeRequest) -> None:
+    trial = Trial.objects.first()
+    lost = {
+        "device": "foo",
+        "section": "foo",
+        "field": "ring",
+        "kind": "altered",
+        "feature": "",
+        "expected": "01",
+        "found": "02",
+        "allowed_by": "",
+        "hop": 0,
+    }
+    Trial.objects.filter(pk=trial.pk).update(
+        outcome="corrupt", result={**trial.result, "outcome": "corrupt", "lost": [lost]}
+    )
+    page = login(world.reviewer).get(f"/trials/{trial.pk}/").content.decode()
+    assert "no policy allows it" in page
+    assert "ring" in page
+    Trial.objects.filter(pk=trial.pk).update(
+        state=Trial.State.FAILED, result=None, outcome="", error="No catalogue."
+    )
+    assert "No catalogue." in login(world.reviewer).get(f"/trials/{trial.pk}/").content.decode()
+
+
+def test_the_matrix_marks_what_a_change_alters(
+    world: World, login: Login, tried: ChangeRequest
+) -> None:
+    client = login(world.reviewer)
+    page = client.get(f"/trials/matrix/?change={tried.pk}&machine_type={MACHINES[1]}")
+    text = page.content.decode()
+    assert "changed" in text
+    assert "forward" in text
+    assert "backward" in text
+    published = client.get(f"/trials/matrix/?tree=down&machine_type={MACHINES[1]}")
+    assert published.status_code == 200
+
+
+def test_a_cell_swaps_only_its_panel(world: World, login: Login, tried: ChangeRequest) -> None:
+    answer = login(world.reviewer).get(
+        "/trials/matrix/",
+        {
+            "change": tried.pk,
+            "machine_type": MACHINES[1],
+            "source": "down 1.3",
+            "destination": "down 1.2",
+        },
+        headers={"HX-Request": "true", "HX-Target": "matrix-panel"},
+    )
+    text = answer.content.decode()
+    assert "To the trial" in text
+    assert '<table class="matrix"' not in text
+
+
+def test_a_trial_job_is_polled_while_open(world: World, login: Login, tried: ChangeRequest) -> None:
+    client = login(world.maintainer)
+    answer = client.get(f"/changes/{tried.pk}/trials/", headers={"HX-Request": "true"})
+    assert "As promised" in answer.content.decode() or "as promised" in answer.content.decode()
+    rows = client.get(f"/changes/{tried.pk}/?tab=trials").content.decode()
+    assert rows.count("→") >= 2
+
+
+def test_strangers_and_bad_addresses(world: World, login: Login, tried: ChangeRequest) -> None:
+    trial = Trial.objects.first()
+    nobody = login(person("nobody"))
+    assert nobody.get(f"/trials/{trial.pk}/").status_code == 404
+    assert nobody.get(f"/trials/matrix/?change={tried.pk}").status_code == 404
+    client = login(world.reviewer)
+    assert client.get("/trials/99999/").status_code == 404
+    assert client.get("/trials/matrix/?tree=nonsense").status_code == 404
+    assert client.get("/trials/matrix/?change=²&machine_type=x").status_code == 200
