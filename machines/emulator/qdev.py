@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from machines.emulator import bitmap
 from machines.emulator.catalogue import Catalogue, CompatProperty, PropertyInfo
 
 Layer = Literal["default", "compat", "policy", "user"]
@@ -30,8 +31,9 @@ MAX_TEXT = 4096
 TRUE_WORDS = frozenset({"on", "yes", "true", "y", "1"})
 FALSE_WORDS = frozenset({"off", "no", "false", "n", "0"})
 
-# Names of properties that every device section has, whatever the release lists.
-BLACKLIST_PROPERTY = "vmstate-blacklist"
+#: The property of every device section, whatever the release lists, and the type it has here.
+BLACKLIST_PROPERTY = bitmap.PROPERTY
+BITMAP_TYPE = "bitmap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +194,14 @@ def entries_by_property(
 
 def _type_of_unlisted(name: str) -> str:
     blacklist = name == BLACKLIST_PROPERTY or name.startswith(f"{BLACKLIST_PROPERTY}-")
-    return "bitmap" if blacklist else ""
+    return BITMAP_TYPE if blacklist else ""
 
 
 # --- Is a text a valid value? ---------------------------------------------------------------------
 
 _INTEGER_TYPE = re.compile(r"^(u?)int(8|16|32|64)?(?:_t)?$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)([bkmgtpe])?$", re.IGNORECASE)
+_INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]{1,32}|[0-9]{1,40})", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?)([bkmgtpe])", re.ASCII | re.IGNORECASE)
 _SIZE_RANK = {unit: rank for rank, unit in enumerate("bkmgtpe")}
 
 
@@ -220,6 +223,8 @@ def check_value(info: PropertyInfo, text: str) -> str | None:
         return _check_integer(text, signed=not match[1], bits=int(match[2] or 64))
     if kind == "size":
         return _check_size(text)
+    if kind == BITMAP_TYPE:
+        return _check_bitmap(text)
     return None
 
 
@@ -230,14 +235,10 @@ def _check_bool(text: str) -> str | None:
 
 
 def _check_integer(text: str, *, signed: bool, bits: int) -> str | None:
-    digits = text.strip().lower()
-    body = digits.removeprefix("-").removeprefix("+")
-    valid = re.fullmatch(r"0x[0-9a-f]+|[0-9]+", body, re.ASCII)
-    if not valid or len(body) > 40:
-        return f"{text!r} is not a whole number (decimal, or hexadecimal with 0x)"
-    value = int(body, 16) if body.startswith("0x") else int(body)
-    if digits.startswith("-"):
-        value = -value
+    match = _INTEGER.fullmatch(text.strip())
+    if match is None:
+        return f"{text[:40]!r} is not a whole number (decimal, or hexadecimal with 0x)"
+    value = int(match[1] + match[2], 16 if match[2][:2].lower() == "0x" else 10)
     low = -(2 ** (bits - 1)) if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
     if not low <= value <= high:
@@ -247,12 +248,22 @@ def _check_integer(text: str, *, signed: bool, bits: int) -> str | None:
 
 def _check_size(text: str) -> str | None:
     stripped = text.strip()
-    if re.fullmatch(r"0x[0-9a-fA-F]+", stripped):
-        value = float(int(stripped, 16))
-    elif match := _SIZE.match(stripped):
-        value = float(match[1]) * 1024 ** _SIZE_RANK[(match[2] or "b").lower()]
+    if match := _INTEGER.fullmatch(stripped):
+        too_large = int(match[2], 16 if match[2][:2].lower() == "0x" else 10) >= 2**64
+        negative = match[1] == "-"
+    elif match := _SIZE.fullmatch(stripped):
+        too_large = float(match[1]) * 1024 ** _SIZE_RANK[match[2].lower()] >= 2**64
+        negative = False
     else:
-        return f"{text!r} is not a size: a number, with k, M, G, T, P or E where wanted"
-    if value >= 2**64:
-        return f"{text} is larger than 2^64 - 1 bytes"
+        return f"{text[:40]!r} is not a size: a number, with k, M, G, T, P or E where wanted"
+    if negative or too_large:
+        return f"{text} is outside 0 to 2^64 - 1 bytes"
+    return None
+
+
+def _check_bitmap(text: str) -> str | None:
+    try:
+        bitmap.parse(text)
+    except bitmap.BitmapError as error:
+        return str(error)
     return None

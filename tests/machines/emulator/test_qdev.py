@@ -115,6 +115,19 @@ def test_a_real_machine_type_switches_a_real_property() -> None:
     assert timadj.origin == "pc-q35-7.2"
 
 
+@pytest.mark.parametrize("version", ["5.2", "7.2", "10.0", "11.1"])
+def test_values_that_a_release_itself_sets_are_valid(version: str) -> None:
+    catalogue = read_directory(SAMPLE / version)
+    problems = set()
+    for machine in catalogue.machine_types.values():
+        for entry in machine.compat:
+            info = properties_of(catalogue, entry.driver).get(entry.property)
+            problem = info and check_value(info, entry.value)
+            if problem:
+                problems.add((entry.driver, entry.property, problem))
+    assert not problems
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
@@ -131,6 +144,7 @@ def test_a_real_machine_type_switches_a_real_property() -> None:
         ("size", "4k"),
         ("str", "anything, at all"),
         ("OnOffAuto", "auto"),
+        ("bitmap", "0x6"),
     ],
 )
 def test_valid_values(kind: str, text: str) -> None:
@@ -152,6 +166,12 @@ def test_valid_values(kind: str, text: str) -> None:
         ("size", "4KiB"),
         ("size", "16E6"),
         ("size", "32E"),
+        ("size", "0x1" + "0" * 16),
+        ("size", "9" * 4000),
+        ("size", "0x" + "f" * 4000),
+        ("size", "-1"),
+        ("uint64", "+-1"),
+        ("bitmap", "3-1"),
         ("str", "two\nlines"),
         ("str", "x" * 5000),
     ],
