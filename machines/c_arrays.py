@@ -30,6 +30,7 @@ MAX_ENTRIES = 20_000
 
 #: Suffixes of the files that :func:`parse_arrays` reads.
 SUFFIXES = (".c", ".h", ".inc", ".patch", ".diff")
+_SOURCES = (".c", ".h", ".inc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Entry:
 def parse_arrays(text: str, filename: str) -> dict[str, list[Entry]]:
     """Array name → its entries in order, from a C source or a unified diff.
 
-    An array local to a function is named ``function.array``. Raises :class:`CatalogueError`.
+    An array local to a function is named ``function.array``. Of a patch only hunks of C sources
+    are read. Raises :class:`CatalogueError`.
     """
     if len(text) > MAX_TEXT:
         raise CatalogueError(filename, f"is larger than {MAX_TEXT // 2**20} MiB")
@@ -119,9 +121,13 @@ class _Hunk:
 def _hunks(lines: Sequence[str], filename: str) -> Iterator[_Hunk]:
     file = 0
     position = 0
+    is_source = True
     while position < len(lines):
         if lines[position].startswith(("diff ", "--- ")):
             file += 1
+        elif lines[position].startswith("+++ "):
+            target = lines[position].split()[1:2] or [""]
+            is_source = target[0].endswith(_SOURCES)
         header = _HUNK.match(lines[position])
         position += 1
         if header is None:
@@ -147,7 +153,8 @@ def _hunks(lines: Sequence[str], filename: str) -> Iterator[_Hunk]:
             hunk.numbers.append(number)
             if mark == "+":
                 hunk.changed.add(number)
-        yield hunk
+        if is_source:
+            yield hunk
 
 
 def _joined(hunks: Iterator[_Hunk]) -> Iterator[_Hunk]:
@@ -277,6 +284,11 @@ class _Reader:
         self._macros = macros
         self._tokens = _tokens(_without_comments(fragment, filename), fragment.numbers)
         self._position = 0
+        self._indented = {
+            number
+            for number, line in zip(fragment.numbers, fragment.lines, strict=True)
+            if line[:1] in {" ", "\t"}
+        }
         # One per open #if: is its present branch read? None where only the build can tell.
         self._conditions: list[bool | None] = []
         # One per open #if: was a branch read already, or may it have been?
@@ -288,7 +300,8 @@ class _Reader:
         """(name, line, entries) of every array that the fragment shows as a whole."""
         self._check_beginning()
         depth = 0
-        function = ""
+        heading = re.match(r"[^(]*?(\w+)\s*\(", self._fragment.heading)
+        function = heading[1] if heading else ""
         while (token := self._next()) is not None:
             if token.kind == "directive":
                 self._directive(token)
@@ -301,12 +314,18 @@ class _Reader:
             elif token.text == "GlobalProperty" and (name := self._array_header()):
                 body = self._body(token)
                 if body is not None:
-                    full_name = f"{function}.{name}" if depth and function else name
+                    # How deep a hunk begins is not known; then its indentation tells.
+                    local = depth > 0 if self._fragment.whole else token.line in self._indented
+                    full_name = f"{function}.{name}" if local and function else name
                     yield full_name, token.line, self._entries(body)
-            elif depth == 0 and token.kind == "name" and self._peek(0) == "(":
+            elif self._begins_function(token):
                 function = token.text
         if self._conditions and self._fragment.whole:
             raise self._fail(self._tokens[-1].line, "#endif is missing")
+
+    def _begins_function(self, token: _Token) -> bool:
+        named = token.kind == "name" and self._peek(0) == "("
+        return named and token.line not in self._indented
 
     def _fail(self, line: int, problem: str) -> CatalogueError:
         return CatalogueError(f"{self._filename}:{line}", problem)

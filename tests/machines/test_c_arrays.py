@@ -127,6 +127,18 @@ def test_a_patch_is_read_on_its_new_side() -> None:
     assert arrays["hw_compat_rhel_9_2"][0].line == 12
 
 
+def test_hunks_of_functions_and_of_other_files() -> None:
+    hunk = (
+        "@@ -{0},1 +{0},3 @@ static void {1}(MachineClass *mc)\n"
+        "     options(mc);\n"
+        '+    static GlobalProperty compat[] = {{ {{ "a", "b", "c" }},\n'
+        "+    }};\n"
+    )
+    sources = "+++ b/hw/ppc/spapr.c\n" + hunk.format(1, "new") + hunk.format(9, "old")
+    patch = sources + "+++ b/docs/about.rst\n" + hunk.format(1, "text")
+    assert list(parse_arrays(patch, "fix.patch")) == ["new.compat", "old.compat"]
+
+
 def test_an_array_that_a_patch_shows_in_part_and_leaves_alone_is_passed_over() -> None:
     patch = """\
         @@ -1,4 +1,5 @@ GlobalProperty hw_compat_7_1[] = {
