@@ -38,8 +38,11 @@ def rewrite(
     expected_version: int,
     action: str,
     alter: Callable[[Policy], Policy],
+    **columns: Any,
 ) -> ChangeRequest:
     """Replace the draft by what ``alter`` makes of it, and return the change as it is then.
+
+    ``columns`` are written along with it: what the draft is based on.
 
     Records who edited, and what, in the audit trail. An edit that changes nothing writes nothing;
     one under review asks for the trials that it touches.
@@ -52,9 +55,10 @@ def rewrite(
         _check_version(present, expected_version)
         before = present.policy
         after = checked(alter(before))
-        if after.digest == present.digest:
+        if after.digest == present.digest and not columns:
             return present
-        _write(present, actor, expected_version, content=after.to_json(), digest=after.digest)
+        columns |= {"content": after.to_json(), "digest": after.digest}
+        _write(present, actor, expected_version, **columns)
         edited = fresh(change)
         if edited.status == Status.SUBMITTED:
             trials.enqueue_missing(edited, actor)

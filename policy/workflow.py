@@ -289,7 +289,8 @@ def blockers(change: ChangeRequest) -> tuple[Blocker, ...]:
     ]
     newest = state.newest_revision(change.release)
     if (newest.pk if newest is not None else None) != change.base_revision_id:
-        found.append(Blocker("outdated", f"It was not made from {newest}, the newest revision."))
+        text = f"It was not made from {newest}, the newest revision: rebase it."
+        found.append(Blocker("outdated", text))
     return (*found, *_export_blockers(change), *_trial_blockers(change))
 
 

@@ -29,6 +29,8 @@ from policy.edits.migrations import (
 from policy.edits.opening import (
     edit_description,
     open_change,
+    rebase,
+    rebase_conflicts,
 )
 from policy.edits.overrides import (
     clear_override,
@@ -47,6 +49,8 @@ __all__ = [
     "edit_description",
     "move_entry",
     "open_change",
+    "rebase",
+    "rebase_conflicts",
     "record_feature",
     "remove_backport",
     "remove_entry",

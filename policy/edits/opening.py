@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from policy.edits.checks import (
     words,
 )
 from policy.errors import Invalid
-from policy.models import ChangeRequest
+from policy.merging import Choice, Merge, MergeConflict, merge
+from policy.models import ChangeRequest, Revision
 from policy.permissions import require
 
 if TYPE_CHECKING:
@@ -95,3 +97,56 @@ def edit_description(
     return drafts.describe(
         change, actor, expected_version, title_of(title), words(description, "description")
     )
+
+
+# --- Following a newer revision -------------------------------------------------------------------
+
+
+def rebase_conflicts(change: ChangeRequest) -> tuple[MergeConflict, ...]:
+    """What the draft and the release's newest revision both changed; empty where nothing."""
+    newest = state.newest_revision(change.release)
+    if newest is None or newest.pk == change.base_revision_id:
+        return ()
+    return _merged(change, change.policy, newest, {}).conflicts
+
+
+def rebase(
+    change: ChangeRequest,
+    actor: User,
+    expected_version: int,
+    choices: Mapping[str, Choice] | None = None,
+) -> ChangeRequest:
+    """Base the draft on the release's newest revision and its catalogue of today.
+
+    ``choices`` settle conflicts: the label of each → "mine" or "theirs". Raises Invalid (field
+    ``choices``) while one is not settled, or where the draft follows the newest revision already.
+    """
+    newest = state.newest_revision(change.release)
+    if newest is None or newest.pk == change.base_revision_id:
+        raise Invalid("It follows the newest revision already.")
+    try:
+        base = state.catalogue_ref(change.release)
+    except NoCatalogue as error:
+        raise Invalid(str(error)) from error
+
+    def alter(policy: Policy) -> Policy:
+        merged = _merged(change, policy, newest, choices or {})
+        if merged.conflicts:
+            labels = "; ".join(conflict.label for conflict in merged.conflicts)
+            raise Invalid(f"Both sides changed: {labels}. Choose one.", field="choices")
+        return replace(merged.policy, base=base)
+
+    return drafts.rewrite(change, actor, expected_version, "rebase", alter, base_revision=newest)
+
+
+def _merged(
+    change: ChangeRequest, mine: Policy, newest: Revision, choices: Mapping[str, Choice]
+) -> Merge:
+    theirs = state.policy_of(newest)
+    # Two first policies of a release have nothing in common but the release.
+    base = (
+        state.policy_of(change.base_revision)
+        if change.base_revision is not None
+        else Policy(mine.tree, mine.version, theirs.base)
+    )
+    return merge(base, mine, theirs, choices)
