@@ -74,7 +74,9 @@ function showError(event, text) {
   target.before(box);
 }
 
-document.addEventListener("htmx:beforeSwap", (event) => removeError(event.detail.target));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target) removeError(event.detail.target);
+});
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   const texts = {
@@ -92,14 +94,33 @@ document.addEventListener("htmx:timeout", (event) => {
   showError(event, "The server takes too long. Reload the page to see whether it was done.");
 });
 
+function swapped(event) {
+  // A page restored from the history has no target of its own.
+  return event.detail.target || document.body;
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
-  const spoken = event.detail.target.querySelector("[data-announce]");
+  const spoken = swapped(event).querySelector("[data-announce]");
   if (spoken) announce(spoken.dataset.announce);
 });
 document.addEventListener("htmx:afterSettle", (event) => {
-  const invalid = event.detail.target.querySelector("[aria-invalid='true'], [data-focus]");
-  if (invalid) invalid.focus();
-  enhance(event.detail.target);
+  const target = swapped(event);
+  enhance(target);
+  const wanted = target.querySelector("[aria-invalid='true'], [data-focus]");
+  const lost = !document.activeElement || document.activeElement === document.body;
+  const next = wanted || (lost && target.querySelector("[data-refocus]"));
+  if (next) next.focus({ preventScroll: !wanted });
+});
+document.addEventListener("htmx:historyRestore", () => {
+  showTheme();
+  enhance(document);
+});
+
+// An empty field is no filter: it does not belong into the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") return;
+  const sent = event.detail.formData;
+  for (const [name, value] of [...sent.entries()]) if (value === "") sent.delete(name);
 });
 
 // --- Grids: one stop for the Tab key, arrows move inside ----------------------------------------

@@ -360,7 +360,7 @@ def _placed(request: HttpRequest, pk: int, edit: _Edit) -> HttpResponse:
     scope, name = scope_of_change(request, pk), request.POST.get("machine_type", "")
     form = EntryPlaceForm(request.POST)
     if _edited(request, scope, form, edit):
-        return _after_edit(request, scope, name)
+        return _after_edit(request, scope, name, form.cleaned_data["to"])
     return _failed(request, scope, name, form, None, _typed(form))
 
 
@@ -376,11 +376,14 @@ def _edited(request: HttpRequest, scope: Scope, form: BaseForm, edit: _Edit) -> 
     return True
 
 
-def _after_edit(request: HttpRequest, scope: Scope, name: str) -> HttpResponse:
+def _after_edit(
+    request: HttpRequest, scope: Scope, name: str, moved: int | None = None
+) -> HttpResponse:
+    """The page as it is now. ``moved``: the place to which the focus follows an entry."""
     if not is_swap(request):
         return redirect(_address(scope, name))
     fresh = scope_of_change(request, _change(scope).pk)
-    context = _context(request, fresh, name) | {"oob_messages": True}
+    context = _context(request, fresh, name) | {"oob_messages": True, "moved": moved}
     return render(request, BODY, context)
 
 
