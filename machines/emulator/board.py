@@ -6,6 +6,7 @@ are enabled on it, which bitmap and which version apply to each section.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -175,21 +176,34 @@ def _carrier_exists(carrier: Carrier, description: Description | None) -> bool:
     return False
 
 
-def described_sections(
-    description: Description, parent: str = ""
-) -> Iterator[tuple[str, str, Description]]:
-    """(path, name, description) of a section and the subsections below it."""
-    path = f"{parent}/{description.name}" if parent else description.name
+def described_sections(description: Description) -> Iterator[tuple[str, str, Description]]:
+    """(path, name, description) of a section and the subsections below it, each path once.
+
+    Includes the subsections of nested structures: ``serial/tsr`` of ``isa-serial`` belongs to the
+    structure in its field ``state``.
+    """
+    yield from _described(description, description.name)
+
+
+def _described(description: Description, path: str) -> Iterator[tuple[str, str, Description]]:
     yield path, description.name, description
-    for subsection in _subsections(description):
-        yield from described_sections(subsection, path)
+    below: dict[str, Description] = {}
+    for marked, subsection in _subsections(description):
+        below.setdefault(f"{path}/{marked}", subsection)
+    for place, subsection in below.items():
+        yield from _described(subsection, place)
 
 
-def _subsections(description: Description) -> Iterator[Description]:
-    yield from description.subsections
-    for item in description.fields:
-        if item.struct is not None:
-            yield from _subsections(item.struct)
+def _subsections(description: Description) -> Iterator[tuple[str, Description]]:
+    """(name, description), the name marked as :class:`Section` does where it occurs again."""
+    occurrences: Counter[str] = Counter()
+    for item in description.subsections:
+        occurrences[item.name] += 1
+        nth = occurrences[item.name]
+        yield item.name + (f"#{nth}" if nth > 1 else ""), item
+    for part in description.fields:
+        if part.struct is not None:
+            yield from _subsections(part.struct)
 
 
 def _labels(description: Description, prefix: str = "") -> Iterator[str]:
