@@ -844,11 +844,12 @@ def _described_size(description: Mapping[str, Any], depth: int) -> int:
     for field in description.get("fields", ()):
         nested = field.get("struct")
         each = field["size"] if nested is None else _described_size(nested, depth + 1)
-        size += each * field.get("array_len", 1)
+        length = field.get("array_len", 1)
+        if type(each) is not int or type(length) is not int or each < 0 or length < 0:
+            raise TypeError(f"field {field.get('name')!r:.60} has no size")
+        size += each * length
     for subsection in description.get("subsections", ()):
         size += 6 + len(subsection["vmsd_name"]) + _described_size(subsection, depth + 1)
-    if not isinstance(size, int) or size < 0:
-        raise TypeError(f"a size is {size!r:.40}")
     return size
 
 
