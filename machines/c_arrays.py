@@ -476,8 +476,10 @@ class _Reader:
                 position += 1
                 continue
             if token.text != "{" or token.kind != "sign":
-                problem = f"expected an entry in braces, found {token.text!r:.60}"
-                raise self._fail(token.line, problem)
+                found = f"uses {token.text}, not defined in this file"
+                if token.kind != "name":
+                    found = f"has {token.text!r:.60} where an entry should begin"
+                raise self._fail(token.line, f"the array {found}")
             end = _closing(expanded, position)
             if end is None:
                 raise self._fail(token.line, "the entry has no end")

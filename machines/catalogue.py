@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -35,6 +36,7 @@ from machines.emulator.catalogue import (
     load_json,
     overlay,
 )
+from machines.emulator.qdev import ancestors
 from machines.models import (
     CompatProperty,
     DeviceType,
@@ -293,13 +295,13 @@ class _Rows:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        offers = _offered_names(catalogue)
+        counts = _property_counts(catalogue)
         self.device_types = {
             name: DeviceType(
                 name=name,
                 parent=catalogue.types.get(name) or "",
                 unreadable=catalogue.unreadable.get(name, ""),
-                property_count=len(offers.get(name, ())),
+                property_count=counts[name],
             )
             for name in sorted(
                 {
@@ -419,17 +421,14 @@ def _device_sections(driver: str, description: Description) -> Iterable[tuple[Se
         yield section, depth + 1
 
 
-def _offered_names(catalogue: Catalogue) -> dict[str, frozenset[str]]:
-    """Driver → names of the properties that it offers, its own and inherited ones."""
-    offers: dict[str, frozenset[str]] = {}
-
-    def offered(name: str) -> frozenset[str]:
-        if name not in offers:
-            parent = catalogue.types.get(name)
-            inherited = offered(parent) if parent is not None else frozenset()
-            offers[name] = inherited | catalogue.properties.get(name, {}).keys()
-        return offers[name]
-
-    for name in {*catalogue.types, *catalogue.properties}:
-        offered(name)
-    return offers
+def _property_counts(catalogue: Catalogue) -> Counter[str]:
+    """Driver → how many properties it offers, its own and inherited ones."""
+    counts: Counter[str] = Counter()
+    # Parents first; a type's list is not copied to each descendant, only its length is.
+    lineages = (ancestors(catalogue, name) for name in {*catalogue.types, *catalogue.properties})
+    for name, *above in sorted(lineages, key=len):
+        own = catalogue.properties.get(name, {})
+        lists = [catalogue.properties.get(ancestor, {}) for ancestor in above]
+        new = sum(1 for key in own if not any(key in inherited for inherited in lists))
+        counts[name] = new + (counts[above[0]] if above else 0)
+    return counts

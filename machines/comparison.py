@@ -20,7 +20,7 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
-from machines.emulator.qdev import properties_of, text_of
+from machines.emulator.qdev import ancestors, text_of
 
 #: Names listed for one kind of difference; the count always tells how many there are.
 MAX_NAMES = 1000
@@ -102,32 +102,24 @@ def _parent_changed(old: str | None, new: str | None) -> str:
 
 def _compare_properties(old: Catalogue, new: Catalogue) -> Changes:
     """By what a type offers, inherited or not: a declaration that moves up or down is no change."""
-    offered_before = _Offers(old)
-    offered_now = _Offers(new)
     before: dict[str, PropertyInfo] = {}
     now: dict[str, PropertyInfo] = {}
     for catalogue in (old, new):
         for driver, infos in catalogue.properties.items():
             for name in infos:
                 place = f"{driver}.{name}"
-                if info := offered_before.get(driver, name):
+                if info := _offered(old, driver, name):
                     before[place] = info
-                if info := offered_now.get(driver, name):
+                if info := _offered(new, driver, name):
                     now[place] = info
     return _changes(before, now, _property_changed)
 
 
-class _Offers:
-    """A catalogue's properties by driver, looked up once each."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._known: dict[str, dict[str, PropertyInfo]] = {}
-
-    def get(self, driver: str, name: str) -> PropertyInfo | None:
-        if driver not in self._known:
-            self._known[driver] = properties_of(self._catalogue, driver)
-        return self._known[driver].get(name)
+def _offered(catalogue: Catalogue, driver: str, name: str) -> PropertyInfo | None:
+    for type_name in ancestors(catalogue, driver):
+        if info := catalogue.properties.get(type_name, {}).get(name):
+            return info
+    return None
 
 
 def _property_changed(old: PropertyInfo, new: PropertyInfo) -> str:

@@ -192,14 +192,15 @@ def test_a_changed_array_that_a_patch_shows_in_part_is_an_error(patch: str) -> N
         ('GlobalProperty a[] = { { "a", "b", 3 }, };', "a.c:1: the value should be a text"),
         ('GlobalProperty a[] = { { "a", "b", "c", "d" }, };', "a.c:1: the entry has more than"),
         ('GlobalProperty a[] = { { .drivr = "a" }, };', "a.c:1: GlobalProperty has no member"),
-        ("GlobalProperty a[] = {\n PC_COMPAT,\n};", "a.c:2: expected an entry in braces"),
+        ("GlobalProperty a[] = {\n PC_COMPAT,\n};", "a.c:2: the array uses PC_COMPAT"),
+        ("GlobalProperty a[] = { 7 };", "a.c:1: the array has '7' where an entry should begin"),
         ("\nGlobalProperty a[] = {", "a.c:2: the array has no end"),
         ("\n\n/* GlobalProperty", "a.c:3: the comment has no end"),
         ("#if 1\n", "a.c:1: #endif is missing"),
         ("\n#endif\n", "a.c:2: #endif without #if"),
         ("GlobalProperty a[] = {\n#ifdef CONFIG_X\n#endif\n};", "a.c:2: cannot tell whether"),
         ("GlobalProperty a[] = {};\nGlobalProperty a[] = {};", "a.c:2: a is defined again"),
-        ("#define A B B\n#define B C C\nGlobalProperty x[] = {A};", "a.c:3: expected an entry"),
+        ("#define A B B\n#define B C C\nGlobalProperty x[] = {A};", "a.c:3: the array uses C"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_line(source: str, error: str) -> None:

@@ -25,6 +25,7 @@ from machines.emulator.catalogue import (
     PropertyInfo,
     read_directory,
 )
+from machines.emulator.qdev import properties_of
 from machines.models import CompatProperty as CompatRow
 from machines.models import DeviceType, Property, Release, Section, Snapshot, Tree
 
@@ -144,6 +145,8 @@ def test_a_real_release_takes_few_queries(version: str) -> None:
     assert len(queries) < 100
     assert snapshot.device_types.count() == len(catalogue.types)
     assert snapshot.machine_types.count() == len(catalogue.machine_types)
+    counts = dict(snapshot.device_types.values_list("name", "property_count"))
+    assert counts == {name: len(properties_of(catalogue, name)) for name in catalogue.types}
 
 
 @pytest.mark.django_db
