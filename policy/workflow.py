@@ -25,6 +25,7 @@ from machines.catalogue import NoCatalogue
 from policy import audit, drafts, rules, state, trials
 from policy.differences import compare
 from policy.document import SCHEMA, Policy, canonical, digest
+from policy.edits.checks import words
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.exporters import formats, target
 from policy.models import ChangeRequest, Review, Revision
@@ -184,42 +185,42 @@ def _move(
 ) -> ChangeRequest:
     """Change the status by one conditional UPDATE: nothing else in the program does."""
     transition = TRANSITIONS[action]
-    rows = ChangeRequest.objects.filter(pk=change.pk, status__in=transition.sources)
-    if digest:
-        rows = rows.filter(digest=digest)
+    if digest and change.digest != digest:
+        raise _edited_since(change)
+    rows = ChangeRequest.objects.filter(
+        pk=change.pk, status__in=transition.sources, digest=change.digest
+    )
     if rows.update(status=transition.target, updated_at=timezone.now(), **values):
         return drafts.fresh(change)
     present = drafts.fresh(change)
-    if digest and present.digest != digest:
-        raise Conflict(
-            "The content was edited after you looked at it: read the present one.",
-            current_version=present.lock_version,
-        )
+    if present.digest != change.digest:
+        raise _edited_since(present)
     raise Invalid(_why_not(action, present))
 
 
+def _edited_since(present: ChangeRequest) -> Conflict:
+    return Conflict(
+        "The content was edited after you looked at it: read the present one.",
+        current_version=present.lock_version,
+    )
+
+
 def _why_not(action: str, change: ChangeRequest) -> str:
-    words = [
-        str(Status(source).label)
-        for source in Status.values
-        if source in TRANSITIONS[action].sources
-    ]
+    sources = TRANSITIONS[action].sources
+    needed = [str(Status(value).label) for value in Status.values if value in sources]
     return (
         f"The change request is {change.get_status_display()}; "
-        f"{action} needs it to be {' or '.join(words)}."
+        f"{action} needs it to be {' or '.join(needed)}."
     )
 
 
 def _vote(change: ChangeRequest, actor: User, verdict: str, text: str) -> Review:
-    words = text.strip()
-    if len(words) > 10_000 or "\0" in words:
-        raise Invalid("This takes at most 10000 characters of text.", field="text")
     return Review.objects.create(
         change_request=change,
         reviewer=actor,
         verdict=verdict,
         digest=change.digest,
-        text=words,
+        text=words(text, "text"),
     )
 
 

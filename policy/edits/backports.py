@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -15,6 +16,7 @@ from policy.document import (
     Backport,
     DocumentError,
     Policy,
+    canonical,
     feature_from_json,
 )
 from policy.edits.checks import (
@@ -56,6 +58,8 @@ def record_feature(
     except DocumentError as error:
         field = error.path.removeprefix("feature.").partition("[")[0].partition(".")[0]
         raise Invalid(str(error), field=field) from error
+    if read.gate is not None:
+        line(read.gate.on, "gate")
     try:
         catalogue, _ = effective_catalogue(release)
     except NoCatalogue as error:
@@ -69,8 +73,9 @@ def record_feature(
         title=read.title,
         description=words(description, "description"),
         device=read.device,
-        carriers=carriers,
-        gate=gate,
+        # What was understood, not what was sent: nothing else may slip into the library.
+        carriers=json.loads(canonical([asdict(carrier) for carrier in read.carriers])),
+        gate=asdict(read.gate) if read.gate is not None else None,
         introduced=release,
         created_by=actor,
     )

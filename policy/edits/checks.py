@@ -49,6 +49,7 @@ def at(items: Sequence[_T], position: int, field: str = "position") -> _T:
 
 def check_label(label: str, field: str) -> None:
     """There must be a release of that label."""
+    line(label, field)
     tree, _, version = label.partition(" ")
     if not Release.objects.filter(tree__name=tree, version=version).exists():
         raise Invalid(f"There is no release '{label}'.", field=field)

@@ -205,6 +205,12 @@ def test_a_changed_entry_is_no_longer_its_arrays(change: ChangeRequest) -> None:
         (edits.add_mitigation, ("up 1.0", NEWEST, [("foo", "speed", "1")], ""), "reason"),
         (edits.add_mitigation, ("up 9", NEWEST, [("foo", "speed", "1")], "Why."), "started_on"),
         (edits.remove_mitigation, (0,), "position"),
+        # What no database holds: NUL, and half a surrogate pair.
+        (edits.add_migration, ("down 1.2", "up 1.0\0", "correct"), "destination"),
+        (edits.add_mitigation, ("up\0 9", NEWEST, [("foo", "speed", "1")], "Why."), "started_on"),
+        (edits.edit_description, ("Title", "\ud800"), "description"),
+        (edits.set_override, ("foo", "foo", 1, "tighten", "\0"), "justification"),
+        (edits.add_entry, (NEWEST, "foo", "sp\0eed", "1"), "property"),
     ],
 )
 def test_bad_input_names_its_field_and_writes_nothing(
@@ -273,6 +279,7 @@ def test_a_linear_backport_brings_the_fields_before_it_too(
         ({"carriers": "foo"}, "carriers"),
         ({"gate": {"driver": "foo", "property": "x-none", "on": "on"}}, "gate"),
         ({"gate": {"driver": "foo", "property": "x-s", "on": "perhaps"}}, "gate"),
+        ({"gate": {"driver": "foo", "property": "x-s", "on": "\0"}}, "gate"),
         ({"slug": "Not A Slug"}, "slug"),
         ({"title": ""}, "title"),
     ],

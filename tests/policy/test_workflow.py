@@ -205,6 +205,17 @@ def test_a_vote_names_the_content_that_was_read(vote: str) -> None:
         ACTIONS[vote](world, seen)
 
 
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 10_001])
+def test_a_comment_that_no_database_holds_is_refused(text: str) -> None:
+    world = World()
+    change = world.in_review()
+    with pytest.raises(Invalid) as caught:
+        workflow.comment(change, world.reviewer, text)
+    assert caught.value.field == "text"
+    with pytest.raises(Conflict):
+        workflow.approve(change, world.reviewer, text)
+
+
 # --- Publishing -----------------------------------------------------------------------------------
 
 
