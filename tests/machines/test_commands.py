@@ -15,6 +15,7 @@ from machines.models import Release, Snapshot
 from policy.models import AuditEntry
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.database
 SAMPLE = ROOT / "machines" / "sample"
 
 
