@@ -50,6 +50,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{CHANGE}entries/change/", machine_types.entry_change, name="entry-change"),
     path(f"{CHANGE}entries/move/", machine_types.entry_move, name="entry-move"),
     path(f"{CHANGE}entries/remove/", machine_types.entry_remove, name="entry-remove"),
+    path(f"{CHANGE}overrides/preview/", devices.override_preview, name="override-preview"),
     path(f"{CHANGE}overrides/set/", devices.override_set, name="override-set"),
     path(f"{CHANGE}overrides/clear/", devices.override_clear, name="override-clear"),
     # Change requests

@@ -172,6 +172,11 @@ document.addEventListener("keydown", (event) => {
   next.focus();
 });
 
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-dismiss]");
+  if (button) button.parentElement.remove();
+});
+
 // --- Search, rows, forms -------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
@@ -204,6 +209,7 @@ document.addEventListener("change", (event) => {
 function enhance(root) {
   for (const grid of root.querySelectorAll("[data-grid]")) enhanceGrid(grid);
   for (const button of root.querySelectorAll("[data-js-hidden]")) button.hidden = true;
+  for (const button of document.querySelectorAll("[data-dismiss]")) button.hidden = false;
 }
 
 document.addEventListener("DOMContentLoaded", () => {

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from frontend.access import put_into, status_of
 from frontend.addresses import release_address
+from frontend.consequences import outcome_changes, overridden, value_changes
 from frontend.forms.edits import OverrideForm
 from frontend.grid import grid_of, layout_of, override_of
 from frontend.lists import PAGE_SIZE, chips
@@ -27,6 +28,7 @@ from machines.emulator.catalogue import Catalogue
 from machines.emulator.qdev import Global, Resolved, ancestors, properties_of, resolve, same_value
 from policy import edits, rules
 from policy.bitmaps import section_at
+from policy.document import Override
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import may
@@ -216,6 +218,38 @@ def _layout_section(catalogue: Catalogue, name: str, path: str) -> Any:
     if description is None:
         return None
     return section_at(catalogue, name, path) or section_at(catalogue, name, description.name)
+
+
+@login_required
+@require_safe
+def override_preview(request: HttpRequest, pk: int) -> HttpResponse:
+    """What an override would change, before it is saved: ``?device=&section=&version=&action=``
+    on ``?on=``, the machine type that is looked at.
+    """
+    scope, asked = scope_of_change(request, pk), request.GET
+    state = state_or_404(scope)
+    version, action = asked.get("version", ""), asked.get("action", "")
+    names = rules.machine_types(state)
+    grid = grid_of(state, _machine_type(state, names, asked.get("on")), asked.get("device", ""))
+    is_number = version.isdigit() and len(version) <= 10
+    if state.policy is None or action not in {"relax", "tighten"} or not is_number:
+        raise Http404("No such override.")
+    if grid.find(asked.get("section", ""), int(version)) is None:
+        raise Http404("No such section or version.")
+    new = Override(asked["device"], asked["section"], int(version), action, "preview")  # type: ignore[arg-type]
+    after = overridden(state.policy, new)
+    machine_type = _machine_type(state, names, asked.get("on"))
+    context = {
+        "scope": scope,
+        "override": new,
+        "machine_type": machine_type,
+        "total": len(names),
+        "values": value_changes(state, after, new.device),
+        "outcomes": outcome_changes(state.policy, after, machine_type, new.device)
+        if machine_type
+        else (),
+    }
+    return respond(request, "pages/consequences.html", "partials/consequences.html", context)
 
 
 # --- Edits of a bitmap ----------------------------------------------------------------------------

@@ -225,3 +225,33 @@ def test_an_unknown_device_is_not_found(client: Client, world: Newer) -> None:
 
 def test_new_catalogue_has_what_these_tests_rely_on() -> None:
     assert new_catalogue().descriptions["foo"].version_id == 3
+
+
+# --- Consequences ---------------------------------------------------------------------------------
+
+
+def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
+    client: Client, world: Newer
+) -> None:
+    change = world.change()
+    change = edits.add_migration(change, world.maintainer, 1, "down 2.0", "down 2.0", "correct")
+    client.force_login(world.maintainer)
+    url = reverse("override-preview", args=[change.pk])
+    asked = {"device": "foo", "section": "foo", "version": 3, "action": "tighten", "on": OLDER}
+    page = client.get(url, asked, headers=HTMX).text
+    assert '<span class="before">0x6</span>' in page
+    assert '<span class="after">0xe</span>' in page
+    assert "on 2 of 2 machine types" in page
+    assert "refused" in page
+    assert "the policy promises correct" in page
+    change.refresh_from_db()
+    assert change.policy.overrides == ()
+
+
+@pytest.mark.parametrize("version", ["9", "x", "9" * 40])
+def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, version: str) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    url = reverse("override-preview", args=[change.pk])
+    asked = {"device": "foo", "section": "foo", "version": version, "action": "relax"}
+    assert client.get(url, asked).status_code == 404
