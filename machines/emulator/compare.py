@@ -27,12 +27,11 @@ from machines.emulator.catalogue import (
     CatalogueError,
     Description,
     Field,
-    load_json,
-    parse,
+    parse_description,
 )
 
 if TYPE_CHECKING:
-    from machines.emulator.replay import Snapshot
+    from machines.emulator.replay import Release, Snapshot
 
 Grade = Literal["harmless", "refuses", "corrupts"]
 
@@ -62,42 +61,96 @@ class Finding:
         }
 
 
+class Dump(Mapping[str, Description]):
+    """A dump whose descriptions are read one by one: most of them nobody asks for."""
+
+    def __init__(self, document: Any) -> None:
+        if not isinstance(document, dict):
+            raise CatalogueError("vmstate", "should be an object with an entry per device")
+        self._entries = {
+            driver: entry["Description"]
+            for driver, entry in document.items()
+            if isinstance(entry, dict) and "Description" in entry
+        }
+        self._parsed: dict[str, Description] = {}
+
+    def __getitem__(self, driver: str) -> Description:
+        if driver not in self._parsed:
+            self._parsed[driver] = parse_description(self._entries[driver], f"vmstate.{driver}")
+        return self._parsed[driver]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, driver: object) -> bool:
+        return driver in self._entries
+
+    def same(self, other: Dump, driver: str) -> bool:
+        """Whether both dumps say the very same of a device that can be migrated."""
+        entry = self._entries.get(driver)
+        return isinstance(entry, dict) and "Fields" in entry and entry == other._entries.get(driver)
+
+    @cached_property
+    def drivers_by_name(self) -> Mapping[str, list[str]]:
+        """Section name → the device types that have such a section."""
+        named: dict[str, list[str]] = {}
+        for driver, entry in self._entries.items():
+            if isinstance(entry, dict):
+                named.setdefault(str(entry.get("name", "")), []).append(driver)
+        return named
+
+    @cached_property
+    def tells_counts(self) -> bool:
+        """Whether any field tells its number of elements."""
+        return _mentions(self._entries, "num")
+
+
+def _mentions(document: Any, key: str) -> bool:
+    if isinstance(document, dict):
+        return key in document or any(_mentions(item, key) for item in document.values())
+    return isinstance(document, list) and any(_mentions(item, key) for item in document)
+
+
+def drivers_named(descriptions: Mapping[str, Description], name: str) -> Sequence[str]:
+    """The device types whose section has this name."""
+    if isinstance(descriptions, Dump):
+        return descriptions.drivers_by_name.get(name, ())
+    return [driver for driver, listed in descriptions.items() if listed.name == name]
+
+
 class Side:
     """A release with a machine type: its descriptions, and what its properties decide.
 
-    Only the dump is read at once; properties are asked for only where a field is conditional.
+    Of a folder only the dump is read at once; properties only where a field is conditional.
     """
 
     def __init__(
-        self, descriptions: Mapping[str, Description], machine: str, catalogue: Catalogue | Path
+        self, descriptions: Mapping[str, Description], machine: str, release: Release
     ) -> None:
         self.descriptions = descriptions
         self.machine = machine
-        self._catalogue = catalogue
+        self.release = release
 
     @classmethod
     def of(cls, catalogue: Catalogue, machine: str) -> Side:
         """A side whose catalogue is in memory."""
-        return cls(catalogue.descriptions, machine, catalogue)
+        from machines.emulator.replay import Release
+
+        return cls(catalogue.descriptions, machine, Release.of(catalogue))
 
     @classmethod
     def read(cls, directory: Path, machine: str) -> Side:
         """A side from a folder of catalogue files. Raises :class:`CatalogueError`."""
-        if not directory.is_dir():
-            raise CatalogueError(str(directory), "is not a folder of catalogue files")
-        for path in (directory / "vmstate.json", directory / "vmstate.json.xz"):
-            if path.is_file():
-                dump = parse({"vmstate": load_json(path.name, path.read_bytes())})
-                return cls(dump.descriptions, machine, directory)
-        raise CatalogueError(str(directory), "has no vmstate.json (or .xz)")
+        from machines.emulator.replay import Release
 
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        if isinstance(self._catalogue, Catalogue):
-            return self._catalogue
-        from machines.emulator.catalogue import read_directory
-
-        return read_directory(self._catalogue)
+        release = Release(directory)
+        document = release.document("vmstate")
+        if document is None:
+            raise CatalogueError(str(directory), "has no vmstate.json (or .xz)")
+        return cls(Dump(document), machine, release)
 
     def read_as(self, driver: str, sent: Description) -> Description | None:
         """What reads a device's section: the type of that name, else one with such a section.
@@ -106,7 +159,7 @@ class Side:
         """
         if driver in self.descriptions:
             return self.descriptions[driver]
-        alike = [item for item in self.descriptions.values() if item.name == sent.name]
+        alike = [self.descriptions[other] for other in drivers_named(self.descriptions, sent.name)]
         names = {item.name for item in sent.fields}
         return max(
             alike,
@@ -117,6 +170,8 @@ class Side:
     @cached_property
     def tells_counts(self) -> bool:
         """Whether the dump has numbers of elements: then a field without one has one."""
+        if isinstance(self.descriptions, Dump):
+            return self.descriptions.tells_counts
         return any(
             item.count is not None
             for description in self.descriptions.values()
@@ -132,12 +187,15 @@ class Side:
         from machines.emulator.qdev import ancestors, compat_globals, effective_value
 
         wanted = words(name) - words(driver)
-        machine = self.catalogue.machine_types.get(self.machine)
+        if not wanted:
+            return None
+        catalogue = self.release.catalogue_of([driver])
+        machine = catalogue.machine_types.get(self.machine)
         entries = compat_globals(machine.compat, machine.name) if machine else ()
-        for owner in ancestors(self.catalogue, driver):
-            for prop in self.catalogue.properties.get(owner, {}):
-                if wanted and wanted <= words(prop):
-                    value = effective_value(self.catalogue, driver, prop, entries)
+        for owner in ancestors(catalogue, driver):
+            for prop in catalogue.properties.get(owner, {}):
+                if wanted <= words(prop):
+                    value = effective_value(catalogue, driver, prop, entries)
                     inverted = "not" in _WORDS.findall(prop)
                     if value is not None and (value.lower() in _OFF) == inverted:
                         return f"{owner}.{prop}"
@@ -163,8 +221,11 @@ def check(source: Side, destination: Side, devices: Iterable[str] | None = None)
     A type without a section of its own has nothing to compare, and is passed over.
     """
     findings = []
-    for driver in source.descriptions if devices is None else sorted(set(devices)):
-        sent = source.descriptions.get(driver)
+    ours, theirs = source.descriptions, destination.descriptions
+    for driver in ours if devices is None else sorted(set(devices)):
+        if isinstance(ours, Dump) and isinstance(theirs, Dump) and ours.same(theirs, driver):
+            continue
+        sent = ours.get(driver)
         if sent is not None:
             findings += _Device(source, destination, driver, sent).findings()
     return findings
@@ -431,11 +492,11 @@ def check_directories(
     the source does not have.
     """
     ours, theirs = Side.read(source, machine), Side.read(destination, machine)
-    for directory in (source, destination):
-        if machine not in _machine_names(directory):
+    for side, directory in ((ours, source), (theirs, destination)):
+        if machine not in _machine_names(side.release.document("machines")):
             raise CatalogueError(str(directory), f"has no machine type {machine!r}")
     for device in sorted(devices or ()):
-        if device not in ours.descriptions and device not in ours.catalogue.types:
+        if device not in ours.descriptions and device not in ours.release.types:
             raise CatalogueError(str(source), f"has no device type {device!r}")
     wanted = None if devices is None else set(devices)
     if sent is not None:
@@ -443,33 +504,27 @@ def check_directories(
     return check(ours, theirs, wanted)
 
 
-def _machine_names(directory: Path) -> set[str]:
-    for path in (directory / "machines.json", directory / "machines.json.xz"):
-        if path.is_file():
-            document = load_json(path.name, path.read_bytes())
-            entries = document if isinstance(document, list) else []
-            return {
-                str(entry[key])
-                for entry in entries
-                if isinstance(entry, dict)
-                for key in ("name", "alias")
-                if key in entry
-            }
-    raise CatalogueError(str(directory), "has no machines.json (or .xz)")
+def _machine_names(document: Any) -> set[str]:
+    """Names and aliases from the answer to ``query-machines``."""
+    entries = document if isinstance(document, list) else []
+    return {
+        str(entry[key])
+        for entry in entries
+        if isinstance(entry, dict)
+        for key in ("name", "alias")
+        if key in entry
+    }
 
 
 def drivers_of(sent: Snapshot, descriptions: Mapping[str, Description]) -> Iterator[str]:
     """One device type per section of a stream: of those with such a section the likest."""
-    drivers: dict[str, list[str]] = {}
-    for driver, description in descriptions.items():
-        drivers.setdefault(description.name, []).append(driver)
     for section in sent.sections:
         listed = section.device.get("fields", ()) if section.device else ()
         names = {str(item.get("name", "")) for item in listed if isinstance(item, dict)}
         version = section.version_id
         alike = [
             driver
-            for driver in drivers.get(section.name, ())
+            for driver in drivers_named(descriptions, section.name)
             if not names or names & {item.name for item in descriptions[driver].fields}
         ]
         if alike:

@@ -14,6 +14,7 @@ a decoded section's bytes back, so that nothing is lost on the way.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -97,7 +98,7 @@ def decode_section(
     cursor = _Cursor(payload, section, offset)
     try:
         decoded = _decode_description(device, cursor, 0)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, struct.error) as error:
         if isinstance(error, StreamError):
             raise
         raise cursor.error(
@@ -148,12 +149,14 @@ def _decode_field(field: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict
     if length is not None and not 0 <= length <= MAX_ELEMENTS:
         raise cursor.error(f"array {name!r} of {length} elements")
     cursor.count(length or 1)
-    struct = field.get("struct")
-    if struct is not None:
+    structure = field.get("struct")
+    if structure is not None:
         if length is None:
-            decoded.update(_decode_structure(struct, cursor, depth))
+            decoded.update(_decode_structure(structure, cursor, depth))
         else:
-            decoded["elements"] = [_decode_structure(struct, cursor, depth) for _ in range(length)]
+            decoded["elements"] = [
+                _decode_structure(structure, cursor, depth) for _ in range(length)
+            ]
         return decoded
     size = decoded["size"]
     if length is None:
@@ -168,10 +171,10 @@ def _decode_field(field: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict
     return decoded
 
 
-def _decode_structure(struct: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict[str, Any]:
+def _decode_structure(structure: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict[str, Any]:
     return {
-        "vmsd_name": struct.get("vmsd_name", ""),
-        **_decode_description(struct, cursor, depth + 1),
+        "vmsd_name": structure.get("vmsd_name", ""),
+        **_decode_description(structure, cursor, depth + 1),
     }
 
 

@@ -15,6 +15,7 @@ judged.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -241,15 +242,10 @@ class Release:
             return self._whole
         wanted = tuple(sorted(drivers))
         if wanted not in self._parts:
-            listed = self._document("properties") or {}
+            listed = self.document("properties") or {}
+            chosen = {name: listed[name] for name in wanted if name in listed}
             self._parts[wanted] = replace(
-                self._small,
-                properties=parse(
-                    {
-                        "types": self._document("types") or [],
-                        "properties": {name: listed[name] for name in wanted if name in listed},
-                    }
-                ).properties,
+                self._small, properties=parse({"properties": chosen}).properties
             )
         return self._parts[wanted]
 
@@ -257,7 +253,7 @@ class Release:
     def _small(self) -> Catalogue:
         """Types and machine types, without descriptions and properties."""
         names = ("version", "types", "machines", "compat")
-        documents = {name: self._document(name) for name in names}
+        documents = {name: self.document(name) for name in names}
         return parse({name: found for name, found in documents.items() if found is not None})
 
     @property
@@ -268,7 +264,7 @@ class Release:
     def types(self) -> Mapping[str, str | None]:
         return (self._whole or self._small).types
 
-    def _document(self, name: str) -> Any:
+    def document(self, name: str) -> Any:
         """One file of the catalogue, read once, None where it is missing."""
         if name not in self._documents:
             found = None
@@ -284,7 +280,7 @@ class Release:
         """Driver → description."""
         if self._whole is not None:
             return self._whole.descriptions
-        document = self._document("vmstate")
+        document = self.document("vmstate")
         if document is None:
             raise CatalogueError(str(self._directory), "has no vmstate.json (or .xz)")
         return parse({"vmstate": document}).descriptions
@@ -526,7 +522,7 @@ class _Flattening:
         self._section = section
         try:
             self._description(device, "", str(device.get("vmsd_name", "")), (), 0)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, struct.error) as error:
             raise StreamError(
                 0, section, f"its vmdescription is malformed ({type(error).__name__}: {error})"
             ) from error
@@ -559,15 +555,15 @@ class _Flattening:
             name = path + item["name"]
             if "index" in item:
                 name += f"[{item['index']}]"
-            struct = item.get("struct")
-            if struct is None:
+            structured = item.get("struct")
+            if structured is None:
                 self._leaf(item, name, structure, inside)
                 continue
             length = item.get("array_len")
-            inner = str(struct.get("vmsd_name", ""))
+            inner = str(structured.get("vmsd_name", ""))
             for index in range(1 if length is None else length):
                 element = f"{name}." if length is None else f"{name}[{index}]."
-                self._description(struct, element, inner, inside, depth + 1)
+                self._description(structured, element, inner, inside, depth + 1)
         for item in description.get("subsections", ()):
             name = item["vmsd_name"]
             deeper = (*inside, name)
@@ -585,7 +581,9 @@ class _Flattening:
         count = item.get("array_len", 1)
         size = item["size"] * count
         path = f"{name}#{again}" if again else name
-        self.leaves.append(Leaf(path, item["type"], self._offset, size, count, structure, inside))
+        self.leaves.append(
+            Leaf(path, str(item["type"]), self._offset, size, count, structure, inside)
+        )
         self._offset += size
 
 

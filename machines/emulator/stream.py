@@ -828,7 +828,7 @@ def described_size(device: Mapping[str, Any], section: str, offset: int = 0) -> 
     """
     try:
         size = _described_size(device, 0)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, struct.error) as error:
         raise StreamError(
             offset, section, f"its vmdescription is malformed ({type(error).__name__}: {error})"
         ) from error
@@ -847,9 +847,12 @@ def _described_size(description: Mapping[str, Any], depth: int) -> int:
         length = field.get("array_len", 1)
         if type(each) is not int or type(length) is not int or each < 0 or length < 0:
             raise TypeError(f"field {field.get('name')!r:.60} has no size")
+        if type(field["name"]) is not str or type(field["type"]) is not str:
+            raise TypeError("a field's name or type is not a text")
         size += each * length
     for subsection in description.get("subsections", ()):
-        size += 6 + len(subsection["vmsd_name"]) + _described_size(subsection, depth + 1)
+        header = encode_subsection_header(subsection["vmsd_name"], subsection["version"])
+        size += len(header) + _described_size(subsection, depth + 1)
     return size
 
 
