@@ -36,10 +36,12 @@ PEOPLE = {
     "reviewer": Role.REVIEWER,
     "release": Role.RELEASE_MANAGER,
 }
-TREES = {"upstream": "QEMU upstream", "rhel": "Red Hat Enterprise Linux"}
+TREES = {"upstream": "QEMU upstream", "rhel": "Red Hat Enterprise Linux", "debian": "Debian"}
 UPSTREAM = ("5.2", "6.2", "7.2", "8.0", "10.0", "11.1")
 #: RHEL release → (its base, the release whose catalogue stands in where that is not imported).
 RHEL = {"8.9": ("6.2", "7.2"), "9.2": ("7.2", None), "9.3": ("8.0", "10.0")}
+#: Debian release → its base. The upstream catalogues were recorded with Debian's own builds.
+DEBIAN = {"12": "7.2"}
 
 _Q35 = ("8.6.0", "8.5.0", "8.4.0", "8.3.0", "8.2.0", "8.1.0", "8.0.0", "7.6.0")
 _SHIPPED_8 = (*(f"pc-q35-rhel{version}" for version in _Q35), "pc-i440fx-rhel7.6.0")
@@ -129,7 +131,7 @@ def _user(name: str) -> User:
 
 
 def _releases(report: Report) -> None:
-    upstream, rhel = (Tree.objects.get(name=name) for name in TREES)
+    upstream, rhel, debian = (Tree.objects.get(name=name) for name in TREES)
     for version in UPSTREAM:
         release, _ = Release.objects.get_or_create(tree=upstream, version=version)
         folder = SAMPLE / "qemu" / version
@@ -146,6 +148,14 @@ def _releases(report: Report) -> None:
         )
         if not release.snapshots.exists():
             _import(release, _rhel_catalogue(version), report)
+    for version, base in DEBIAN.items():
+        release, _ = Release.objects.get_or_create(
+            tree=debian,
+            version=version,
+            defaults={"base": Release.objects.get(tree=upstream, version=base)},
+        )
+        if not release.snapshots.exists():
+            _import(release, read_directory(SAMPLE / "qemu" / base), report)
 
 
 def _rhel_catalogue(version: str) -> Catalogue:
