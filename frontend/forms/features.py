@@ -48,8 +48,8 @@ class BackportForm(EditForm):
 
     commit = forms.CharField(
         label=_("Upstream commit"),
-        max_length=64,
-        validators=[RegexValidator(r"^[0-9a-f]{7,64}$", _("7 to 64 hexadecimal digits."))],
+        max_length=200,
+        help_text=_("Its hash, or its subject line."),
     )
     tracker = forms.URLField(
         label=_("Tracker"), max_length=500, required=False, assume_scheme="https"

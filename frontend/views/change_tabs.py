@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -115,7 +115,7 @@ def _changes(
     whole = request.GET.get("all", "")
     groups = []
     for name, members in groupby(found, key=lambda item: item.group):
-        listed = list(members)
+        listed = _shortened(members)
         shown = listed if name == whole else listed[:MAX_SHOWN]
         groups.append(Group(name, shown, len(listed), len(listed) - len(shown)))
     policy = change.policy
@@ -124,6 +124,19 @@ def _changes(
         "mitigations": list(enumerate(policy.mitigations)),
         "mitigation_form": mitigation_form(change),
     }
+
+
+def _shortened(members: Iterable[Difference]) -> list[Difference]:
+    """Differences of one thing after another name it once: ``D: commit`` becomes ``… commit``."""
+    shown: list[Difference] = []
+    thing = ""
+    for item in members:
+        if thing and item.label.startswith(f"{thing}: "):
+            shown.append(replace(item, label=f"… {item.label.removeprefix(f'{thing}: ')}"))
+        else:
+            thing = item.label
+            shown.append(item)
+    return shown
 
 
 def _labels(change: ChangeRequest) -> list[str]:
@@ -180,7 +193,8 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         "has_before": any(row.before for row in rows),
         "problem": problem,
         "job": job,
-        "open_job": job if job is not None and job.is_open else None,
+        # Another change's job may have run the same trials: then nothing is waited for here.
+        "open_job": job if job and job.is_open and {"not-run", "running"} & {*verdicts} else None,
         "trial_count": len(required),
         "missing": sum(verdict in {"not-run", "could-not-run"} for verdict in verdicts),
         "passed": verdicts.count("passed"),

@@ -127,7 +127,7 @@ def _choose(
     if chosen := context.get("chosen"):
         initial = {"slug": chosen.spec.slug, "title": chosen.spec.title}
         context["feature_form"] = form or FeatureForm(initial=initial)
-    context["library"] = _found(request)[:PROPOSALS_SHOWN]
+    context["library"] = Feature.objects.select_related("introduced__tree")[:PROPOSALS_SHOWN]
     context["taken"] = {item.feature.slug for item in change.policy.backports}
     status = status_of(form) if form else 200
     return render(request, "pages/backport_new.html", context, status=status)

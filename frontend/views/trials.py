@@ -173,7 +173,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         context |= {"machine_types": names, "machine_type": name}
         context |= _matrix(request, tree, name, change)
     target = getattr(request.htmx, "target", None)  # type: ignore[attr-defined]
-    partial = "partials/matrix_panel.html" if target == "matrix-panel" else "partials/matrix.html"
+    partial = "partials/matrix_swap.html" if target == "matrix-panel" else "partials/matrix.html"
     return respond(request, "pages/matrix.html", partial, context)
 
 

@@ -101,7 +101,9 @@ def test_the_matrix_marks_what_a_change_alters(
     assert published.status_code == 200
 
 
-def test_a_cell_swaps_only_its_panel(world: World, login: Login, tried: ChangeRequest) -> None:
+def test_a_cell_swaps_its_panel_and_marks_itself(
+    world: World, login: Login, tried: ChangeRequest
+) -> None:
     answer = login(world.reviewer).get(
         "/trials/matrix/",
         {
@@ -114,7 +116,9 @@ def test_a_cell_swaps_only_its_panel(world: World, login: Login, tried: ChangeRe
     )
     text = answer.content.decode()
     assert "To the trial" in text
-    assert '<table class="matrix"' not in text
+    assert 'hx-swap-oob="true"' in text
+    assert text.count('aria-current="true"') == 1
+    assert "<html" not in text
 
 
 def test_a_trial_job_is_polled_while_open(world: World, login: Login, tried: ChangeRequest) -> None:
