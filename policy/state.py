@@ -54,13 +54,16 @@ def catalogue_by_digest(digest: str, release: str) -> Catalogue:
 
 
 def _snapshot(digest: str, release: str) -> Snapshot:
-    found = Snapshot.objects.filter(digest=digest).select_related("release__tree").first()
-    if found is None:
+    """The release's own snapshot of that content; another release's serves as well."""
+    found = list(
+        Snapshot.objects.filter(digest=digest).defer("content").select_related("release__tree")
+    )
+    if not found:
         raise NoCatalogue(
             f"The catalogue of {release or 'the base'} with the SHA-256 {digest[:12]}… is not "
             f"here: import {release or 'it'} again from the same files."
         )
-    return found
+    return next((item for item in found if item.release.label == release), found[0])
 
 
 def published(release: Release) -> State:

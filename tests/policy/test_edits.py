@@ -9,7 +9,7 @@ import pytest
 from policy_world import MACHINES, World, old_catalogue, person, release
 
 from machines.catalogue import import_catalogue
-from policy import audit, edits
+from policy import audit, edits, state
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Feature, Role
 
@@ -74,6 +74,14 @@ def test_a_base_that_is_not_imported_is_served_by_its_stand_in(world: World) -> 
     policy = edits.open_change(made, world.maintainer, "First").policy
     assert (policy.base.release, policy.base.stand_in_for) == ("up 2.0", "up 1.5")
     assert policy.machine_types == ()
+
+
+def test_of_two_releases_with_the_same_content_the_base_is_named(world: World) -> None:
+    twin = release("up", "0.9", old_catalogue())
+    made = release("down", "1.3", None, base=twin)
+    change = edits.open_change(made, world.maintainer, "First")
+    source = state.draft(change).source
+    assert (source.label, source.snapshot.release) == ("up 0.9", twin)
 
 
 def test_the_migration_from_the_release_before_is_declared(world: World) -> None:
