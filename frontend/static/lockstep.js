@@ -106,9 +106,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = swapped(event);
   enhance(target);
-  const wanted = target.querySelector("[aria-invalid='true'], [data-focus]");
+  // What was swapped in along with the target belongs to it.
+  const parts = [target, ...document.querySelectorAll(`[data-follows="${target.id}"]`)];
+  const find = (selector) => parts.map((part) => part.querySelector(selector)).find(Boolean);
+  const wanted = find("[aria-invalid='true'], [data-focus]");
   const lost = !document.activeElement || document.activeElement === document.body;
-  const next = wanted || (lost && target.querySelector("[data-refocus]"));
+  const next = wanted || (lost && find("[data-refocus]"));
   if (next) next.focus({ preventScroll: !wanted });
 });
 document.addEventListener("htmx:historyRestore", () => {

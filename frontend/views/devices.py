@@ -143,6 +143,7 @@ def _context(
         "grid": grid,
         "selected": selected,
         "problems": _problems(form),
+        "swap": is_swap(request),
         "set_properties": [item for item in resolved if item.layer != "default"],
         "default_properties": [item for item in resolved if item.layer == "default"],
         "layout_section": layout,
