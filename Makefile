@@ -70,6 +70,7 @@ lint: dev
 
 test: tools lint
 	$(BIN)/python -m pytest
+	$(BIN)/python tests/on_postgresql.py -m database
 
 format: dev
 	$(BIN)/ruff check --fix

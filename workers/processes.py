@@ -4,8 +4,8 @@ For a laptop or a small team (``make run``); in production each process is a con
 it knows Django: the command ``serve`` says which processes there are.
 
 A process that ends by itself is started again after a second; one that ends :data:`MAX_FAILURES`
-times within a minute stops the whole group. SIGINT and SIGTERM stop it in reverse order of start,
-so that workers give their jobs back before Redis goes. Should the supervisor itself be killed, the
+times within a minute stops the whole group. SIGINT and SIGTERM stop it, the first process
+(Redis) last, so that workers give their jobs back before it goes. Should the supervisor itself be killed, the
 kernel ends its children (``PR_SET_PDEATHSIG``).
 """
 
@@ -124,7 +124,7 @@ class Supervisor:
         now = time.monotonic()
         if not running.restart_at:
             _say(f"{running.command.name} ended with status {running.process.returncode}.")
-            _kill_group(running.process, signal.SIGKILL)  # what it left behind
+            _kill_group(running.process)  # what it left behind
             running.restart_at = now + 1.0
             running.failures.append(now)
         while running.failures and running.failures[0] < now - _FAILURE_WINDOW:
@@ -137,29 +137,29 @@ class Supervisor:
         return True
 
     def _stop(self) -> None:
-        # A second Ctrl-C must not interrupt the orderly end; it is bounded anyway.
-        for running in reversed(self._running):
-            _kill_group(running.process, signal.SIGTERM, whole_group=False)
-            try:
-                running.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                _say(f"{running.command.name} does not stop: killed.")
-            _kill_group(running.process, signal.SIGKILL)
-            running.process.wait()
+        """End all but the first together, then the first, on which the others depend."""
+        for group in (self._running[1:], self._running[:1]):
+            for running in group:
+                if running.process.poll() is None:
+                    running.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_SECONDS
+            for running in group:
+                try:
+                    running.process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    _say(f"{running.command.name} does not stop: killed.")
+                _kill_group(running.process)
+                running.process.wait()
 
 
 def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _kill_group(
-    process: subprocess.Popen[bytes], number: signal.Signals, *, whole_group: bool = True
-) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for whatever is left of the process and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if whole_group:
-            os.killpg(process.pid, number)
-        elif process.poll() is None:
-            process.send_signal(number)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _say(text: str) -> None:
@@ -188,11 +188,10 @@ class RedisServer:
         A file, since Redis before 7 splits arguments at spaces. Nothing is saved to disk: a
         message that is lost is sent again, since the job's row is the truth.
         """
-        # As far as Redis is concerned, a backslash and a quote are the only special characters.
-        quoted = str(self.socket).replace("\\", "\\\\").replace('"', '\\"')
         configuration = var / "redis.conf"
         configuration.write_text(
-            f'port 0\nunixsocket "{quoted}"\nunixsocketperm 700\n'
+            f"port 0\nunixsocket {_quoted(self.socket)}\nunixsocketperm 700\n"
+            f"logfile {_quoted(var / 'redis.log')}\n"
             'save ""\nappendonly no\nmaxmemory-policy noeviction\nloglevel warning\n'
         )
         return Program("redis", [self.executable, str(configuration)], self.answers)
@@ -223,6 +222,12 @@ def redis_server(var: Path) -> Iterator[RedisServer]:
             path = Path(directory) / "redis.sock"
         stack.callback(path.unlink, missing_ok=True)
         yield RedisServer(executable, kind, path)
+
+
+def _quoted(path: Path) -> str:
+    """As Redis reads it: a backslash and a quote are the only special characters."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def find_redis() -> tuple[str, str]:

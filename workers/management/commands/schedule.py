@@ -19,7 +19,7 @@ def schedule_file() -> Path:
 def scheduler_argv() -> list[str]:
     """Celery beat's command line. No pid file: a stale one would keep it from starting."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "workers.celery", "beat"),
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery", "beat"),
         *("--schedule", str(schedule_file()), "--pidfile", "", "--loglevel", "WARNING"),
     ]
 

@@ -73,6 +73,8 @@ class Command(BaseCommand):
                 "DJANGO_SETTINGS_MODULE": "frontend.settings",
                 "LOCKSTEP_VAR": str(var),
                 "PYTHONUNBUFFERED": "1",
+                # Celery warns root at length, twice; a container runs as nobody anyway.
+                "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
             }
             programs = []
             if "REDIS_URL" not in os.environ:
