@@ -39,20 +39,20 @@ from machines.emulator.stream import (
 
 #: Types whose value is a whole number on the wire: name → signed (migration/vmstate-types.c).
 INTEGERS = {
-    **{f"int{bits}": True for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}": False for bits in (8, 16, 32, 64)},
-    "timer": True,
-}
+    f"{sign}int{bits}{check}": not sign
+    for sign in ("", "u")
+    for bits in (8, 16, 32, 64)
+    for check in ("", " equal", " le")  # compared when loading, stored as the plain ones
+} | {"timer": True}
+#: Size in bytes → the codes of the struct module, unsigned and signed.
+_CODES = {1: "Bb", 2: "Hh", 4: "Ii", 8: "Qq"}
 MAX_ELEMENTS = 2**22  # of one described array
 MAX_SECTION_FIELDS = 2**20
 
 
 def integer_type(kind: str) -> bool | None:
-    """Whether a whole-number type is signed, None for any other type.
-
-    ``int32 equal`` and ``int32 le`` are stored as ``int32`` is.
-    """
-    return INTEGERS.get(kind.removesuffix(" equal").removesuffix(" le"))
+    """Whether a whole-number type is signed, None for any other type."""
+    return INTEGERS.get(kind)
 
 
 # --- Sections -----------------------------------------------------------------------------------
@@ -162,12 +162,7 @@ def _decode_field(field: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict
     if length is None:
         decoded["value"] = decode_value(kind, cursor.take(size, name))
     else:
-        raw = cursor.take(size * length, name)
-        decoded["values"] = (
-            [decode_value(kind, raw[at : at + size]) for at in range(0, len(raw), size)]
-            if size
-            else [""] * length
-        )
+        decoded["values"] = _decode_values(kind, cursor.take(size * length, name), size, length)
     return decoded
 
 
@@ -176,6 +171,14 @@ def _decode_structure(structure: Mapping[str, Any], cursor: _Cursor, depth: int)
         "vmsd_name": structure.get("vmsd_name", ""),
         **_decode_description(structure, cursor, depth + 1),
     }
+
+
+def _decode_values(kind: str, raw: bytes, size: int, length: int) -> list[int | bool | str]:
+    """The elements of an array; whole numbers all at once, as some arrays have 32768."""
+    signed = integer_type(kind)
+    if signed is not None and size in _CODES:
+        return list(struct.unpack(f">{length}{_CODES[size][signed]}", raw))
+    return [decode_value(kind, raw[at * size : (at + 1) * size]) for at in range(length)]
 
 
 def decode_value(kind: str, raw: bytes) -> int | bool | str:

@@ -87,6 +87,7 @@ class RamFlag(IntEnum):
     MULTIFD_FLUSH = 0x200
 
 
+_PAGE_ALIGNED = bytes(range(0, 256, 16))  # a page address's second lowest byte
 COMMAND_PACKAGED = 7  # migration/savevm.h, MIG_CMD_PACKAGED
 
 
@@ -742,6 +743,8 @@ class _Reader:
             return 0
         low = source.buffer[start + 7 : start + most * stride : stride]
         count = len(low) - len(low.lstrip(bytes((flags & 0xFF,))))
+        if self._all_inside(start, start + count * stride, stride, length):
+            return count
         with memoryview(source.buffer) as view, view[start : start + count * stride] as run:
             for index, (word,) in enumerate(struct.iter_unpack(f">Q{stride - 8}x", run)):
                 if word & (self.page_size - 1) != flags:
@@ -753,6 +756,22 @@ class _Reader:
                         f"Illegal RAM offset 0x{word - flags:x}",
                     )
         return count
+
+    def _all_inside(self, start: int, end: int, stride: int, length: int) -> bool:
+        """Whether all these addresses are pages of a block of 16 MiB or a multiple of it.
+
+        One column of bytes at a time, so without looking at each record; False where that cannot
+        tell.
+        """
+        last = (length >> 24) - 1
+        if length & 0xFFFFFF or not 0 <= last <= 0xFF or self.page_size != TARGET_PAGE_SIZE:
+            return False
+        buffer = self.source.buffer
+        return not (
+            any(buffer[start + column : end : stride].strip(b"\0") for column in range(4))
+            or buffer[start + 4 : end : stride].translate(None, bytes(range(last + 1)))
+            or buffer[start + 6 : end : stride].translate(None, _PAGE_ALIGNED)
+        )
 
     def _vmdescription(self) -> VmDescription:
         source = self.source
