@@ -24,6 +24,8 @@ from policy.exporters import ExportError
 from policy.exporters import globals as arguments
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may
+from policy.rules import RequiredTrial
+from policy.trials import Requirement
 from policy.workflow import Blocker
 from workers import jobs
 
@@ -167,7 +169,7 @@ def migration_form(change: ChangeRequest, data: Any = None) -> MigrationForm:
 class TrialRow:
     """A required trial, and the outcome that the same pair had before with other inputs."""
 
-    requirement: Any
+    requirement: Requirement
     before: Trial | None
 
     @property
@@ -196,18 +198,26 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         # Another change's job may have run the same trials: then nothing is waited for here.
         "open_job": job if job and job.is_open and {"not-run", "running"} & {*verdicts} else None,
         "trial_count": len(required),
-        "missing": sum(verdict in {"not-run", "could-not-run"} for verdict in verdicts),
+        "missing": sum(_is_missing(item) for item in required),
+        "queued": sum(
+            item.verdict in {"not-run", "running"} and item.trial is not None for item in required
+        ),
         "passed": verdicts.count("passed"),
         "differing": verdicts.count("differs"),
         "may_run": "run-trials" in _available(change, request),
     }
 
 
+def _is_missing(item: Requirement) -> bool:
+    """Nobody has asked for this trial yet, or it could not run and may be asked for again."""
+    return item.trial is None or item.trial.state == Trial.State.FAILED
+
+
 def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:
     return workflow.available(change, request.user)
 
 
-def _rows(required: list[Any]) -> list[TrialRow]:
+def _rows(required: list[Requirement]) -> list[TrialRow]:
     current = {item.trial.pk for item in required if item.trial is not None}
     earlier: dict[tuple[str, str, str], Trial] = {}
     names = {item.required.machine_type for item in required}
@@ -223,7 +233,7 @@ def _rows(required: list[Any]) -> list[TrialRow]:
     return [TrialRow(item, earlier.get(_pair(item.required))) for item in required]
 
 
-def _pair(required: Any) -> tuple[str, str, str]:
+def _pair(required: RequiredTrial) -> tuple[str, str, str]:
     return required.source, required.destination, required.machine_type
 
 
