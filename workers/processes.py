@@ -5,8 +5,8 @@ it knows Django: the command ``serve`` says which processes there are.
 
 A process that ends by itself is started again after a second; one that ends :data:`MAX_FAILURES`
 times within a minute stops the whole group. SIGINT and SIGTERM stop it, the first process
-(Redis) last, so that workers give their jobs back before it goes. Should the supervisor itself be killed, the
-kernel ends its children (``PR_SET_PDEATHSIG``).
+(Redis) last, so that workers give their jobs back before it goes. Should the supervisor itself be
+killed, the kernel ends its children (``PR_SET_PDEATHSIG``).
 """
 
 from __future__ import annotations
