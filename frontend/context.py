@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, IntegerField, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +18,7 @@ from frontend import __version__
 from frontend.addresses import release_address
 from machines.models import DeviceType, MachineType, Release
 from policy.models import Bundle, ChangeRequest, Feature, Trial
+from policy.workflow import your_turn
 
 #: The session's key of the release whose pages were seen last; the sidebar leads back to it.
 LAST_RELEASE = "release"
@@ -54,18 +55,13 @@ def site(request: HttpRequest) -> dict[str, object]:
     known: dict[str, object] = {"redis_kind": settings.LOCKSTEP_REDIS_KIND, "version": __version__}
     if getattr(request, "user", None) is None or not request.user.is_authenticated:
         return known
+    user: Any = request.user
     release = SimpleLazyObject(lambda: _release(request))
     return known | {
         "navigation_release": release,
         "navigation": SimpleLazyObject(lambda: _navigation(request, release)),
-        "waiting": SimpleLazyObject(lambda: _waiting(request)),
+        "waiting": SimpleLazyObject(lambda: your_turn(user)),
     }
-
-
-def _waiting(request: HttpRequest) -> Any:
-    from policy.workflow import your_turn
-
-    return your_turn(request.user)
 
 
 def _release(request: HttpRequest) -> Release | None:
@@ -101,10 +97,7 @@ def _navigation(request: HttpRequest, release: Any) -> list[NavigationItem]:
             change = getattr(request, "lockstep_change", None)
             href = release_address(name, release, change=change.pk if change else "")
         else:
-            try:
-                href = reverse(name)
-            except NoReverseMatch:
-                continue
+            href = reverse(name)
         found.append(NavigationItem(label, href, here in _FAMILIES[name], counts.get(name)))
     return found
 
