@@ -9,7 +9,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend.access import person_of
@@ -21,6 +22,20 @@ from workers import jobs
 from workers.models import Job
 
 MAX_NAMES = 100
+#: The kinds of things that an import counts and compares, in words.
+TITLES = {
+    "version": _("Version"),
+    "types": _("Device types"),
+    "types_with_properties": _("Device types with properties"),
+    "properties": _("Properties"),
+    "sections": _("Sections"),
+    "machine_types": _("Machine types"),
+    "compat": _("Compat properties"),
+    "arrays": _("Compat arrays"),
+    "array_entries": _("Entries of compat arrays"),
+    "unreadable": _("Drivers that QEMU could not list"),
+}
+VERBS = {"added": _("new"), "removed": _("gone"), "changed": _("changed")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,7 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     except PolicyError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("The job was told to stop."))
+        messages.success(request, gettext("The job was told to stop."))
     return redirect("job", found.pk)
 
 
@@ -73,6 +88,8 @@ def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
     if "snapshot" in result:
         snapshots = Snapshot.objects.select_related("release__tree").defer("content")
         context["snapshot"] = snapshots.filter(pk=result["snapshot"]).first()
+        counts = context["snapshot"].report.get("counts", {}) if context["snapshot"] else {}
+        context["counts"] = [(TITLES.get(key, key), n) for key, n in counts.items() if n]
         context["kinds"] = changed_kinds(result.get("changes", {}))
     if "bundle" in result:
         bundles = Bundle.objects.select_related("revision__release__tree").defer("content")
@@ -85,21 +102,17 @@ def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
 
 def changed_kinds(changes: dict[str, Any]) -> list[Kind]:
     """A comparison of catalogues (machines.comparison), ready to be listed."""
-    titles = {
-        "types": _("Device types"),
-        "properties": _("Properties"),
-        "sections": _("Sections"),
-        "machine_types": _("Machine types"),
-        "compat": _("Compat properties"),
-        "unreadable": _("Drivers that QEMU could not list"),
-    }
     found = []
     for kind, by_verb in changes.items():
         rows = []
-        for verb, word in (("added", _("new")), ("removed", _("gone")), ("changed", _("changed"))):
+        for verb, word in (
+            ("added", gettext("new")),
+            ("removed", gettext("gone")),
+            ("changed", gettext("changed")),
+        ):
             names = by_verb.get(verb, {"count": 0, "names": []})
             shown = names["names"][:MAX_NAMES]
             if names["count"]:
-                rows.append((word, names["count"], shown, names["count"] - len(shown)))
-        found.append(Kind(str(titles.get(kind, kind)), rows))
+                rows.append((str(word), names["count"], shown, names["count"] - len(shown)))
+        found.append(Kind(str(TITLES.get(kind, kind)), rows))
     return found
