@@ -337,7 +337,7 @@ def _refusals(
     yield from _blocked(stream, into, profile)
     yield from _machine(stream, into, profile)
     if profile is not None:
-        yield from _ram_blocks(stream.blocks, profile.blocks)
+        yield from _ram_blocks(stream, profile)
     for section in stream.sections:
         yield from _section(section, into, profile, destination)
 
@@ -375,25 +375,35 @@ def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
         )
 
 
-def _ram_blocks(incoming: Sequence[RamBlock], own: Sequence[RamBlock]) -> Iterator[Refusal]:
-    lengths = {block.name: block.length for block in own}
-    for block in incoming:
+def _ram_blocks(stream: Snapshot, profile: Snapshot) -> Iterator[Refusal]:
+    """``parse_ramblock`` in migration/ram.c."""
+    lengths = {block.name: block.length for block in profile.blocks}
+    for block in stream.blocks:
         length = lengths.get(block.name)
         if length is None:
-            yield Refusal(
-                "ram",
-                block.name,
-                "ramblock",
-                f'Unknown ramblock "{block.name}", cannot accept migration',
-            )
+            reason = f'Unknown ramblock "{block.name}", cannot accept migration'
         elif length != block.length and not block.name.startswith(RESIZABLE_PREFIX):
-            yield Refusal(
-                "ram",
-                block.name,
-                "ramblock",
-                f"Size mismatch: {block.name}: 0x{block.length:x} != 0x{length:x}: "
-                "Invalid argument",
+            reason = (
+                f"Size mismatch: {block.name}: 0x{block.length:x} != 0x{length:x}: Invalid argument"
             )
+        else:
+            continue
+        owner = _owner(block.name, stream, profile)
+        yield Refusal("ram", block.name, "ramblock", reason, owner)
+
+
+def _owner(block: str, stream: Snapshot, profile: Snapshot) -> str:
+    """The description's name of the device that a RAM block belongs to, as its path tells.
+
+    A block without a path may be one that the other side names with it.
+    """
+    names = [block, *(other.name for other in profile.blocks if other.name.endswith(f"/{block}"))]
+    for name in names:
+        path = name.rpartition("/")[0]
+        for section in stream.sections:
+            if path and section.idstr.startswith(f"{path}/"):
+                return section.name
+    return ""
 
 
 def _section(

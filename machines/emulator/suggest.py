@@ -105,7 +105,7 @@ class Destination:
         for clue in clues:
             for entry in self._globals:
                 if entry.property == clue and (
-                    entry.driver in lineage or refusal.kind == "ramblock"
+                    entry.driver in lineage or (refusal.kind == "ramblock" and not drivers)
                 ):
                     return f"{self._nearest(clue, entry.driver, drivers)}.{clue}"
         catalogue = self.release.catalogue_of(drivers)
@@ -130,7 +130,7 @@ class Destination:
         lineage = self._lineage(self.drivers(refusal.description))
         return any(
             name in clues
-            and (driver in lineage or refusal.kind == "ramblock")
+            and (driver in lineage or (refusal.kind == "ramblock" and not lineage))
             and not same_value(value, self._effective(driver, name))
             for driver, name, value in self.user
         )
