@@ -317,18 +317,20 @@ def trial(
     from machines.emulator import suggest
 
     destination = suggest.Destination(into, stream.machine, tuple(globals))
+    mended = set()
     for refusal in _refusals(stream, into, profile, destination):
-        if destination.explains(refusal):
-            continue  # that property makes the destination's device like the source's
-        return Verdict(
-            "refused",
-            refusal.section,
-            refusal.field,
-            refusal.kind,
-            refusal.reason,
-            destination.suggestion(refusal),
-        )
+        if not destination.explains(refusal):
+            return _refused(refusal, destination.suggestion(refusal))
+        mended.add(refusal.section)  # the property makes the device like the source's
+    for refusal, cause in destination.contradictions(stream, frozenset(mended)):
+        return _refused(refusal, cause)
     return ACCEPTED
+
+
+def _refused(refusal: Refusal, suggestion: str | None) -> Verdict:
+    return Verdict(
+        "refused", refusal.section, refusal.field, refusal.kind, refusal.reason, suggestion
+    )
 
 
 def _refusals(
@@ -600,7 +602,7 @@ class _Flattening:
 _flattened: dict[int, tuple[Mapping[str, Any], _Flattening]] = {}
 
 
-def _flatten(section: Section) -> _Flattening:
+def flatten(section: Section) -> _Flattening:
     """Flattening a description is done once for all streams that share it."""
     device: Mapping[str, Any] = section.device or {
         "fields": [{"name": "data", "type": "buffer", "size": len(section.payload)}]
@@ -629,8 +631,8 @@ class _Comparison:
         self.own = own
         self.description = description
         self.destination = destination
-        self.sent = _flatten(section)
-        self.expected = _flatten(own)
+        self.sent = flatten(section)
+        self.expected = flatten(own)
 
     def refusals(self) -> Iterator[Refusal]:
         if self.section.version_id == self.own.version_id and self._same_layout():

@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from machines.emulator import pci
+from machines.emulator import pci, virtio
+from machines.emulator.catalogue import Description
 from machines.emulator.qdev import (
+    FALSE_WORDS,
+    TRUE_WORDS,
     Global,
     ancestors,
     compat_globals,
@@ -23,7 +26,7 @@ from machines.emulator.qdev import (
     has_property,
     same_value,
 )
-from machines.emulator.replay import Refusal, Release
+from machines.emulator.replay import Refusal, Release, Section, Snapshot, flatten
 from machines.emulator.virtio import FEATURE_PROPERTIES
 
 _WORDS = re.compile(r"[a-z]+|[0-9]+")
@@ -135,6 +138,44 @@ class Destination:
             for driver, name, value in self.user
         )
 
+    def contradictions(
+        self, stream: Snapshot, mended: frozenset[str]
+    ) -> Iterator[tuple[Refusal, str]]:
+        """Where a property of the user's makes the destination's device unlike what was sent.
+
+        ``mended`` are the sections that a property has already made alike. Only what a property
+        is known to decide is judged: a conditional field that has its name, and the number of
+        MSI-X vectors.
+        """
+        for driver, name, value in self.user:
+            for section in stream.sections:
+                drivers = self.drivers(section.name) if section.name else ()
+                if section.idstr in mended or driver not in self._lineage(drivers):
+                    continue
+                found = [*self._field_contradiction(section, name, value)]
+                if name == "vectors":
+                    found += _vectors_contradiction(section, value)
+                yield from ((refusal, f"{driver}.{name}") for refusal in found)
+
+    def _field_contradiction(self, section: Section, name: str, value: str) -> Iterator[Refusal]:
+        truth = _truth(value)
+        if truth is None:
+            return
+        expected = truth != ("not" in _WORDS.findall(name))
+        sent = {leaf.path.rsplit(".", 1)[-1].split("[")[0] for leaf in flatten(section).leaves}
+        for description in self.release.descriptions.get(section.name, ()):
+            for item in _conditional_fields(description):
+                field = item.rsplit(".", 1)[-1]
+                if _words(field) and _words(field) == _words(name) and (field in sent) != expected:
+                    yield Refusal(
+                        section.idstr,
+                        field,
+                        "layout",
+                        f"Missing section footer for {section.idstr}",
+                        section.name,
+                    )
+                    return
+
     def _effective(self, driver: str, name: str) -> str | None:
         return effective_value(self.release.catalogue_of([driver]), driver, name, self._globals)
 
@@ -198,6 +239,39 @@ class Destination:
             (-len(wanted & _words(name)), name) for name in names if wanted & _words(name)
         )
         yield from (name for _, name in ranked)
+
+
+def _truth(value: str) -> bool | None:
+    word = value.strip().lower()
+    if word in TRUE_WORDS:
+        return True
+    return False if word in FALSE_WORDS else None
+
+
+def _conditional_fields(description: Description) -> Iterator[str]:
+    for inner in description.walk():
+        for item in inner.fields:
+            if item.conditional:
+                yield item.name
+
+
+def _vectors_contradiction(section: Section, value: str) -> Iterator[Refusal]:
+    """``vectors`` is the size of the MSI-X table, 0 for none, -1 (any sign) to have QEMU choose."""
+    try:
+        wanted = int(value, 0)
+        config = virtio.parse(section.payload).config
+    except (ValueError, virtio.Malformed):
+        return
+    sent = pci.msix_vectors(config)
+    if wanted not in (sent, -1, 0xFFFFFFFF):
+        yield Refusal(
+            section.idstr,
+            "virtio.config",
+            "pci-config",
+            f"get_pci_config_device: Bad config data: {sent} MSI-X vectors were sent, "
+            f"the device has {wanted}; Failed to load {section.name}:virtio",
+            section.name,
+        )
 
 
 def _words(text: str) -> frozenset[str]:

@@ -241,3 +241,19 @@ def test_the_property_that_was_changed_is_suggested_and_mends_the_destination(pr
     assert (verdict.outcome, verdict.suggestion) == ("refused", prop)
     mended = (*prop.split("."), "77")
     assert trial(flip(prop), release("10.0"), flip("base"), [mended]).outcome == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (("e1000e", "migrate-timadj", "on"), "layout"),
+        (("e1000e", "migrate-timadj", "off"), None),
+        (("virtio-balloon-pci", "vectors", "2"), "pci-config"),
+        (("virtio-balloon-pci", "vectors", "0"), None),
+        (("usb-tablet", "serial", "x"), None),
+    ],
+)
+def test_a_property_that_unmakes_a_destination_is_noticed(given, kind):
+    verdict = trial(flip("base"), release("10.0"), flip("base"), [given])
+    assert verdict.kind == kind
+    assert kind is None or verdict.suggestion == ".".join(given[:2])
