@@ -95,8 +95,11 @@ document.addEventListener("htmx:timeout", (event) => {
 });
 
 function swapped(event) {
+  // A target that was swapped as a whole is gone; the event is sent from what took its place.
+  const target = event.detail.target;
+  if (target && target.isConnected) return target;
   // A page restored from the history has no target of its own.
-  return event.detail.target || document.body;
+  return event.target instanceof Element ? event.target : document.body;
 }
 
 document.addEventListener("htmx:afterSwap", (event) => {
