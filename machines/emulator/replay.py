@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from machines.emulator import pci, virtio
 from machines.emulator.catalogue import (
@@ -47,6 +47,9 @@ from machines.emulator.stream import (
     parse_vmdescription,
     read_events,
 )
+
+if TYPE_CHECKING:
+    from machines.emulator.suggest import Destination
 
 Kind = Literal[
     "unknown-section",
@@ -108,8 +111,8 @@ ACCEPTED = Verdict("accepted")
 class Refusal:
     """Why a destination refuses, with what a suggestion can be found from.
 
-    ``clues`` are names of properties whose value would explain the difference, the likeliest
-    first; ``detail`` is the place in configuration space for a ``pci-config`` refusal.
+    ``description`` is the name of the section's description; of a ``pci-config`` refusal,
+    ``detail`` is the place and ``own`` and ``incoming`` the whole configuration spaces.
     """
 
     section: str
@@ -257,6 +260,11 @@ class Release:
         return parse({name: found for name, found in documents.items() if found is not None})
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the whole catalogue was given, not a folder."""
+        return self._whole is not None
+
+    @property
     def machine_types(self) -> Mapping[str, MachineType]:
         return (self._whole or self._small).machine_types
 
@@ -334,7 +342,7 @@ def _refused(refusal: Refusal, suggestion: str | None) -> Verdict:
 
 
 def _refusals(
-    stream: Snapshot, into: Release, profile: Snapshot | None, destination: Any
+    stream: Snapshot, into: Release, profile: Snapshot | None, destination: Destination
 ) -> Iterator[Refusal]:
     yield from _blocked(stream, into, profile)
     yield from _machine(stream, into, profile)
@@ -409,7 +417,7 @@ def _owner(block: str, stream: Snapshot, profile: Snapshot) -> str:
 
 
 def _section(
-    section: Section, into: Release, profile: Snapshot | None, destination: Any
+    section: Section, into: Release, profile: Snapshot | None, destination: Destination
 ) -> Iterator[Refusal]:
     named = into.descriptions.get(section.name, ()) if section.name else ()
     own = profile.by_key.get((section.idstr, section.instance_id)) if profile else None
@@ -424,6 +432,8 @@ def _section(
         return
     description = _describing(named, own)
     yield from _versions(section, own, description, named)
+    if destination.may_blacklist:
+        yield from destination.blacklisted(section)
     if own is None:
         yield from _by_description(section, named)
     elif section.payload != own.payload or section.device is not own.device:
@@ -625,7 +635,7 @@ class _Comparison:
         section: Section,
         own: Section,
         description: Description | None,
-        destination: Any,
+        destination: Destination,
     ) -> None:
         self.section = section
         self.own = own

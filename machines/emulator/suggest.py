@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from machines.emulator import pci, virtio
+from machines.emulator import bitmap, pci, virtio
 from machines.emulator.catalogue import Description
 from machines.emulator.qdev import (
     FALSE_WORDS,
@@ -156,6 +156,55 @@ class Destination:
                 if name == "vectors":
                     found += _vectors_contradiction(section, value)
                 yield from ((refusal, f"{driver}.{name}") for refusal in found)
+
+    @cached_property
+    def may_blacklist(self) -> bool:
+        """Whether there can be a bitmap at all; looked at before each section of each stream.
+
+        A machine type of QEMU's own has none, so its properties are read only where the
+        catalogue is in memory, which a downstream's is.
+        """
+        given = any(name.startswith(bitmap.PROPERTY) for _, name, _ in self.user)
+        return given or (self.release.in_memory and bool(self._blacklists))
+
+    def blacklisted(self, section: Section) -> Iterator[Refusal]:
+        """Versions, and the absence of subsections, that a blacklist bitmap forbids to load.
+
+        The later entry wins, the user's over the machine type's. Raises ``BitmapError`` for a
+        value that is none.
+        """
+        lists = self._blacklists
+        if not lists or not section.name:
+            return
+        lineage = self._lineage(self.drivers(section.name))
+        values = {name: value for driver, name, value in lists if driver in lineage}
+        if not values:
+            return
+        versions = {section.name: section.version_id}
+        for header in flatten(section).subsections.values():
+            versions[header.name] = header.version_id
+        for description in self.release.descriptions.get(section.name, ()):
+            for inner in description.walk():
+                for subsection in inner.subsections:
+                    versions.setdefault(subsection.name, 0)  # absent
+        for name, version in versions.items():
+            forbidden = values.get(bitmap.property_name(section.name, name))
+            if forbidden is not None and version in bitmap.parse(forbidden):
+                what = f"version {version} of" if version else "the absence of"
+                yield Refusal(
+                    section.idstr,
+                    None if name == section.name else name,
+                    "blacklisted",
+                    f"{what} '{name}' is blacklisted",
+                    section.name,
+                )
+
+    @cached_property
+    def _blacklists(self) -> tuple[tuple[str, str, str], ...]:
+        entries = [(entry.driver, entry.property, entry.value) for entry in self._globals]
+        return tuple(
+            entry for entry in (*entries, *self.user) if entry[1].startswith(bitmap.PROPERTY)
+        )
 
     def _field_contradiction(self, section: Section, name: str, value: str) -> Iterator[Refusal]:
         truth = _truth(value)

@@ -257,3 +257,20 @@ def test_a_property_that_unmakes_a_destination_is_noticed(given, kind):
     verdict = trial(flip("base"), release("10.0"), flip("base"), [given])
     assert verdict.kind == kind
     assert kind is None or verdict.suggestion == ".".join(given[:2])
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (("isa-serial", "vmstate-blacklist", "0x8"), None),
+        (("isa-serial", "vmstate-blacklist-recv_fifo", "0x1"), "serial/recv_fifo"),
+        (("isa-serial", "vmstate-blacklist", "0x4"), "accepted"),
+        (("e1000", "vmstate-blacklist", "0x8"), "accepted"),
+    ],
+)
+def test_a_blacklisted_version_is_not_loaded(given, field):
+    verdict = trial(snapshot("serial"), release("10.0"), snapshot("serial"), [given])
+    if field == "accepted":
+        assert verdict.outcome == "accepted"
+    else:
+        assert (verdict.kind, verdict.section, verdict.field) == ("blacklisted", "serial", field)
