@@ -16,6 +16,7 @@ from frontend.views import (
     jobs,
     machine_types,
     releases,
+    search,
     trials,
 )
 
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/logout/", accounts.logout, name="logout"),
     path("accounts/password/", accounts.password, name="password"),
     path("", home.home, name="home"),
+    path("search/", search.search, name="search"),
     # What a release is, and edits of it in a change request.
     path("releases/", releases.releases, name="releases"),
     path("releases/new/", releases.new, name="release-new"),

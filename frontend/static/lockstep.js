@@ -187,10 +187,18 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
+    const everything = document.querySelector("[data-global-search]");
+    if (everything) {
+      event.preventDefault();
+      everything.focus();
+    }
+    return;
+  }
   if (event.key === "Escape" && typing && typing.type === "search") typing.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
-    const search = document.querySelector("[data-search]");
+    const search = document.querySelector("[data-global-search]");
     if (search) {
       event.preventDefault();
       search.focus();

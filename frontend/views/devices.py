@@ -26,6 +26,7 @@ from frontend.swaps import is_swap, respond
 from frontend.views.machine_types import state_or_404
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.qdev import Global, Resolved, ancestors, properties_of, resolve, same_value
+from machines.emulator.vmstate import described_sections
 from policy import edits, rules
 from policy.bitmaps import section_at
 from policy.document import Override
@@ -93,7 +94,9 @@ def _listed(state: State, name: str) -> Listed:
         parent=state.catalogue.types.get(name) or "",
         current=description.version_id if description else None,
         minimum=description.minimum_version_id if description else None,
-        subsections=len(description.subsections) if description else 0,
+        subsections=sum(item.optional for item in described_sections(description))
+        if description
+        else 0,
         properties=len(properties_of(state.catalogue, name)),
         overrides=sum(item.device == name for item in policy.overrides) if policy else 0,
         backports=sum(item.feature.device == name for item in policy.backports) if policy else 0,
