@@ -57,7 +57,17 @@ def put_into(form: BaseForm, error: PolicyError) -> None:
     if isinstance(error, Forbidden):
         raise error
     form.add_error(error.field if error.field in form.fields else None, str(error))
+    if isinstance(error, Conflict) and "lock_version" in form.fields:
+        # The page now shows what is there: sending the form again is about that.
+        form.data = _with(form.data, "lock_version", str(error.current_version))
     form.http_status = 409 if isinstance(error, Conflict) else 422  # type: ignore[attr-defined]
+
+
+def _with(data: Any, key: str, value: str) -> Any:
+    """What was posted (a QueryDict, which does not change) with one value replaced."""
+    changed = data.copy()
+    changed[key] = value
+    return changed
 
 
 def status_of(form: BaseForm) -> int:

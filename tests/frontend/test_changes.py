@@ -146,6 +146,8 @@ def test_an_approval_of_an_older_content_is_a_conflict(world: World, login: Logi
     )
     assert answer.status_code == 409
     assert "long words" in answer.content.decode()
+    change.refresh_from_db()
+    assert f'name="digest" value="{change.digest}"' in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -275,3 +277,6 @@ def test_a_lost_race_says_so(world: World, login: Login) -> None:
     answer = login(world.maintainer).post(f"/changes/{change.pk}/migrations/", stale)
     assert answer.status_code == 409
     assert "Someone else edited" in answer.content.decode()
+    change.refresh_from_db()
+    # What is shown now is the present draft, and the form is ready to be sent for it.
+    assert f'name="lock_version" value="{change.lock_version}"' in answer.content.decode()
