@@ -74,6 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         declarations.migration_remove,
         name="migration-remove",
     ),
+    path("changes/<int:pk>/devices/", declarations.devices_choose, name="devices-choose"),
     path("changes/<int:pk>/mitigations/", declarations.mitigation_add, name="mitigation-add"),
     path(
         "changes/<int:pk>/mitigations/<int:position>/remove/",

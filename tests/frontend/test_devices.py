@@ -255,3 +255,17 @@ def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, version
     url = reverse("override-preview", args=[change.pk])
     asked = {"device": "foo", "section": "foo", "version": version, "action": "relax"}
     assert client.get(url, asked).status_code == 404
+
+
+def test_a_subsection_of_a_nested_structure_has_its_row_and_its_layout(client: Client) -> None:
+    world = Newer()
+    tsr = Description("foo/tsr", 1, 1, (Field("thr_ipending", 4),))
+    state = Description("foo", 1, 1, (Field("a", 4),), (tsr,))
+    main = Description("foo", 1, 1, (Field("state", 4, struct=state),))
+    catalogue = old_catalogue(descriptions={"foo": main})
+    import_catalogue(world.release, catalogue, source="test", user=None)
+    client.force_login(world.maintainer)
+    page = client.get(address(section="foo/foo/tsr", version="1", layout="foo/foo/tsr"))
+    assertContains(page, "vmstate-blacklist-tsr")
+    assertContains(page, "thr_ipending")
+    assertContains(client.get(reverse("devices", args=["down", "1.2"])), "foo")
