@@ -96,6 +96,22 @@ class MigrationForm(EditForm):
         _choices(self, "machine_type", [("", _("every shared one")), *_machine_types(policy)])
 
 
+class DevicesForm(EditForm):
+    """The devices that trials exercise; none means every one that can migrate."""
+
+    devices = forms.CharField(
+        label=_("Device types"),
+        max_length=MAX_TEXT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "font-monospace", "spellcheck": "false"}),
+        help_text=_("Separated by spaces or lines. Empty: every one with state."),
+    )
+
+    def clean_devices(self) -> list[str]:
+        names: list[str] = self.cleaned_data["devices"].split()
+        return names
+
+
 class MitigationForm(EditForm):
     """Extra properties on a destination, for guests that were started on another release."""
 

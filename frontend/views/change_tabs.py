@@ -12,7 +12,7 @@ from typing import Any, Literal
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from frontend.forms.changes import MigrationForm, MitigationForm
+from frontend.forms.changes import DevicesForm, MigrationForm, MitigationForm
 from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
@@ -162,6 +162,11 @@ def migration_form(change: ChangeRequest, data: Any = None) -> MigrationForm:
     return MigrationForm(data, initial=initial, policy=change.policy, labels=_labels(change))
 
 
+def devices_form(change: ChangeRequest, data: Any = None) -> DevicesForm:
+    names = "\n".join(change.policy.devices)
+    return DevicesForm(data, initial={"lock_version": change.lock_version, "devices": names})
+
+
 # --- Trials ---------------------------------------------------------------------------------------
 
 
@@ -244,6 +249,7 @@ def _trials(
         **trials_tab(change, request),
         "migrations": list(enumerate(change.policy.migrations)),
         "migration_form": migration_form(change),
+        "devices_form": devices_form(change),
     }
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import EditForm
-from frontend.views.change_tabs import migration_form, mitigation_form
+from frontend.views.change_tabs import devices_form, migration_form, mitigation_form
 from frontend.views.changes import change_page
 from policy import edits
 from policy.errors import PolicyError
@@ -73,6 +73,23 @@ def mitigation_add(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             return _back(change, "changes", "mitigations")
     return change_page(request, change, tab="changes", mitigation_form=form)
+
+
+@login_required
+@require_POST
+def devices_choose(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say which devices the trials exercise."""
+    change = visible_change(request.user, pk)
+    form = devices_form(change, request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            edits.choose_devices(change, person_of(request), data["lock_version"], data["devices"])
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return _back(change, "trials", "devices")
+    return change_page(request, change, tab="trials", devices_form=form)
 
 
 @login_required
