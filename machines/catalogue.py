@@ -26,7 +26,7 @@ from django.db import models, transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
-from machines.comparison import Comparison, compare, section_paths
+from machines.comparison import Comparison, compare
 from machines.emulator.catalogue import (
     Catalogue,
     CatalogueError,
@@ -37,6 +37,7 @@ from machines.emulator.catalogue import (
     overlay,
 )
 from machines.emulator.qdev import ancestors
+from machines.emulator.vmstate import described_sections
 from machines.models import (
     CompatProperty,
     DeviceType,
@@ -403,12 +404,13 @@ def _insert(model: type[models.Model], rows: Iterable[Any], links: tuple[str, ..
 
 def _device_sections(driver: str, description: Description) -> Iterable[tuple[Section, int]]:
     made: dict[str, tuple[Section, int]] = {}
-    for path, parent_path, part in section_paths(description):
+    for item in described_sections(description):
+        path, part = item.path, item.description
         if len(path) > MAX_PATH_LENGTH:
             raise CatalogueError(
                 f"vmstate.{driver}", f"the path {path:.80}… has more than {MAX_PATH_LENGTH} letters"
             )
-        parent, depth = made[parent_path] if parent_path else (None, -1)
+        parent, depth = made[item.parent] if item.optional else (None, -1)
         section = Section(
             path=path,
             name=part.name,

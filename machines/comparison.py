@@ -21,6 +21,7 @@ from machines.emulator.catalogue import (
     PropertyInfo,
 )
 from machines.emulator.qdev import ancestors, text_of
+from machines.emulator.vmstate import described_sections
 
 #: Names listed for one kind of difference; the count always tells how many there are.
 MAX_NAMES = 1000
@@ -139,38 +140,24 @@ def _shown(default: Any) -> str:
 # --- Sections -----------------------------------------------------------------------------------
 
 
-def section_paths(description: Description) -> Iterator[tuple[str, str, Description]]:
-    """(path, parent's path, section) of a device's section and subsections, parents first.
-
-    A nested structure is part of its section's fields and has no path of its own.
-    """
-    waiting = [(description.name, "", description)]
-    while waiting:
-        path, parent, section = waiting.pop()
-        yield path, parent, section
-        waiting += [
-            (f"{path}/{child.name}", path, child) for child in reversed(section.subsections)
-        ]
-
-
 def _sections(catalogue: Catalogue) -> Iterator[tuple[str, Description]]:
     for driver, description in catalogue.descriptions.items():
-        for path, _, section in section_paths(description):
-            # Its subsections have lines of their own.
-            yield f"{driver}: {path}", replace(_without_sizes(section), subsections=())
+        for section in described_sections(description):
+            yield f"{driver}: {section.path}", _own_layout(section.description)
 
 
-def _without_sizes(section: Description) -> Description:
-    """The same without the sizes of structures: C memory, which says nothing of the stream."""
+def _own_layout(section: Description) -> Description:
+    """The fields alone: subsections, a structure's too, have lines of their own.
+
+    Without the sizes of structures: C memory, which says nothing of the stream.
+    """
     return replace(
         section,
         fields=tuple(
-            item
-            if item.struct is None
-            else replace(item, size=0, struct=_without_sizes(item.struct))
+            item if item.struct is None else replace(item, size=0, struct=_own_layout(item.struct))
             for item in section.fields
         ),
-        subsections=tuple(_without_sizes(child) for child in section.subsections),
+        subsections=(),
     )
 
 

@@ -20,6 +20,7 @@ from machines.emulator import bitmap, qdev
 from machines.emulator.catalogue import Catalogue, Description
 from machines.emulator.features import FeatureSpec
 from machines.emulator.machine import is_enabled, lineage_of
+from machines.emulator.vmstate import DescribedSection, described_sections
 from policy.document import Override
 
 Layer = Literal["allowed", "default", "relaxed", "tightened"]
@@ -62,34 +63,12 @@ class SectionBitmap:
         return any(cell.layer in {"relaxed", "tightened"} for cell in self.cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A section or subsection of a device, by its path (``foo``, ``foo/foo.e``)."""
-
-    path: str
-    description: Description
-    optional: bool
-
-
-def sections_of(description: Description) -> Iterator[Section]:
-    """A device's main section, then its subsections, depth first."""
-    yield Section(description.name, description, optional=False)
-    yield from _subsections(description.name, description)
-
-
-def _subsections(path: str, description: Description) -> Iterator[Section]:
-    for item in description.subsections:
-        below = f"{path}/{item.name}"
-        yield Section(below, item, optional=True)
-        yield from _subsections(below, item)
-
-
-def section_at(catalogue: Catalogue, device: str, path: str) -> Section | None:
+def section_at(catalogue: Catalogue, device: str, path: str) -> DescribedSection | None:
     """A device's section of that path; None where there is none."""
     description = catalogue.descriptions.get(device)
     if description is None:
         return None
-    return next((item for item in sections_of(description) if item.path == path), None)
+    return next((item for item in described_sections(description) if item.path == path), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +100,7 @@ def device_bitmaps(machine: Machine, device: str) -> tuple[SectionBitmap, ...]:
     overrides = [item for item in machine.overrides if item.device in lineage]
     return tuple(
         _section_bitmap(machine, device, description.name, section, features, overrides)
-        for section in sections_of(description)
+        for section in described_sections(description)
     )
 
 
@@ -140,7 +119,7 @@ def _section_bitmap(
     machine: Machine,
     device: str,
     device_section: str,
-    section: Section,
+    section: DescribedSection,
     features: Sequence[FeatureSpec],
     overrides: Sequence[Override],
 ) -> SectionBitmap:
@@ -164,7 +143,7 @@ def _section_bitmap(
 
 
 def _needs(
-    machine: Machine, device: str, section: Section, features: Sequence[FeatureSpec]
+    machine: Machine, device: str, section: DescribedSection, features: Sequence[FeatureSpec]
 ) -> list[_Need]:
     needs = []
     owned: set[str] = set()
@@ -191,7 +170,7 @@ def _needs(
 
 
 def _losses(
-    machine: Machine, device: str, section: Section, features: Sequence[FeatureSpec]
+    machine: Machine, device: str, section: DescribedSection, features: Sequence[FeatureSpec]
 ) -> tuple[str, ...] | None:
     """What is lost where the section is absent; None where no recorded feature lives in it."""
     living = [

@@ -19,7 +19,8 @@ from machines.emulator.catalogue import (
     description_to_json,
 )
 from machines.emulator.features import Carrier, FeatureSpec, Gate
-from policy.bitmaps import Section, section_at, sections_of
+from machines.emulator.vmstate import DescribedSection, described_sections
+from policy.bitmaps import section_at
 from policy.document import Graft
 
 
@@ -52,14 +53,13 @@ def propose(old: Catalogue, new: Catalogue) -> tuple[Proposal, ...]:
 
 
 def _new_sections(device: str, old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
-    known = {item.path for item in sections_of(old.descriptions[device])}
+    known = {item.path for item in described_sections(old.descriptions[device])}
     added: set[str] = set()
-    for section in sections_of(new.descriptions[device]):
-        parent = section.path.removesuffix(f"/{section.description.name}")
+    for section in described_sections(new.descriptions[device]):
         if section.path in known or not section.optional:
             continue
         added.add(section.path)
-        if parent in added:
+        if section.parent in added:
             continue  # comes along with the subsection that it is part of
         name = section.description.name
         spec = FeatureSpec(
@@ -73,8 +73,8 @@ def _new_sections(device: str, old: Catalogue, new: Catalogue) -> Iterator[Propo
 
 
 def _raised_versions(device: str, old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
-    known = {item.path: item.description for item in sections_of(old.descriptions[device])}
-    for section in sections_of(new.descriptions[device]):
+    known = {item.path: item.description for item in described_sections(old.descriptions[device])}
+    for section in described_sections(new.descriptions[device]):
         before = known.get(section.path)
         if before is None:
             continue
@@ -190,14 +190,16 @@ def grafts_for(spec: FeatureSpec, introduced: Catalogue, own: Catalogue) -> tupl
     return tuple(grafts.values())
 
 
-def _section(spec: FeatureSpec, carrier: Carrier, catalogue: Catalogue, label: str) -> Section:
+def _section(
+    spec: FeatureSpec, carrier: Carrier, catalogue: Catalogue, label: str
+) -> DescribedSection:
     section = section_at(catalogue, spec.device, carrier.section)
     if section is None:
         raise FeatureError(f"{spec.device} has no section '{carrier.section}' in {label}.")
     return section
 
 
-def _cut(section: Section, version: int) -> Section:
+def _cut(section: DescribedSection, version: int) -> DescribedSection:
     """The section as it was at that version, without its subsections."""
     fields: tuple[Field, ...] = tuple(
         item for item in section.description.fields if item.version_id <= version
@@ -206,5 +208,5 @@ def _cut(section: Section, version: int) -> Section:
     return replace(section, description=description)
 
 
-def _graft(section: Section) -> Graft:
+def _graft(section: DescribedSection) -> Graft:
     return Graft(section.path, description_to_json(section.description))

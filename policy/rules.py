@@ -20,15 +20,14 @@ from machines.emulator import machine, qdev
 from machines.emulator.catalogue import (
     Catalogue,
     CompatProperty,
-    Description,
     MachineType,
     PropertyInfo,
-    parse_description,
 )
 from machines.emulator.features import FeatureSpec, Gate
 from policy import bitmaps
 from policy.bitmaps import SectionBitmap
 from policy.document import Backport, Graft, Policy
+from policy.grafts import grafted
 
 
 class StateLike(Protocol):
@@ -56,9 +55,8 @@ class RequiredTrial:
 def effective_catalogue(catalogue: Catalogue, backports: Iterable[Backport]) -> Catalogue:
     """The release's own catalogue: its base's, with what its backports bring along.
 
-    A graft gives a section its layout and keeps the subsections that it does not name itself; a
-    graft whose path leads below another section becomes that one's subsection. A gate that the
-    base does not know becomes a property whose default switches the feature on.
+    A graft gives a section its layout, see :mod:`policy.grafts`. A gate that the base does not
+    know becomes a property whose default switches the feature on.
     """
     backports = tuple(backports)
     if not backports:
@@ -68,7 +66,7 @@ def effective_catalogue(catalogue: Catalogue, backports: Iterable[Backport]) -> 
     for backport in backports:
         for graft in backport.grafts:
             for device in _grafted_devices(catalogue, backport.feature.device, graft):
-                descriptions[device] = _grafted(descriptions.get(device), graft)
+                descriptions[device] = grafted(descriptions.get(device), graft)
         gate = backport.feature.gate
         if gate is not None and not qdev.has_property(catalogue, gate.driver, gate.property):
             properties.setdefault(gate.driver, {})[gate.property] = _gate_property(gate)
@@ -84,45 +82,6 @@ def _grafted_devices(catalogue: Catalogue, device: str, graft: Graft) -> Iterato
         inherits = name != device and device in qdev.ancestors(catalogue, name)
         if inherits and description.name == main:
             yield name
-
-
-def _grafted(present: Description | None, graft: Graft) -> Description:
-    new = parse_description(graft.description, f"graft of {graft.section}")
-    parent = graft.section.removesuffix(new.name).removesuffix("/")
-    if not parent:
-        return _with_subsections_of(new, present)
-    # A section that nothing describes yet comes into being empty, to hold its subsection.
-    main = present if present is not None else Description(parent, 1, 1)
-    paths = {section.path for section in bitmaps.sections_of(main)}
-    return _graft_below(main, main.name, parent if parent in paths else main.name, new)
-
-
-def _with_subsections_of(new: Description, present: Description | None) -> Description:
-    named = {item.name for item in new.subsections}
-    kept = present.subsections if present is not None else ()
-    return replace(
-        new, subsections=(*(item for item in kept if item.name not in named), *new.subsections)
-    )
-
-
-def _graft_below(section: Description, path: str, parent: str, new: Description) -> Description:
-    """The section with ``new`` among the subsections of the one whose path is ``parent``."""
-    if path != parent:
-        return replace(
-            section,
-            subsections=tuple(
-                _graft_below(item, f"{path}/{item.name}", parent, new)
-                for item in section.subsections
-            ),
-        )
-    present = next((item for item in section.subsections if item.name == new.name), None)
-    grafted = _with_subsections_of(new, present)
-    if present is None:
-        return replace(section, subsections=(*section.subsections, grafted))
-    return replace(
-        section,
-        subsections=tuple(grafted if item is present else item for item in section.subsections),
-    )
 
 
 def _gate_property(gate: Gate) -> PropertyInfo:

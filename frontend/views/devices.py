@@ -27,7 +27,6 @@ from frontend.views.machine_types import state_or_404
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.qdev import Global, Resolved, ancestors, properties_of, resolve, same_value
 from machines.emulator.vmstate import described_sections
-from machines.emulator.vmstate import described_sections
 from policy import edits, rules
 from policy.bitmaps import section_at
 from policy.document import Override

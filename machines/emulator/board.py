@@ -6,7 +6,6 @@ are enabled on it, which bitmap and which version apply to each section.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -25,7 +24,7 @@ from machines.emulator.qdev import (
     has_property,
     same_value,
 )
-from machines.emulator.vmstate import Decision, Leaf, Section
+from machines.emulator.vmstate import Decision, Leaf, Section, described_sections
 
 #: (device, section): a section's name, its path within the device, or None for the main one.
 SectionKey = tuple[str, str | None]
@@ -165,8 +164,9 @@ def is_enabled(
 def _carrier_exists(carrier: Carrier, description: Description | None) -> bool:
     if description is None:
         return False
-    for path, name, section in described_sections(description):
-        if carrier.section not in (path, name):
+    for found in described_sections(description):
+        section = found.description
+        if carrier.section not in (found.path, section.name):
             continue
         old = carrier.version is not None and section.version_id < carrier.version
         labels = list(_labels(section)) if carrier.fields else []
@@ -174,36 +174,6 @@ def _carrier_exists(carrier: Carrier, description: Description | None) -> bool:
             any(vmstate.names_field(wanted, label) for label in labels) for wanted in carrier.fields
         )
     return False
-
-
-def described_sections(description: Description) -> Iterator[tuple[str, str, Description]]:
-    """(path, name, description) of a section and the subsections below it, each path once.
-
-    Includes the subsections of nested structures: ``serial/tsr`` of ``isa-serial`` belongs to the
-    structure in its field ``state``.
-    """
-    yield from _described(description, description.name)
-
-
-def _described(description: Description, path: str) -> Iterator[tuple[str, str, Description]]:
-    yield path, description.name, description
-    below: dict[str, Description] = {}
-    for marked, subsection in _subsections(description):
-        below.setdefault(f"{path}/{marked}", subsection)
-    for place, subsection in below.items():
-        yield from _described(subsection, place)
-
-
-def _subsections(description: Description) -> Iterator[tuple[str, Description]]:
-    """(name, description), the name marked as :class:`Section` does where it occurs again."""
-    occurrences: Counter[str] = Counter()
-    for item in description.subsections:
-        occurrences[item.name] += 1
-        nth = occurrences[item.name]
-        yield item.name + (f"#{nth}" if nth > 1 else ""), item
-    for part in description.fields:
-        if part.struct is not None:
-            yield from _subsections(part.struct)
 
 
 def _labels(description: Description, prefix: str = "") -> Iterator[str]:
@@ -411,7 +381,7 @@ class _SideContext:
         description = description_of(self.side.catalogue, driver)
         if description is None:
             return None
-        names = {path: name for path, name, _ in described_sections(description)}
+        names = {item.path: item.description.name for item in described_sections(description)}
         decisions = {
             Decision(
                 names.get(carrier.section, carrier.section),

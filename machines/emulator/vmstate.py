@@ -20,7 +20,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import (
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -177,6 +186,64 @@ class Section:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class DescribedSection:
+    """What a description says of one section. ``path`` is the one of :class:`Section`.
+
+    ``parent`` is the path of the section that it is a subsection of, empty for the main section.
+    """
+
+    path: str
+    parent: str
+    description: Description
+
+    @property
+    def optional(self) -> bool:
+        """Only a subsection may be absent."""
+        return bool(self.parent)
+
+
+def described_sections(description: Description) -> Iterator[DescribedSection]:
+    """A device's main section and every subsection below it, parents first, each path once.
+
+    Everyone who names a section of a device takes its path from here. Includes the subsections of
+    nested structures: ``serial/serial/tsr`` of ``isa-serial`` belongs to the structure in its
+    field ``state``. A second subsection of one name is ``NAME#2`` (``sd-card`` has one since
+    11.0); the elements of an array of structures share a path, as they share a description.
+    """
+    seen: set[str] = set()
+    for item in _described(DescribedSection(description.name, "", description)):
+        if item.path not in seen:
+            seen.add(item.path)
+            yield item
+
+
+def _described(section: DescribedSection) -> Iterator[DescribedSection]:
+    yield section
+    for name, item in _subsections_in(section.description):
+        yield from _described(DescribedSection(f"{section.path}/{name}", section.path, item))
+
+
+def _subsections_in(description: Description) -> Iterator[tuple[str, Description]]:
+    """(marked name, description) of a section's subsections, then of its nested structures'."""
+    yield from marked(description.subsections)
+    for part in description.fields:
+        if part.struct is not None:
+            yield from _subsections_in(part.struct)
+
+
+def marked(subsections: Iterable[Description]) -> Iterator[tuple[str, Description]]:
+    """Each with its name, marked where some release describes two under one name.
+
+    QEMU then finds the first when it loads (migration/vmstate.c, ``vmstate_get_subsection``).
+    """
+    occurrences: Counter[str] = Counter()
+    for item in subsections:
+        occurrences[item.name] += 1
+        nth = occurrences[item.name]
+        yield item.name + (f"#{nth}" if nth > 1 else ""), item
+
+
 class _Compiler:
     """Lays one section out: decides which fields exist and how long each is."""
 
@@ -227,12 +294,8 @@ class _Compiler:
         return Block(description.name, name, version, tuple(steps), sections, leaves, size)
 
     def _subsections(self, description: Description, prefix: str) -> Iterator[Section]:
-        occurrences: dict[str, int] = {}
-        for item in description.subsections:
-            # Some release describes two under one name; QEMU then finds the first when it loads.
-            nth = occurrences[item.name] = occurrences.get(item.name, 0) + 1
-            mark = f"#{nth}" if nth > 1 else ""
-            yield Section(item, f"{self.section.path}/{item.name}{mark}", prefix)
+        for name, item in marked(description.subsections):
+            yield Section(item, f"{self.section.path}/{name}", prefix)
 
     def _structs(
         self, item: Field, struct: Description, prefix: str, mark: str, age: int, depth: int

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from machines.emulator.catalogue import Description, Field
 from policy import edits
 from policy.models import ChangeRequest
 from tests.policy.policy_world import (
@@ -257,15 +258,16 @@ def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, version
     assert client.get(url, asked).status_code == 404
 
 
-def test_a_subsection_of_a_nested_structure_has_its_row_and_its_layout(client: Client) -> None:
-    world = Newer()
+def test_a_subsection_of_a_nested_structure_has_its_row_and_its_layout(
+    client: Client, world: Newer
+) -> None:
     tsr = Description("foo/tsr", 1, 1, (Field("thr_ipending", 4),))
     state = Description("foo", 1, 1, (Field("a", 4),), (tsr,))
     main = Description("foo", 1, 1, (Field("state", 4, struct=state),))
-    catalogue = old_catalogue(descriptions={"foo": main})
-    import_catalogue(world.release, catalogue, source="test", user=None)
-    client.force_login(world.maintainer)
-    page = client.get(address(section="foo/foo/tsr", version="1", layout="foo/foo/tsr"))
-    assertContains(page, "vmstate-blacklist-tsr")
-    assertContains(page, "thr_ipending")
-    assertContains(client.get(reverse("devices", args=["down", "1.2"])), "foo")
+    release("up", "3.0", old_catalogue(descriptions={"foo": main}))
+    client.force_login(world.reviewer)
+    url = reverse("device", args=["up", "3.0", "foo"])
+    asked = {"section": "foo/foo/tsr", "version": "1", "layout": "foo/foo/tsr"}
+    page = client.get(url, asked).text
+    assert "vmstate-blacklist-tsr" in page
+    assert "thr_ipending" in page

@@ -29,7 +29,6 @@ from machines.emulator.machine import (
     TrialError,
     TrialResult,
     backend_of,
-    described_sections,
     description_of,
     is_enabled,
     migratable_devices,
@@ -37,7 +36,7 @@ from machines.emulator.machine import (
     trial,
 )
 from machines.emulator.qdev import Global
-from machines.emulator.vmstate import Section
+from machines.emulator.vmstate import Section, described_sections
 
 SAMPLE = Path(__file__).resolve().parents[3] / "machines" / "sample" / "qemu"
 BASE = (Field("a", 4), Field("b", 2))
@@ -409,10 +408,10 @@ def test_every_section_that_travels_is_described_under_its_path() -> None:
         description = description_of(release("11.1"), driver)
         assert description is not None
         travelling = {part.path for part in Section(description).walk()}
-        assert travelling <= {path for path, _, _ in described_sections(description)}
+        assert travelling <= {item.path for item in described_sections(description)}
     serial = description_of(release("7.2"), "isa-serial")
     assert serial is not None
-    assert "serial/serial/tsr" in [path for path, _, _ in described_sections(serial)]
+    assert "serial/serial/tsr" in [item.path for item in described_sections(serial)]
 
 
 def test_migratable_devices_are_those_of_every_release() -> None:
