@@ -178,12 +178,22 @@ def all_bitmaps(
 def blacklist_properties(
     policy: Policy | None, catalogue: Catalogue, machine_type: str
 ) -> tuple[CompatProperty, ...]:
-    """The properties that give each device its effective bitmap, where a bit is or was set."""
-    return tuple(
-        CompatProperty(item.device, item.property, item.effective_value)
-        for item in all_bitmaps(policy, catalogue, machine_type)
-        if any(cell.effective or cell.default for cell in item.cells)
-    )
+    """The properties that give each device its effective bitmap, where a bit is or was set.
+
+    An entry on a type applies to its descendants too, and the later entry wins: so a type comes
+    before its descendants, and one whose bitmap is empty says so where it would inherit another.
+    """
+    told: dict[tuple[str, str], str] = {}
+    listed = []
+    found = all_bitmaps(policy, catalogue, machine_type)
+    for item in sorted(found, key=lambda item: len(qdev.ancestors(catalogue, item.device))):
+        above = qdev.ancestors(catalogue, item.device)[1:]
+        inherited = next((told[t, item.property] for t in above if (t, item.property) in told), "")
+        is_set = any(cell.effective or cell.default for cell in item.cells)
+        if is_set or inherited not in ("", item.effective_value):
+            told[item.device, item.property] = item.effective_value
+            listed.append(CompatProperty(item.device, item.property, item.effective_value))
+    return tuple(listed)
 
 
 def relaxed_versions(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_world import FEATURE_D, FEATURE_S, MACHINES, arrays, new_catalogue, old_catalogue
 
-from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator import bitmap, qdev
+from machines.emulator.catalogue import Catalogue, CompatProperty, Description, Field
 from policy import rules, seeding
 from policy.document import (
     Backport,
@@ -146,3 +149,48 @@ def test_machine_types_that_only_the_arrays_tell_of_are_composed() -> None:
 def test_a_name_outside_the_scheme_stands_alone() -> None:
     (found,) = seeding.chained(arrays(), ["microvm"])
     assert (found.name, found.parent, found.entries) == ("microvm", "", ())
+
+
+@st.composite
+def families(draw: st.DrawFn) -> Catalogue:
+    """Types that inherit from each other in any order of their names, some with subsections."""
+    names = draw(st.permutations(["a", "b", "c", "d", "e"]))
+    types: dict[str, str | None] = {"device": None}
+    descriptions = {}
+    for number, name in enumerate(names):
+        types[name] = draw(st.sampled_from(["device", *names[:number]]))
+        # Like a family of real devices, all have the same section, at versions of their own.
+        version = draw(st.integers(1, 4))
+        since = draw(st.integers(1, version))
+        sub = Description("s/x", version, 1, (Field("x", 4), Field("y", 4, version_id=since)))
+        subsections = (sub,) if draw(st.booleans()) else ()
+        fields = (Field("f", 4), Field("g", 4, version_id=since))
+        descriptions[name] = Description("s", version, 1, fields, subsections)
+    return Catalogue("", types=types, descriptions=descriptions)
+
+
+OVERRIDES = st.lists(
+    st.builds(
+        Override,
+        st.sampled_from(["a", "b", "c", "d", "e"]),
+        st.sampled_from(["s", "s/s/x"]),
+        st.integers(1, 4),
+        st.sampled_from(["relax", "tighten"]),
+        st.just("why"),
+    ),
+    max_size=4,
+)
+
+
+@given(families(), OVERRIDES)
+def test_the_exported_properties_give_every_device_its_own_bitmap(
+    catalogue: Catalogue, overrides: list[Override]
+) -> None:
+    policy = replace(BASE, overrides=tuple(overrides))
+    listed = qdev.compat_globals(rules.resolved_properties(policy, catalogue, "old"), "old")
+    for device in catalogue.descriptions:
+        resolved = qdev.resolve(catalogue, device, listed)
+        for item in rules.device_bitmaps(policy, catalogue, "old", device):
+            found = resolved.get(item.property)
+            given_to = bitmap.parse((found.value if found else None) or "0x0")
+            assert given_to == bitmap.parse(item.effective_value)
