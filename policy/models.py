@@ -153,6 +153,20 @@ class ChangeRequest(models.Model):
         return self.is_open
 
 
+class Seed(models.Model):
+    """What a change request of a release without a revision started from. Never changes.
+
+    A row of its own, as lists of change requests have no use for it.
+    """
+
+    change_request = models.OneToOneField(ChangeRequest, models.CASCADE, related_name="seed")
+    #: The policy document as it was made from the release's catalogue of that day.
+    content = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"seed of {self.change_request}"
+
+
 class Review(models.Model):
     """A vote or a comment on exactly the content that ``digest`` names."""
 

@@ -66,6 +66,17 @@ def _snapshot(digest: str, release: str) -> Snapshot:
     return next((item for item in found if item.release.label == release), found[0])
 
 
+def baseline(change: ChangeRequest) -> Policy:
+    """The policy that the change request starts from, and that its differences are told against.
+
+    That of its base revision; for a release's first policy the seed, made from the catalogue when
+    the change was opened: what is imported later does not alter it.
+    """
+    if change.base_revision is not None:
+        return policy_of(change.base_revision)
+    return policy_from_json(change.seed.content)
+
+
 def published(release: Release) -> State:
     """The release as its newest revision leaves it; without one, as its catalogue tells it.
 

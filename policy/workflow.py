@@ -237,8 +237,8 @@ def _record(
 
 
 def _check_changes_something(change: ChangeRequest) -> None:
-    base = change.base_revision
-    if base is not None and not compare(state.policy_of(base), change.policy):
+    # A first policy may be published as it was seeded: the release has none without it.
+    if change.base_revision is not None and not compare(state.baseline(change), change.policy):
         raise Invalid("It changes nothing yet.")
 
 

@@ -21,7 +21,7 @@ from policy.edits.checks import (
 )
 from policy.errors import Invalid
 from policy.merging import Choice, Merge, MergeConflict, merge
-from policy.models import ChangeRequest, Revision
+from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require
 
 if TYPE_CHECKING:
@@ -58,11 +58,18 @@ def open_change(release: Release, author: User, title: str, description: str = "
             digest=policy.digest,
             base_revision=newest,
         )
+        if newest is None:
+            Seed.objects.create(change_request=change, content=policy.to_json())
         audit.record(
             author,
             "open",
             change,
-            after={"title": title, "digest": policy.digest, "release": release.label},
+            after={
+                "title": title,
+                "digest": policy.digest,
+                "release": release.label,
+                "base_revision": str(newest) if newest is not None else "",
+            },
         )
     return change
 
@@ -143,10 +150,4 @@ def _merged(
     change: ChangeRequest, mine: Policy, newest: Revision, choices: Mapping[str, Choice]
 ) -> Merge:
     theirs = state.policy_of(newest)
-    # Two first policies of a release have nothing in common but the release.
-    base = (
-        state.policy_of(change.base_revision)
-        if change.base_revision is not None
-        else Policy(mine.tree, mine.version, theirs.base)
-    )
-    return merge(base, mine, theirs, choices)
+    return merge(state.baseline(change), mine, theirs, choices)

@@ -9,7 +9,9 @@ import pytest
 from policy_world import MACHINES, World, old_catalogue, person, release
 
 from machines.catalogue import import_catalogue
+from machines.emulator.catalogue import Catalogue, MachineType
 from policy import audit, edits, state
+from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Feature, Role
 
@@ -66,6 +68,24 @@ def test_a_later_change_starts_from_the_newest_revision(world: World) -> None:
     change = world.change()
     assert change.base_revision == first
     assert change.policy.machine_types != ()
+
+
+def test_the_first_change_starts_from_what_was_seeded_whatever_is_imported_later(
+    world: World, change: ChangeRequest
+) -> None:
+    seeded = change.policy
+    do(edits.add_entry, change, NEWEST, "foo", "speed", "9")
+    newer = Catalogue("", machine_types={NEWEST: MachineType(NEWEST)})
+    import_catalogue(world.release, newer, source="test", user=None)
+    change.refresh_from_db()
+    assert state.baseline(change) == seeded
+    (difference,) = compare(state.baseline(change), change.policy)
+    assert (difference.kind, difference.after) == ("added", "9")
+
+
+def test_a_later_change_is_told_against_its_revision(world: World) -> None:
+    first = world.published()
+    assert state.baseline(world.change()) == state.policy_of(first)
 
 
 def test_a_base_that_is_not_imported_is_served_by_its_stand_in(world: World) -> None:

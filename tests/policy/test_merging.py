@@ -130,6 +130,15 @@ def test_two_first_changes_of_a_release(db: None) -> None:
     publish(world, second)
 
 
+def test_two_first_changes_conflict_only_where_both_left_the_seed(db: None) -> None:
+    world = World()
+    first, second = world.change(), world.edit(world.change(), world.maintainer, "8")
+    publish(world, edits.change_entry(first, world.maintainer, 1, OLDER, 0, "7"))
+    assert edits.rebase_conflicts(second) == ()
+    second = edits.rebase(second, world.maintainer, 2)
+    assert [entry.value for entry in second.policy.resolved(OLDER)] == ["8", "7"]
+
+
 def test_a_change_that_is_not_outdated_is_not_rebased(world: World) -> None:
     with pytest.raises(Invalid, match="already"):
         edits.rebase(world.change(), world.maintainer, 1)
