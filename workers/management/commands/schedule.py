@@ -17,6 +17,11 @@ def schedule_file() -> Path:
 
 
 def scheduler_argv() -> list[str]:
+    """This command's own command line, for a supervisor."""
+    return [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "schedule"]
+
+
+def _beat_argv() -> list[str]:
     """Celery beat's command line. No pid file: a stale one would keep it from starting."""
     return [
         *(sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery", "beat"),
@@ -29,5 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         schedule_file().parent.mkdir(parents=True, exist_ok=True)
+        # Beat does not start on a file that a power cut left half written; nothing in it is needed.
+        schedule_file().unlink(missing_ok=True)
         os.chdir(settings.BASE_DIR)
-        os.execv(sys.executable, scheduler_argv())  # noqa: S606 - our own command
+        os.execv(sys.executable, _beat_argv())  # noqa: S606 - our own command
