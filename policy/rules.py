@@ -231,7 +231,11 @@ def side(
     label: str,
     extra: Iterable[CompatProperty] = (),
 ) -> machine.Side:
-    """One end of a trial: the release as its policy leaves it. ``extra`` are mitigations."""
+    """One end of a trial: the release as its policy leaves it. ``extra`` are mitigations.
+
+    Where no policy decides, the bitmaps are defaults that follow from the catalogue.
+    """
+    layer: qdev.Layer = "policy" if policy is not None else "default"
     decided = (*blacklist_properties(policy, catalogue, machine_type), *extra)
     return machine.Side(
         label=label,
@@ -239,7 +243,7 @@ def side(
         machine_type=machine_type,
         globals=(
             *globals_of(policy, catalogue, machine_type),
-            *(qdev.Global(e.driver, e.property, e.value, "policy", label) for e in decided),
+            *(qdev.Global(e.driver, e.property, e.value, layer, label) for e in decided),
         ),
         features=features_of(policy, catalogue),
     )

@@ -41,6 +41,8 @@ MODEL = 1
 SEED = 1
 
 Verdict = Literal["not-run", "running", "passed", "differs", "could-not-run"]
+#: What says how a side is: a policy, or, where its release has published none, its catalogue.
+Origin = Literal["policy", "catalogue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class TrialInputs:
 class Requirement:
     """A trial that a policy needs, and how it stands. ``trial`` is None while no row has its key.
 
-    ``problem`` says why its inputs cannot even be put together.
+    ``problem`` says why its inputs cannot even be put together. ``origins`` are those of source
+    and destination: no input, as the same values migrate alike whoever told them.
     """
 
     required: rules.RequiredTrial
@@ -93,6 +96,7 @@ class Requirement:
     verdict: Verdict
     inputs: TrialInputs | None = None
     problem: str = ""
+    origins: tuple[Origin, Origin] = ("policy", "policy")
 
     @property
     def key(self) -> str:
@@ -127,7 +131,8 @@ def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]
         except NoCatalogue as error:
             found.append(Requirement(item, None, "could-not-run", None, str(error)))
         else:
-            found.append(Requirement(item, None, "not-run", inputs))
+            origins = builder.origin(item.source), builder.origin(item.destination)
+            found.append(Requirement(item, None, "not-run", inputs, origins=origins))
     found = _with_trials(found)
     if not machine_type:
         tried = {(item.required.source, item.required.destination) for item in found}
@@ -211,6 +216,10 @@ class _Builder:
             if isinstance(found := self.partners()[label], str):
                 return found
         return f"{source} and {destination} have no machine type in common."
+
+    def origin(self, label: str) -> Origin:
+        """Raises ``NoCatalogue``."""
+        return "catalogue" if self._state(label).policy is None else "policy"
 
     def inputs(self, item: rules.RequiredTrial) -> TrialInputs:
         """Raises ``NoCatalogue`` where a side lacks its catalogue or the machine type."""

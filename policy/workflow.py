@@ -451,6 +451,7 @@ def _trial_summary(item: trials.Requirement) -> dict[str, Any]:
         "destination": item.required.destination,
         "machine_type": item.required.machine_type,
         "expected": item.required.expected,
+        "origins": list(item.origins),
         "outcome": item.trial.outcome if item.trial is not None else "",
         "key": item.key,
         "result": {name: result[name] for name in _SUMMARY if name in result},

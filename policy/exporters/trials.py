@@ -30,13 +30,24 @@ def report(label: str, trials: Sequence[Mapping[str, Any]]) -> str:
         "| source | destination | machine type | declared | found |",
         "| --- | --- | --- | --- | --- |",
     ]
-    columns = ("source", "destination", "machine_type", "expected", "outcome")
+    columns = ("machine_type", "expected", "outcome")
     for trial in trials:
-        lines.append("| " + " | ".join(_cell(trial.get(name)) for name in columns) + " |")
+        cells = [*_ends(trial), *(trial.get(name) for name in columns)]
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     said = [line for trial in trials for line in _said(trial)]
     if said:
         lines += ["", "## What the emulator said", "", *said]
     return "\n".join([*lines, ""])
+
+
+def _ends(trial: Mapping[str, Any]) -> list[str]:
+    """Source and destination; one that has published no policy is what its catalogue says."""
+    origins = trial.get("origins") or ("policy", "policy")
+    labels = (trial.get("source"), trial.get("destination"))
+    return [
+        f"{label} (catalogue)" if origin == "catalogue" else str(label)
+        for label, origin in zip(labels, origins, strict=True)
+    ]
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from machines.emulator.catalogue import Catalogue, CompatProperty, read_directory
 from policy.document import CatalogueRef, MachineType, Policy
-from policy.exporters import ExportError, c_array, formats, globals, readconfig, target
+from policy.exporters import ExportError, c_array, formats, globals, readconfig, target, trials
 from policy.exporters import json as policy_json
 
 SAMPLE = Path("machines/sample/qemu/7.2")
@@ -234,3 +234,8 @@ def test_exported_set_starts_qemu(
     )
     assert answers[1] == {"return": "a,b = c"}
     assert [line for line in complaints.splitlines() if not NOTE.search(line)] == []
+
+
+def test_the_trial_report_says_where_a_side_is_its_catalogue_alone() -> None:
+    trial = {"source": "up 1.0", "destination": "down 1.2", "origins": ["catalogue", "policy"]}
+    assert "| up 1.0 (catalogue) | down 1.2 |" in trials.report("down 1.2", [trial])

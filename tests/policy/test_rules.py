@@ -60,6 +60,11 @@ def test_the_policys_machine_types_replace_the_catalogues() -> None:
     assert [entry.value for entry in catalogue.machine_types["old"].compat] == ["5", "4"]
 
 
+def test_without_a_policy_the_bitmaps_are_defaults() -> None:
+    side = rules.side(None, new_catalogue(), "pc-q35-1.0", "up 2.0")
+    assert {e.layer for e in side.globals if e.property.startswith("vmstate")} == {"default"}
+
+
 def test_the_bitmaps_follow_the_entries() -> None:
     policy = replace(BASE, backports=(Backport(FEATURE_D), Backport(FEATURE_S)))
     catalogue = rules.policy_catalogue(new_catalogue(), policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from policy_world import MACHINES, World, person, release, run_trials
+from policy_world import MACHINES, World, arrays, person, release, run_trials
 
 from machines.models import Snapshot
 from policy import edits, trials, workflow
@@ -91,6 +91,46 @@ def test_a_raised_version_is_refused_by_the_older_release(world: World) -> None:
     }
     # Backward as declared; forward the destination misses D, until the downstream relaxes that bit.
     assert found == {("down 1.2", "passed", "refused"), ("down 1.1", "differs", "refused")}
+
+
+def test_an_unpublished_partner_is_what_its_catalogue_says_in_both_directions(world: World) -> None:
+    release("down", "1.1", arrays(), base=world.old)
+    change = declared(world, "down 1.1", "down 1.2")
+    change = edits.add_migration(change, world.maintainer, 2, "down 1.2", "down 1.1", "correct")
+    assert run_trials(change, world.maintainer) == ["passed"] * 4
+    found = {item.required.source: item.origins for item in trials.required(change)}
+    assert found == {"down 1.1": ("catalogue", "policy"), "down 1.2": ("policy", "catalogue")}
+    inputs = trials.required(change)[0].inputs
+    assert inputs is not None
+    assert ["foo", "speed", "5", "compat"] in inputs.source.globals
+
+
+def test_a_draft_meets_a_published_partner_that_has_more(world: World) -> None:
+    feature = edits.record_feature(
+        world.maintainer, world.new, "foo-s", "S", "", "foo",
+        [{"section": "foo/foo/s", "subsection": True}], None,
+    )  # fmt: skip
+    first = edits.add_backport(world.change(), world.maintainer, 1, feature, "", "", "Needed.")
+    first = workflow.submit(first, world.maintainer)
+    first = workflow.approve(first, world.reviewer, first.digest)
+    revision = workflow.publish(first, world.manager)
+    older = release("down", "1.1", arrays(), base=world.old)
+    change = edits.open_change(older, world.maintainer, "First")
+    for source, destination in (("down 1.1", "down 1.2"), ("down 1.2", "down 1.1")):
+        version = change.lock_version
+        change = edits.add_migration(
+            change, world.maintainer, version, source, destination, "refused"
+        )
+    assert run_trials(change, world.maintainer) == ["passed"] * 4
+    reasons = {
+        (item.required.source, item.origins, (item.trial and item.trial.result or {})["kind"])
+        for item in trials.required(change)
+    }
+    assert reasons == {
+        ("down 1.1", ("policy", "policy"), "blacklisted"),
+        ("down 1.2", ("policy", "policy"), "unknown-section"),
+    }
+    assert revision.snapshot.release == world.old
 
 
 def test_a_lost_catalogue_could_not_run_says_what_to_import_and_runs_later(world: World) -> None:
