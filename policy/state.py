@@ -43,18 +43,21 @@ def catalogue_ref(release: Release) -> CatalogueRef:
 
 def base_catalogue(ref: CatalogueRef) -> tuple[Catalogue, CatalogueSource]:
     """The catalogue that a policy names, by its digest. Raises ``NoCatalogue``."""
-    snapshot = _snapshot(ref.digest, ref.release)
+    snapshot = catalogue_snapshot(ref.digest, ref.release)
     source = CatalogueSource(label=ref.release, snapshot=snapshot, stand_in_for=ref.stand_in_for)
     return catalogue_of(snapshot), source
 
 
 def catalogue_by_digest(digest: str, release: str) -> Catalogue:
-    """An imported catalogue by its content. Raises ``NoCatalogue``, which says what to import."""
-    return catalogue_of(_snapshot(digest, release))
+    """An imported catalogue by its content. Raises ``NoCatalogue``."""
+    return catalogue_of(catalogue_snapshot(digest, release))
 
 
-def _snapshot(digest: str, release: str) -> Snapshot:
-    """The release's own snapshot of that content; another release's serves as well."""
+def catalogue_snapshot(digest: str, release: str) -> Snapshot:
+    """The release's own snapshot of that content; another release's serves as well.
+
+    Raises ``NoCatalogue``, which says what to import.
+    """
     found = list(
         Snapshot.objects.filter(digest=digest).defer("content").select_related("release__tree")
     )

@@ -10,7 +10,7 @@ from policy_world import MACHINES, World, old_catalogue, person, release
 
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import Catalogue, MachineType
-from policy import audit, edits, state
+from policy import audit, edits, state, workflow
 from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Feature, Role
@@ -102,6 +102,12 @@ def test_of_two_releases_with_the_same_content_the_base_is_named(world: World) -
     change = edits.open_change(made, world.maintainer, "First")
     source = state.draft(change).source
     assert (source.label, source.snapshot.release) == ("up 0.9", twin)
+    change = workflow.submit(change, world.maintainer)
+    change = workflow.approve(change, world.reviewer, change.digest)
+    assert workflow.publish(change, world.manager).snapshot.release == twin
+    assert state.catalogue_snapshot(source.snapshot.digest, "up 1.0").release == world.old
+    # Another release's serves where the named one's own is not here.
+    assert state.catalogue_snapshot(source.snapshot.digest, "up 7").digest == source.snapshot.digest
 
 
 def test_the_migration_from_the_release_before_is_declared(world: World) -> None:

@@ -123,7 +123,7 @@ def test_a_draft_meets_a_published_partner_that_has_more(world: World) -> None:
         )
     assert run_trials(change, world.maintainer) == ["passed"] * 4
     reasons = {
-        (item.required.source, item.origins, (item.trial and item.trial.result or {})["kind"])
+        (item.required.source, item.origins, ((item.trial and item.trial.result) or {})["kind"])
         for item in trials.required(change)
     }
     assert reasons == {
