@@ -46,8 +46,6 @@ def _set_the_clock(sender: Celery, **_: Any) -> None:
             "options": {"expires": every},
         }
     }
-    # Each tick is written down at once: the scheduler's health check looks at that file's age.
-    sender.conf.beat_sync_every = 1
     sender.conf.beat_max_loop_interval = max(1, min(every, 60))
 
 

@@ -86,16 +86,6 @@ def test_a_killed_supervisor_takes_its_processes_along(
     assert stop(again) == 0
 
 
-def test_what_a_power_cut_left_of_the_schedule_does_not_stop_the_service(
-    var: Path, request: pytest.FixtureRequest
-) -> None:
-    torn = var / "celerybeat-schedule"
-    torn.write_bytes(b"half of a")
-    request.getfixturevalue("service")
-    wait_until(lambda: torn.exists() and torn.read_bytes() != b"half of a", "the scheduler")
-    assert "scheduler ended" not in (var / "serve.log").read_text()
-
-
 def test_a_taken_port_is_named_before_anything_starts(var: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from workers.celery import app
-from workers.management.commands.schedule import schedule_file
+from workers.clock import last_tick_file
 
 
 class Command(BaseCommand):
@@ -66,10 +66,9 @@ def _worker() -> str:
 
 def _scheduler() -> str:
     """The scheduler's last tick is not old."""
-    path = schedule_file()
-    written = [file.stat().st_mtime for file in path.parent.glob(f"{path.name}*")]
-    if not written:
+    path = last_tick_file()
+    if not path.exists():
         return "The scheduler has not started."
-    silent = time.time() - max(written)
+    silent = time.time() - path.stat().st_mtime
     limit = 3 * settings.LOCKSTEP_SWEEP_SECONDS + 30
     return f"The scheduler has been silent for {silent:.0f} s." if silent > limit else ""
