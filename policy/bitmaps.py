@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from machines.emulator import bitmap, qdev
@@ -98,9 +99,36 @@ def device_bitmaps(machine: Machine, device: str) -> tuple[SectionBitmap, ...]:
     lineage = lineage_of(machine.catalogue, device)
     features = [item for item in machine.features if item.device in lineage]
     overrides = [item for item in machine.overrides if item.device in lineage]
+    if not features and not overrides:
+        return _undecided(device, _Same(description))
     return tuple(
         _section_bitmap(machine, device, description.name, section, features, overrides)
         for section in described_sections(description)
+    )
+
+
+class _Same:
+    """A description as the key of a cache: by identity, since hashing its content is slow."""
+
+    __slots__ = ("description",)
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+
+    def __hash__(self) -> int:
+        return id(self.description)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.description is self.description
+
+
+@lru_cache(maxsize=16_384)
+def _undecided(device: str, same: _Same) -> tuple[SectionBitmap, ...]:
+    """The bitmaps of a device on which nobody decided anything: alike on every machine type."""
+    machine = Machine(Catalogue(version=""))
+    return tuple(
+        _section_bitmap(machine, device, same.description.name, section, (), ())
+        for section in described_sections(same.description)
     )
 
 
