@@ -45,9 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         machine_types.machine_type_remove,
         name="machine-type-remove",
     ),
-    path(
-        f"{CHANGE}machine-types/seed/", machine_types.machine_type_seed, name="machine-type-seed"
-    ),
+    path(f"{CHANGE}machine-types/seed/", machine_types.machine_type_seed, name="machine-type-seed"),
     path(f"{CHANGE}entries/add/", machine_types.entry_add, name="entry-add"),
     path(f"{CHANGE}entries/change/", machine_types.entry_change, name="entry-change"),
     path(f"{CHANGE}entries/move/", machine_types.entry_move, name="entry-move"),
@@ -60,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/new/", changes.change_new, name="change-new"),
     path("changes/<int:pk>/", changes.change, name="change"),
     path("changes/<int:pk>/trials/", changes.change_trials, name="change-trials"),
+    path("changes/<int:pk>/published/", changes.change_published, name="change-published"),
     path("changes/<int:pk>/edit/", changes.change_edit, name="change-edit"),
     path("changes/<int:pk>/backport/", features.backport_new, name="backport-new"),
     path("changes/<int:pk>/backport/record/", features.feature_record, name="feature-record"),

@@ -24,6 +24,7 @@ from policy import edits, trials, workflow
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
+from workers import jobs
 
 
 @login_required
@@ -84,10 +85,30 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def change_trials(request: HttpRequest, pk: int) -> HttpResponse:
-    """The table of trials alone: what the page polls while a job is open."""
+    """The table of trials and what depends on it: what the page polls while a job is open."""
     found = visible_change(request.user, pk)
-    context = {"change": found, **change_tabs.trials_tab(found, request)}
-    return render(request, "partials/change_trials.html", context)
+    context = {**_standing(found, request), **change_tabs.trials_tab(found, request)}
+    return render(request, "partials/change_trials_swap.html", context)
+
+
+@login_required
+@require_safe
+def change_published(request: HttpRequest, pk: int) -> HttpResponse:
+    """The way to the bundle alone: what the page polls while that is being built."""
+    found = visible_change(request.user, pk)
+    return render(request, "partials/change_published.html", _standing(found, request))
+
+
+def _standing(found: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
+    """How far the change request is, and what this person may do with it."""
+    blockers = workflow.blockers(found) if found.is_open else ()
+    return {
+        "change": found,
+        "available": workflow.available(found, request.user),
+        "blockers": blockers,
+        "checklist": change_tabs.checklist(blockers),
+        "bundle_job": jobs.jobs_of(found.revision).first() if found.revision else None,
+    }
 
 
 def change_page(
@@ -102,13 +123,9 @@ def change_page(
     if tab not in change_tabs.TABS:
         raise Http404
     bound = next((form for form in forms.values() if form.is_bound), None)
-    blockers = workflow.blockers(found) if found.is_open else ()
     context = {
-        "change": found,
+        **_standing(found, request),
         "tab": tab,
-        "available": workflow.available(found, request.user),
-        "blockers": blockers,
-        "checklist": change_tabs.checklist(blockers),
         "review_form": ReviewForm(initial={"digest": found.digest}),
         "description_form": DescriptionForm(
             initial={"title": found.title, "description": found.description}
