@@ -27,7 +27,7 @@ from rest_framework.views import APIView, set_rollback
 from frontend import serializers
 from frontend.access import visible_change, visible_trees
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
-from frontend.views import bundles, change_tabs
+from frontend.views import bundles
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
@@ -301,7 +301,7 @@ class ChangeTransition(Api):
 def _change_document(change: ChangeRequest, user: Any) -> Any:
     change.blockers = workflow.blockers(change) if change.is_open else ()  # type: ignore[attr-defined]
     change.differences = differences.compare(  # type: ignore[attr-defined]
-        change_tabs.policy_before(change), change.policy
+        state.baseline(change), change.policy
     )
     change.available = sorted(workflow.available(change, user))  # type: ignore[attr-defined]
     return serializers.ChangeDetailSerializer(change).data

@@ -64,19 +64,29 @@ class Check:
 
 def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, Any]:
     """What the page needs for this tab, and the numbers on all of them."""
-    found = differences.compare(policy_before(change), change.policy)
+    before = state.baseline(change)
+    found = differences.compare(before, change.policy)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     return {
         "may_edit": may_edit,
+        "seed": _seed(before) if change.base_revision is None else None,
         "difference_count": len(found),
         "review_count": change.reviews.count(),
         **_CONTEXTS[tab](change, request, found),
     }
 
 
-def policy_before(change: ChangeRequest) -> Policy | None:
-    """The policy that the change request starts from; None where it is the release's first."""
-    return state.policy_of(change.base_revision) if change.base_revision else None
+@dataclass(frozen=True, slots=True)
+class SeedSize:
+    """How much of a first policy was there before anybody edited it."""
+
+    machine_types: int
+    entries: int
+
+
+def _seed(policy: Policy) -> SeedSize:
+    entries = sum(len(item.entries) for item in policy.machine_types)
+    return SeedSize(len(policy.machine_types), entries)
 
 
 def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
@@ -190,11 +200,12 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
     problem = ""
     try:
         required = trials.required(change)
+        baseline = trials.requirements_of(state.baseline(change))
     except (NoCatalogue, PolicyError) as error:
-        required, problem = [], str(error)
+        required, baseline, problem = [], [], str(error)
     job = jobs.jobs_of(change).first()
     verdicts = [item.verdict for item in required]
-    rows = _rows(required)
+    rows = _rows(required, baseline)
     return {
         "rows": rows,
         "has_before": any(row.before for row in rows),
@@ -222,7 +233,8 @@ def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:
     return workflow.available(change, request.user)
 
 
-def _rows(required: list[Requirement]) -> list[TrialRow]:
+def _rows(required: list[Requirement], baseline: list[Requirement]) -> list[TrialRow]:
+    """Each with the trial of what the change starts from, else the newest of the same pair."""
     current = {item.trial.pk for item in required if item.trial is not None}
     earlier: dict[tuple[str, str, str], Trial] = {}
     names = {item.required.machine_type for item in required}
@@ -233,7 +245,8 @@ def _rows(required: list[Requirement]) -> list[TrialRow]:
         .defer("inputs", "result")
         .order_by("pk")
     )
-    for trial in done:
+    started = {item.key for item in baseline}
+    for trial in sorted(done, key=lambda trial: trial.key in started):
         earlier[trial.source.label, trial.destination.label, trial.machine_type] = trial
     return [TrialRow(item, earlier.get(_pair(item.required))) for item in required]
 
@@ -288,7 +301,7 @@ def _bundle(
     change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
 ) -> dict[str, Any]:
     try:
-        before, after = _exported_before(change), _exported(change)
+        before, after = _exported_before(change), _exported(change.policy)
     except (NoCatalogue, PolicyError, ExportError) as error:
         return {"exports": [], "unchanged": 0, "problem": str(error)}
     names = [item.name for item in change.policy.machine_types]
@@ -302,9 +315,9 @@ def _bundle(
 
 
 def _exported_before(change: ChangeRequest) -> dict[str, str]:
-    """Each machine type's ``globals.args`` in the revision that the change starts from."""
+    """Each machine type's ``globals.args`` in what the change starts from."""
     if change.base_revision is None:
-        return {}
+        return _exported(state.baseline(change))
     derived = json.loads(change.base_revision.content)["derived"]
     return {
         name: arguments.export(
@@ -315,10 +328,9 @@ def _exported_before(change: ChangeRequest) -> dict[str, str]:
     }
 
 
-def _exported(change: ChangeRequest) -> dict[str, str]:
-    """Each machine type's ``globals.args`` as the draft would export it."""
-    found = state.draft(change)
-    policy = change.policy
+def _exported(policy: Policy) -> dict[str, str]:
+    """Each machine type's ``globals.args`` as this policy would export it."""
+    found = state.of_policy(policy)
     return {
         item.name: arguments.export(
             item.name, rules.resolved_properties(policy, found.catalogue, item.name)

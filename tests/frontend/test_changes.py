@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
-from policy_world import MACHINES, World, person, run_trials
+from policy_world import MACHINES, World, arrays, person, release, run_trials
 from signed_in import Login
 
 from policy import edits
@@ -108,6 +108,28 @@ def test_differences_are_in_words(world: World, login: Login) -> None:
     bundle = login(world.reviewer).get(f"/changes/{change.pk}/?tab=bundle").content.decode()
     assert "-global foo.speed=5" in bundle
     assert "+-global foo.speed=9" in bundle
+
+
+def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> None:
+    change = world.edit(world.change(), world.maintainer, "9")
+    client = login(world.reviewer)
+    page = client.get(f"/changes/{change.pk}/").content.decode()
+    seed = page.partition("data-seed")[2].partition("</p>")[0]
+    assert "2 machine types" in seed
+    assert "2 entries" in seed
+    assert f"/machine-types/?change={change.pk}" in seed
+    assert page.count("foo.speed on") == 1
+    bundle = client.get(f"/changes/{change.pk}/?tab=bundle").content.decode()
+    assert "--global foo.speed=5" in bundle
+    assert "+-global foo.speed=9" in bundle
+
+
+def test_a_partner_that_is_its_catalogue_alone_is_marked(world: World, login: Login) -> None:
+    release("down", "1.1", arrays(), base=world.old)
+    change = world.change()
+    edits.add_migration(change, world.maintainer, 1, "down 1.1", "down 1.2", "correct")
+    page = login(world.reviewer).get(f"/changes/{change.pk}/?tab=trials").content.decode()
+    assert page.count("(catalogue)") == 2
 
 
 def test_the_way_to_a_revision(world: World, login: Login) -> None:
