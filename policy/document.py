@@ -177,10 +177,10 @@ class Policy:
             "schema": SCHEMA,
             "release": {"tree": self.tree, "version": self.version},
             "base": asdict(self.base),
-            "backports": [_plain(asdict(item)) for item in self.backports],
-            "machine_types": [_plain(asdict(item)) for item in self.machine_types],
+            "backports": [plain(asdict(item)) for item in self.backports],
+            "machine_types": [plain(asdict(item)) for item in self.machine_types],
             "overrides": [asdict(item) for item in self.overrides],
-            "mitigations": [_plain(asdict(item)) for item in self.mitigations],
+            "mitigations": [plain(asdict(item)) for item in self.mitigations],
             "migrations": [asdict(item) for item in self.migrations],
             "devices": list(self.devices),
         }
@@ -201,12 +201,12 @@ def digest(document: Any) -> str:
     return hashlib.sha256(canonical(document).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples as lists, as JSON would give them back."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

@@ -26,6 +26,7 @@ from policy.document import (
     Policy,
     digest,
     feature_from_json,
+    plain,
 )
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
@@ -312,7 +313,7 @@ def _trial_side(found: State, machine_type: str) -> TrialSide:
         backports=[
             # What it is called, and why it was taken, has no part in what a trial finds.
             {
-                "feature": asdict(replace(item.feature, title=item.feature.slug)),
+                "feature": plain(asdict(replace(item.feature, title=item.feature.slug))),
                 "grafts": [asdict(graft) for graft in item.grafts],
             }
             for item in backports

@@ -105,6 +105,19 @@ def test_an_unpublished_partner_is_what_its_catalogue_says_in_both_directions(wo
     assert ["foo", "speed", "5", "compat"] in inputs.source.globals
 
 
+def test_what_a_draft_asks_for_can_be_held_before_it_is_stored(world: World) -> None:
+    feature = edits.record_feature(
+        world.maintainer, world.new, "foo-s", "S", "", "foo",
+        [{"section": "foo/foo/s", "subsection": True}], None,
+    )  # fmt: skip
+    change = edits.add_backport(world.change(), world.maintainer, 1, feature, "", "", "Needed.")
+    edits.add_migration(change, world.maintainer, 2, "down 1.2", "down 1.2", "correct")
+    change.refresh_from_db()
+    inputs = trials.required(change)[0].inputs
+    assert inputs is not None
+    assert trials.outcome_of(inputs.to_json()).outcome == "correct"
+
+
 def test_a_draft_meets_a_published_partner_that_has_more(world: World) -> None:
     feature = edits.record_feature(
         world.maintainer, world.new, "foo-s", "S", "", "foo",
