@@ -27,6 +27,7 @@ from rest_framework.views import APIView, set_rollback
 from frontend import serializers
 from frontend.access import visible_change, visible_trees
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
+from frontend.numbers import number_of
 from frontend.views import bundles
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
@@ -154,9 +155,10 @@ def _state(request: Any, kwargs: dict[str, Any]) -> State:
     asked = request.query_params.get("change", "")
     if not asked:
         return state.published(release)
-    if not (asked.isascii() and asked.isdigit()):
+    number = number_of(asked)
+    if number is None:
         raise Http404
-    change = visible_change(request.user, int(asked))
+    change = visible_change(request.user, number)
     if change.release_id != release.pk:
         raise Http404
     return state.draft(change)

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest
 
 from frontend.access import demand, visible_change
 from frontend.context import LAST_RELEASE
+from frontend.numbers import number_of
 from machines.models import Release
 from policy import state as states
 from policy.models import ChangeRequest
@@ -59,9 +60,10 @@ def _change(request: HttpRequest, release: Release) -> ChangeRequest | None:
     asked = request.GET.get("change", "")
     if not asked:
         return None
-    if not asked.isdigit() or len(asked) > 18:
+    number = number_of(asked)
+    if number is None:
         raise Http404("No such change request.")
-    changes = ChangeRequest.objects.filter(release=release, pk=asked).select_related("author")
+    changes = ChangeRequest.objects.filter(release=release, pk=number).select_related("author")
     change = changes.first()
     if change is None:
         raise Http404(f"No change request #{asked} for {release}.")

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from frontend.forms.changes import DevicesForm, MigrationForm, MitigationForm
+from frontend.numbers import number_of
 from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
@@ -113,9 +114,8 @@ def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
 
 def seen_version(request: HttpRequest, change: ChangeRequest) -> int:
     """The version of the draft that the person saw, as their form says."""
-    seen = request.POST.get("lock_version", "")
     # Without a version the edit is refused as a conflict, never applied blindly.
-    return int(seen) if seen.isascii() and seen.isdigit() else 0
+    return number_of(request.POST.get("lock_version", "")) or 0
 
 
 # --- Changes --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from frontend.consequences import outcome_changes, overridden, value_changes
 from frontend.forms.edits import OverrideForm
 from frontend.grid import grid_of, layout_of, override_of
 from frontend.lists import PAGE_SIZE, chips
+from frontend.numbers import number_of
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
@@ -187,10 +188,8 @@ def _selected(
     form: OverrideForm | None,
 ) -> dict[str, Any] | None:
     """The cell that the address names, what decides it, and the form that would override it."""
-    version = asked.get("version", "")
-    if not version.isdigit() or len(version) > 10:
-        return None
-    found = grid.find(asked.get("section", ""), int(version))
+    version = number_of(asked.get("version", ""))
+    found = grid.find(asked.get("section", ""), version) if version is not None else None
     if found is None:
         return None
     row, cell = found
@@ -232,15 +231,14 @@ def override_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """
     scope, asked = scope_of_change(request, pk), request.GET
     state = state_or_404(scope)
-    version, action = asked.get("version", ""), asked.get("action", "")
+    version, action = number_of(asked.get("version", "")), asked.get("action", "")
     names = rules.machine_types(state)
     grid = grid_of(state, _machine_type(state, names, asked.get("on")), asked.get("device", ""))
-    is_number = version.isdigit() and len(version) <= 10
-    if state.policy is None or action not in {"relax", "tighten"} or not is_number:
+    if state.policy is None or action not in {"relax", "tighten"} or version is None:
         raise Http404("No such override.")
-    if grid.find(asked.get("section", ""), int(version)) is None:
+    if grid.find(asked.get("section", ""), version) is None:
         raise Http404("No such section or version.")
-    new = Override(asked["device"], asked["section"], int(version), action, "preview")  # type: ignore[arg-type]
+    new = Override(asked["device"], asked["section"], version, action, "preview")  # type: ignore[arg-type]
     after = overridden(state.policy, new)
     machine_type = _machine_type(state, names, asked.get("on"))
     context = {

@@ -28,6 +28,7 @@ from frontend.forms.edits import (
     SeedForm,
 )
 from frontend.lists import chips
+from frontend.numbers import number_of
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
@@ -404,9 +405,9 @@ def _failed(
 
 
 def _typed(form: BaseForm) -> Typed:
-    position = form.data.get("position", "")
+    position = number_of(form.data.get("position", ""))
     return Typed(
-        int(position) if position.isdigit() and len(position) < 9 else -1,
+        -1 if position is None else position,
         form.data.get("value", ""),
         " ".join(str(problem) for problems in form.errors.values() for problem in problems),
     )

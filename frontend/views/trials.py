@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from frontend.access import visible_change, visible_trees
 from frontend.filters import TrialFilter
 from frontend.lists import chips, page_of
+from frontend.numbers import number_of
 from frontend.swaps import respond
 from machines.models import Release, Tree
 from policy import trials as policy_trials
@@ -178,10 +179,8 @@ def matrix(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen_change(request: HttpRequest) -> ChangeRequest | None:
-    asked = request.GET.get("change", "")
-    if not (asked.isascii() and asked.isdigit()):
-        return None
-    return visible_change(request.user, int(asked))
+    asked = number_of(request.GET.get("change", ""))
+    return None if asked is None else visible_change(request.user, asked)
 
 
 def _chosen_tree(request: HttpRequest, change: ChangeRequest | None) -> Tree | None:

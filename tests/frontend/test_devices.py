@@ -249,7 +249,7 @@ def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
     assert change.policy.overrides == ()
 
 
-@pytest.mark.parametrize("version", ["9", "x", "9" * 40])
+@pytest.mark.parametrize("version", ["9", "x", "9" * 40, "²"])
 def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, version: str) -> None:
     change = world.change()
     client.force_login(world.maintainer)
