@@ -15,6 +15,7 @@ from frontend.views import (
     imports,
     jobs,
     machine_types,
+    rebasing,
     releases,
     search,
     trials,
@@ -60,6 +61,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<int:pk>/trials/", changes.change_trials, name="change-trials"),
     path("changes/<int:pk>/published/", changes.change_published, name="change-published"),
     path("changes/<int:pk>/edit/", changes.change_edit, name="change-edit"),
+    path("changes/<int:pk>/rebase/", rebasing.change_rebase, name="change-rebase"),
     path("changes/<int:pk>/backport/", features.backport_new, name="backport-new"),
     path("changes/<int:pk>/backport/record/", features.feature_record, name="feature-record"),
     path(

@@ -19,7 +19,7 @@ from policy.edits.checks import (
     title_of,
     words,
 )
-from policy.errors import Invalid
+from policy.errors import Conflict, Invalid
 from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require
@@ -122,15 +122,23 @@ def rebase(
     actor: User,
     expected_version: int,
     choices: Mapping[str, Choice] | None = None,
+    onto: int | None = None,
 ) -> ChangeRequest:
     """Base the draft on the release's newest revision and its catalogue of today.
 
-    ``choices`` settle conflicts: the label of each → "mine" or "theirs". Raises Invalid (field
-    ``choices``) while one is not settled, or where the draft follows the newest revision already.
+    ``choices`` settle conflicts: the label of each → "mine" or "theirs"; ``onto`` is the number of
+    the revision that they were chosen against. Raises Invalid (field ``choices``) while one is not
+    settled, or where the draft follows the newest revision already; Conflict where another
+    revision than ``onto`` is the newest by now.
     """
     newest = state.newest_revision(change.release)
     if newest is None or newest.pk == change.base_revision_id:
         raise Invalid("It follows the newest revision already.")
+    if onto is not None and onto != newest.number:
+        raise Conflict(
+            f"{newest} was published in the meantime: look at what differs from it.",
+            current_version=change.lock_version,
+        )
     try:
         base = state.catalogue_ref(change.release)
     except NoCatalogue as error:

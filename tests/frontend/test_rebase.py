@@ -1,0 +1,104 @@
+"""Rebasing a change request in the browser: at once, or conflict by conflict."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from policy_world import MACHINES, World, person
+from signed_in import Login
+
+from policy import edits, workflow
+from policy.models import ChangeRequest
+
+NEWEST, OLDER = MACHINES
+
+
+def publish(world: World, change: ChangeRequest) -> None:
+    change = workflow.submit(change, world.maintainer)
+    change = workflow.approve(change, world.reviewer, change.digest)
+    workflow.publish(change, world.manager)
+
+
+def outdated(world: World, mine: str = "8", theirs: str = "7") -> ChangeRequest:
+    """A draft whose entry of the newest machine type was published with another value."""
+    world.published()
+    other, change = world.change(), world.edit(world.change(), world.maintainer, mine)
+    publish(world, edits.change_entry(other, world.maintainer, 1, NEWEST, 0, theirs))
+    return change
+
+
+def address(change: ChangeRequest) -> str:
+    return f"/changes/{change.pk}/rebase/"
+
+
+def test_without_a_conflict_one_click_is_enough(world: World, login: Login) -> None:
+    world.published()
+    other, change = world.change(), world.edit(world.change(), world.maintainer, "8")
+    publish(world, edits.change_entry(other, world.maintainer, 1, OLDER, 0, "3"))
+    client = login(world.maintainer)
+    assert f'action="{address(change)}"' in client.get(f"/changes/{change.pk}/").content.decode()
+    answer = client.post(address(change), {"lock_version": change.lock_version}, follow=True)
+    page = answer.content.decode()
+    assert "It follows down 1.2 r2 now." in page
+    assert address(change) not in page
+    change.refresh_from_db()
+    assert [entry.value for entry in change.policy.resolved(OLDER)] == ["8", "3"]
+
+
+def test_a_conflict_shows_all_three_and_takes_a_choice(world: World, login: Login) -> None:
+    change = outdated(world)
+    client = login(world.maintainer)
+    answer = client.post(address(change), {"lock_version": change.lock_version})
+    assert answer["Location"] == address(change)
+    shown = client.get(address(change)).content.decode().partition("data-conflicts")[2]
+    for text in (f"foo.speed on {NEWEST}", ">5<", ">8<", ">7<"):
+        assert text in shown
+    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "theirs"}
+    assert client.post(address(change), sent)["Location"] == f"/changes/{change.pk}/"
+    change.refresh_from_db()
+    assert change.base_revision is not None
+    assert change.base_revision.number == 2
+    assert [entry.value for entry in change.policy.resolved(NEWEST)] == ["7"]
+
+
+def test_an_unknown_side_is_refused(world: World, login: Login) -> None:
+    change = outdated(world)
+    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "both"}
+    answer = login(world.maintainer).post(address(change), sent)
+    assert answer.status_code == 422
+    change.refresh_from_db()
+    assert change.lock_version == sent["lock_version"]
+
+
+@pytest.mark.parametrize("stale", [{"lock_version": 1}, {"revision": 1}])
+def test_a_choice_from_what_is_no_longer_there_is_a_conflict(
+    world: World, login: Login, stale: dict[str, int]
+) -> None:
+    change = outdated(world)
+    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "mine"} | stale
+    answer = login(world.maintainer).post(address(change), sent)
+    assert answer.status_code == 409
+    page = answer.content.decode()
+    assert 'role="alert"' in page
+    assert f'name="lock_version" value="{change.lock_version}"' in page
+    assert 'name="revision" value="2"' in page
+
+
+def test_only_a_maintainer_of_the_tree_rebases(world: World, login: Login) -> None:
+    change = outdated(world)
+    assert Client().get(address(change)).status_code == 302
+    assert login(person("nobody")).post(address(change)).status_code == 404
+    for user in (world.reviewer, world.manager):
+        client = login(user)
+        assert client.get(address(change)).status_code == 403
+        assert client.post(address(change), {"lock_version": 2}).status_code == 403
+        assert address(change) not in client.get(f"/changes/{change.pk}/").content.decode()
+
+
+def test_what_is_up_to_date_or_closed_leads_back(world: World, login: Login) -> None:
+    change = outdated(world)
+    client = login(world.maintainer)
+    workflow.withdraw(change, world.maintainer)
+    newer = world.change()
+    for found in (change, newer):
+        assert client.post(address(found))["Location"] == f"/changes/{found.pk}/"
