@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from machines.emulator.catalogue import CompatProperty
@@ -49,11 +50,11 @@ def compare(before: Policy | None, after: Policy) -> tuple[Difference, ...]:
     old = before or Policy(after.tree, after.version, CatalogueRef("", ""))
     return (
         *_base(old.base, after.base),
-        *_keyed("Backports", old.backports, after.backports, _backport_key, _backport_lines),
+        *_keyed("Backports", old.backports, after.backports, backport_label, _backport_lines),
         *_machine_types(old, after),
-        *_keyed("Blacklist bitmaps", old.overrides, after.overrides, _override_key, _override),
-        *_keyed("Mitigations", old.mitigations, after.mitigations, _mitigation_key, _mitigated),
-        *_keyed("Migrations", old.migrations, after.migrations, _migration_key, _migration),
+        *_keyed("Blacklist bitmaps", old.overrides, after.overrides, override_label, _override),
+        *_keyed("Mitigations", old.mitigations, after.mitigations, mitigation_label, _mitigated),
+        *_keyed("Migrations", old.migrations, after.migrations, migration_label, _migration),
         *_devices(old, after),
     )
 
@@ -85,8 +86,8 @@ def _keyed(
     key: Callable[[_T], str],
     lines: Callable[[_T], Lines],
 ) -> Iterator[Difference]:
-    """Added, removed and changed items; the same key again is told apart by its number."""
-    before, after = _numbered(old, key), _numbered(new, key)
+    """Added, removed and changed items."""
+    before, after = numbered(old, key), numbered(new, key)
     for name, item in before.items():
         if name not in after:
             value, note = next(iter(lines(item).values()))
@@ -103,7 +104,8 @@ def _keyed(
     yield from _moved(group, shared_before, shared_after)
 
 
-def _numbered(items: Iterable[_T], key: Callable[[_T], str]) -> dict[str, _T]:
+def numbered(items: Iterable[_T], key: Callable[[_T], str]) -> dict[str, _T]:
+    """Items by their labels; the same label again is told apart by its number."""
     seen: Counter[str] = Counter()
     numbered = {}
     for item in items:
@@ -151,7 +153,8 @@ def _longest_rising(numbers: list[int]) -> frozenset[int]:
     return frozenset(rising)
 
 
-def _override_key(item: Override) -> str:
+def override_label(item: Override) -> str:
+    """Which bit an override is about."""
     where = f" on {item.machine_type}" if item.machine_type else ""
     return f"{item.section} version {item.version} of {item.device}{where}"
 
@@ -161,16 +164,18 @@ def _override(item: Override) -> Lines:
     return {"": (words[item.action], item.justification)}
 
 
-def _mitigation_key(item: Mitigation) -> str:
+def mitigation_label(item: Mitigation) -> str:
+    """Which guests a mitigation is for."""
     return f"guests started on {item.started_on} as {item.machine_type}"
 
 
 def _mitigated(item: Mitigation) -> Lines:
-    value = ", ".join(_written(entry) for entry in item.entries)
+    value = ", ".join(written(entry) for entry in item.entries)
     return {"": (f"{value} until {item.until}" if item.until else value, item.reason)}
 
 
-def _migration_key(item: Migration) -> str:
+def migration_label(item: Migration) -> str:
+    """Which migration a policy declares."""
     where = f" as {item.machine_type}" if item.machine_type else ""
     return f"{item.source} → {item.destination}{where}"
 
@@ -179,7 +184,8 @@ def _migration(item: Migration) -> Lines:
     return {"": (item.expected, item.note)}
 
 
-def _backport_key(item: Backport) -> str:
+def backport_label(item: Backport) -> str:
+    """Which feature is backported."""
     return f"{item.feature.title} ({item.feature.slug})"
 
 
@@ -240,16 +246,20 @@ def _machine_type(item: MachineType) -> Lines:
 def _entries(
     machine_type: str, old: tuple[CompatProperty, ...], new: tuple[CompatProperty, ...]
 ) -> Iterator[Difference]:
-    def key(entry: CompatProperty) -> str:
-        return f"{entry.driver}.{entry.property} on {machine_type}"
-
     def lines(entry: CompatProperty) -> Lines:
         return {"": (entry.value, f"from {entry.array}" if entry.array else "")}
 
-    yield from _keyed("Compat properties", old, new, key, lines)
+    label = partial(entry_label, machine_type=machine_type)
+    yield from _keyed("Compat properties", old, new, label, lines)
 
 
-def _written(entry: CompatProperty) -> str:
+def entry_label(entry: CompatProperty, machine_type: str) -> str:
+    """Which property an entry of a machine type sets."""
+    return f"{entry.driver}.{entry.property} on {machine_type}"
+
+
+def written(entry: CompatProperty) -> str:
+    """A compat entry as ``-global`` takes it."""
     return f"{entry.driver}.{entry.property}={entry.value}"
 
 

@@ -6,12 +6,20 @@ thing by thing in the words of :mod:`policy.differences`, and someone has to cho
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeVar
 
-from machines.emulator.catalogue import CompatProperty
+from policy.differences import (
+    backport_label,
+    entry_label,
+    migration_label,
+    mitigation_label,
+    numbered,
+    override_label,
+    written,
+)
 from policy.document import MachineType, Policy
 
 Choice = Literal["mine", "theirs"]
@@ -53,7 +61,7 @@ def merge(
             base.backports,
             mine.backports,
             theirs.backports,
-            lambda item: f"backport {item.feature.slug}",
+            backport_label,
             lambda item: item.justification,
         ),
         machine_types=run.machine_types(base, mine, theirs),
@@ -61,23 +69,21 @@ def merge(
             base.overrides,
             mine.overrides,
             theirs.overrides,
-            lambda item: " ".join(
-                [f"{item.section} version {item.version} of {item.device}", item.machine_type]
-            ).strip(),
+            override_label,
             lambda item: f"{item.action}: {item.justification}",
         ),
         mitigations=run.items(
             base.mitigations,
             mine.mitigations,
             theirs.mitigations,
-            lambda item: f"guests started on {item.started_on} as {item.machine_type}",
-            lambda item: ", ".join(_written(entry) for entry in item.entries),
+            mitigation_label,
+            lambda item: ", ".join(written(entry) for entry in item.entries),
         ),
         migrations=run.items(
             base.migrations,
             mine.migrations,
             theirs.migrations,
-            lambda item: f"{item.source} → {item.destination} {item.machine_type}".strip(),
+            migration_label,
             lambda item: item.expected,
         ),
         devices=run.pick(
@@ -85,10 +91,6 @@ def merge(
         ),
     )
     return Merge(merged, tuple(run.conflicts))
-
-
-def _written(entry: CompatProperty) -> str:
-    return f"{entry.driver}.{entry.property}={entry.value}"
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -121,7 +123,7 @@ class _Run:
         words: Callable[[_T], str],
     ) -> tuple[_T, ...]:
         """Merge lists whose items a key names; the same key again is told apart by its number."""
-        old, own, other = _numbered(base, key), _numbered(mine, key), _numbered(theirs, key)
+        old, own, other = numbered(base, key), numbered(mine, key), numbered(theirs, key)
 
         def said(item: _T | None) -> str:
             return words(item) if item is not None else ""
@@ -177,18 +179,8 @@ class _Run:
                 base.entries,
                 mine.entries,
                 theirs.entries,
-                lambda entry: f"{entry.driver}.{entry.property} on {name}",
+                partial(entry_label, machine_type=name),
                 lambda entry: entry.value,
             ),
             self.pick(f"note of {name}", base.note, mine.note, theirs.note, str),
         )
-
-
-def _numbered(items: Iterable[_T], key: Callable[[_T], str]) -> dict[str, _T]:
-    seen: Counter[Hashable] = Counter()
-    numbered = {}
-    for item in items:
-        name = key(item)
-        seen[name] += 1
-        numbered[name if seen[name] == 1 else f"{name} (no. {seen[name]})"] = item
-    return numbered

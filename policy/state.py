@@ -24,6 +24,12 @@ class State:
     source: CatalogueSource
 
 
+def release_of(label: str) -> Release | None:
+    """The release that a document's label (``rhel 9.2``) names."""
+    tree, _, version = label.partition(" ")
+    return Release.objects.filter(tree__name=tree, version=version).first()
+
+
 def newest_revision(release: Release) -> Revision | None:
     return release.revisions.order_by("-number").first()
 

@@ -290,8 +290,7 @@ def _own_state(policy: Policy) -> State | str:
 
 
 def _published(label: str) -> State | str:
-    tree, _, version = label.partition(" ")
-    release = Release.objects.filter(tree__name=tree, version=version).first()
+    release = state.release_of(label)
     if release is None:
         return f"There is no release '{label}': add it and import its catalogue."
     try:
@@ -354,14 +353,14 @@ def _require_a_part(actor: User, change: ChangeRequest) -> None:
 
 def _rows(new: Iterable[Requirement]) -> list[Trial]:
     """One row for each key, however many migrations ask for the same trial."""
-    releases: dict[str, Release] = {}
+    releases: dict[str, Release | None] = {}
     rows: dict[str, Trial] = {}
     for item in new:
         if item.inputs is None:
             continue
         for label in (item.required.source, item.required.destination):
             if label not in releases:
-                releases[label] = _release(label)
+                releases[label] = state.release_of(label)
         rows[item.key] = Trial(
             key=item.key,
             source=releases[item.required.source],
@@ -370,11 +369,6 @@ def _rows(new: Iterable[Requirement]) -> list[Trial]:
             inputs=item.inputs.to_json(),
         )
     return list(rows.values())
-
-
-def _release(label: str) -> Release:
-    tree, _, version = label.partition(" ")
-    return Release.objects.get(tree__name=tree, version=version)
 
 
 # --- Running one ----------------------------------------------------------------------------------

@@ -14,20 +14,18 @@ author nor anyone who edited the content approves it, whatever roles they hold.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import UTC
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.catalogue import NoCatalogue
-from policy import audit, drafts, rules, state, trials
+from policy import audit, drafts, revisions, state, trials
 from policy.differences import compare
-from policy.document import SCHEMA, Policy, canonical, digest
 from policy.edits.checks import words
 from policy.errors import Conflict, Forbidden, Invalid
-from policy.exporters import formats, target
+from policy.exporters import formats
 from policy.models import ChangeRequest, Review, Revision
 from policy.permissions import may, require, trees_where
 from policy.signals import bundle_required
@@ -172,7 +170,7 @@ def _publish(change: ChangeRequest, actor: User) -> Revision:
     moved = _move(present, actor, "publish", digest=present.digest)
     if obstacles := tuple(b for b in blockers(moved) if b.code != "status"):
         raise Invalid("It cannot be published yet: " + " ".join(b.text for b in obstacles))
-    revision = _make_revision(moved, actor)
+    revision = revisions.make(moved, actor, approvals(moved))
     ChangeRequest.objects.filter(pk=moved.pk).update(revision=revision)
     moved.revision = revision
     bundle_required.send(sender=Revision, revision=revision, user=actor)
@@ -375,84 +373,3 @@ def your_turn(user: User | AnonymousUser) -> list[tuple[ChangeRequest, str]]:
         elif change.status == Status.APPROVED and tree in publishes:
             turns.append((change, "Publish it."))
     return turns
-
-
-# --- The revision ---------------------------------------------------------------------------------
-
-
-def _make_revision(change: ChangeRequest, actor: User) -> Revision:
-    base = change.base_revision
-    now = timezone.now()
-    policy = change.policy
-    found = state.of_policy(policy)
-    document = {
-        "policy": policy.to_json(),
-        "derived": {
-            **_properties(policy, found),
-            "schema": SCHEMA,
-            "revision": {
-                "number": base.number + 1 if base is not None else 1,
-                "parent": base.digest if base is not None else "",
-                "published_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-                "published_by": actor.get_username(),
-            },
-            "change": {
-                "number": change.pk,
-                "title": change.title,
-                "author": change.author.get_username(),
-            },
-            "snapshot": found.source.snapshot.digest,
-            "approvals": [
-                {
-                    "reviewer": vote.reviewer.get_username(),
-                    "at": vote.created_at.astimezone(UTC).isoformat(timespec="seconds"),
-                    "digest": vote.digest,
-                }
-                for vote in approvals(change)
-            ],
-            "trials": [_trial_summary(item) for item in trials.required(change)],
-        },
-    }
-    return Revision.objects.create(
-        release=change.release,
-        # Two that follow the same revision get the same number: the database refuses the second.
-        number=base.number + 1 if base is not None else 1,
-        content=canonical(document),
-        digest=digest(document),
-        snapshot=found.source.snapshot,
-        parent=base,
-        published_by=actor,
-        published_at=now,
-    )
-
-
-def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
-    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take."""
-    properties, left_out = {}, {}
-    for item in policy.machine_types:
-        resolved = rules.resolved_properties(policy, found.catalogue, item.name)
-        properties[item.name] = [
-            {"driver": entry.driver, "property": entry.property, "value": entry.value}
-            for entry in resolved
-        ]
-        left_out[item.name] = [
-            asdict(entry) for entry in target.left_out(found.catalogue, resolved)
-        ]
-    return {"properties": properties, "left_out": left_out}
-
-
-_SUMMARY = ("outcome", "reason", "section", "field", "kind", "lost", "forced", "assumptions")
-
-
-def _trial_summary(item: trials.Requirement) -> dict[str, Any]:
-    result = item.trial.result if item.trial is not None and item.trial.result else {}
-    return {
-        "source": item.required.source,
-        "destination": item.required.destination,
-        "machine_type": item.required.machine_type,
-        "expected": item.required.expected,
-        "origins": list(item.origins),
-        "outcome": item.trial.outcome if item.trial is not None else "",
-        "key": item.key,
-        "result": {name: result[name] for name in _SUMMARY if name in result},
-    }

@@ -8,7 +8,6 @@ from typing import TypeVar
 from machines.catalogue import NoCatalogue
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty
-from machines.models import Release
 from policy import state
 from policy.document import (
     MachineType,
@@ -50,8 +49,7 @@ def at(items: Sequence[_T], position: int, field: str = "position") -> _T:
 def check_label(label: str, field: str) -> None:
     """There must be a release of that label."""
     line(label, field)
-    tree, _, version = label.partition(" ")
-    if not Release.objects.filter(tree__name=tree, version=version).exists():
+    if state.release_of(label) is None:
         raise Invalid(f"There is no release '{label}'.", field=field)
 
 

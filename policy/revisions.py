@@ -1,0 +1,110 @@
+"""A revision: the content of a change request, what follows from it, and who approved it.
+
+Everything that a bundle holds stands in the revision's own canonical JSON, so that it can be built
+again from the row alone::
+
+    {"policy": the document,
+     "derived": {"properties": {machine type: [{driver, property, value}, …]}, "left_out", "trials",
+                 "approvals", "change", "revision", "snapshot", "schema"}}
+
+:mod:`policy.workflow` decides whether one may be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from policy import rules, state, trials
+from policy.document import SCHEMA, Policy, canonical, digest
+from policy.exporters import target
+from policy.models import ChangeRequest, Review, Revision
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Revision:
+    """Write the release's next revision from the change's content and the votes that hold.
+
+    Raises ``NoCatalogue``, and IntegrityError where another change was published meanwhile.
+    """
+    base = change.base_revision
+    now = timezone.now()
+    policy = change.policy
+    found = state.of_policy(policy)
+    document = {
+        "policy": policy.to_json(),
+        "derived": {
+            **_properties(policy, found),
+            "schema": SCHEMA,
+            "revision": {
+                "number": base.number + 1 if base is not None else 1,
+                "parent": base.digest if base is not None else "",
+                "published_at": now.astimezone(UTC).isoformat(timespec="seconds"),
+                "published_by": actor.get_username(),
+            },
+            "change": {
+                "number": change.pk,
+                "title": change.title,
+                "author": change.author.get_username(),
+            },
+            "snapshot": found.source.snapshot.digest,
+            "approvals": [
+                {
+                    "reviewer": vote.reviewer.get_username(),
+                    "at": vote.created_at.astimezone(UTC).isoformat(timespec="seconds"),
+                    "digest": vote.digest,
+                }
+                for vote in approvals
+            ],
+            "trials": [_trial_summary(item) for item in trials.required(change)],
+        },
+    }
+    return Revision.objects.create(
+        release=change.release,
+        # Two that follow the same revision get the same number: the database refuses the second.
+        number=base.number + 1 if base is not None else 1,
+        content=canonical(document),
+        digest=digest(document),
+        snapshot=found.source.snapshot,
+        parent=base,
+        published_by=actor,
+        published_at=now,
+    )
+
+
+def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
+    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take."""
+    properties, left_out = {}, {}
+    for item in policy.machine_types:
+        resolved = rules.resolved_properties(policy, found.catalogue, item.name)
+        properties[item.name] = [
+            {"driver": entry.driver, "property": entry.property, "value": entry.value}
+            for entry in resolved
+        ]
+        left_out[item.name] = [
+            asdict(entry) for entry in target.left_out(found.catalogue, resolved)
+        ]
+    return {"properties": properties, "left_out": left_out}
+
+
+_SUMMARY = ("outcome", "reason", "section", "field", "kind", "lost", "forced", "assumptions")
+
+
+def _trial_summary(item: trials.Requirement) -> dict[str, Any]:
+    result = item.trial.result if item.trial is not None and item.trial.result else {}
+    return {
+        "source": item.required.source,
+        "destination": item.required.destination,
+        "machine_type": item.required.machine_type,
+        "expected": item.required.expected,
+        "origins": list(item.origins),
+        "outcome": item.trial.outcome if item.trial is not None else "",
+        "key": item.key,
+        "result": {name: result[name] for name in _SUMMARY if name in result},
+    }
