@@ -18,7 +18,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import generics
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -92,10 +93,21 @@ class IsMember(BasePermission):
         return may(request.user, "view", None)
 
 
+class Body(JSONParser):
+    """JSON; what nests deeper than Python recurses is the sender's fault."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise ParseError("The JSON nests too deep.") from error
+
+
 class Api(APIView):
     """What all have in common: who may ask, and how errors are told."""
 
     permission_classes = [IsAuthenticated, IsMember]
+    parser_classes = [Body, FormParser, MultiPartParser]
 
     def get_exception_handler(self) -> Any:
         return problem_handler

@@ -131,3 +131,13 @@ def test_the_schema_describes_every_address(world: World, login: Login) -> None:
     for name in LISTS:
         assert f"/api/v1/{name}/" in paths
     assert "/api/v1/changes/{id}/{action}/" in paths or "/api/v1/changes/{pk}/{action}/" in paths
+
+
+def test_a_body_that_nests_without_end_is_bad_input(world: World, login: Login) -> None:
+    client = login(world.reviewer)
+    address = f"/api/v1/changes/{world.change().pk}/comment/"
+    for body in ("[" * 100_000, '{"text": ' * 100_000):
+        answer = client.post(address, body, content_type="application/json")
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
+        assert "too deep" in answer.json()["detail"]
