@@ -324,7 +324,16 @@ def _first_difference(pairing: Pairing) -> str:
     longer = ours if len(ours) > len(theirs) else theirs
     known = {leaf.field for leaf in (theirs if longer is ours else ours)}
     fields = (leaf.field for leaf in longer if not leaf.unused)
-    return next((name for name in fields if name not in known), "")
+    return next((name for name in fields if name not in known), _hidden_subsection(pairing.source))
+
+
+def _hidden_subsection(device: Device) -> str:
+    """A subsection that was sent, but is read as an earlier one of the same name.
+
+    A release may describe two (``sd-card`` of QEMU 11.1 does); loading finds the first.
+    """
+    sent = (part for part in device.section.walk() if device.sends(part) is not None)
+    return next((part.path for part in sent if part.is_hidden), "")
 
 
 # --- Comparing ------------------------------------------------------------------------------------

@@ -139,6 +139,11 @@ class Section:
         self._parts: tuple[Section, ...] | None = None
         self._left_out: tuple[str, ...] = ()
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether an earlier subsection beside it has the same name: loading never finds this."""
+        return not self.path.endswith(self.name)
+
     def at(self, version: int) -> Block:
         """The layout of a stream of that version. Raises :class:`DescriptionError`."""
         block = self._blocks.get(version)
@@ -427,8 +432,9 @@ def load(
 def _next_subsection(block: Block, reader: ByteReader) -> Section | None:
     """The subsection that begins at the cursor, which then stands behind its name.
 
-    None where none begins here, or one that belongs to an enclosing structure: its name does not
-    begin with ours. Raises :class:`LoadError` for one of ours that is unknown.
+    Of two with one name it is the first, whichever was sent (``vmstate_get_subsection``). None
+    where none begins here, or one that belongs to an enclosing structure: its name does not begin
+    with ours. Raises :class:`LoadError` for one of ours that is unknown.
     """
     head = reader.peek(2)
     if len(head) < 2 or head[0] != SectionType.SUBSECTION or head[1] <= len(block.name.encode()):

@@ -250,8 +250,17 @@ def test_elements_of_an_array_keep_their_subsections_apart() -> None:
 def test_two_subsections_of_one_name_fail_as_they_do_in_qemu() -> None:
     twice = (EXTRA, Description("foo/extra", 1, 1, (Field("y", 8),)))
     both = side("both", catalogue(Description("foo", 1, 1, BASE, twice)))
-    results = {run(both, both, seed).reason for seed in range(32)}
-    assert results == {"", "Missing section footer for foo"}
+    results = {(result.reason, result.field) for result in (run(both, both, s) for s in range(32))}
+    assert results == {("", ""), ("Missing section footer for foo", "foo/foo/extra#2")}
+
+
+def test_a_second_subsection_of_one_name_and_length_is_read_into_the_first() -> None:
+    twice = (EXTRA, Description("foo/extra", 1, 1, (Field("y", 4),)))
+    both = side("both", catalogue(Description("foo", 1, 1, BASE, twice)))
+    results = [run(both, both, seed) for seed in range(16)]
+    assert {result.outcome for result in results} == {"correct", "corrupt"}
+    corrupt = next(result for result in results if result.outcome == "corrupt")
+    assert ("y", "lost") in {(item.field, item.kind) for item in corrupt.lost}
 
 
 # --- Machines -------------------------------------------------------------------------------------

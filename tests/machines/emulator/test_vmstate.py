@@ -187,6 +187,34 @@ def test_an_unknown_subsection_is_refused_by_name() -> None:
     assert (caught.value.kind, caught.value.section) == ("unknown-section", "foo/new")
 
 
+TWINS = Description(
+    "foo",
+    1,
+    1,
+    (Field("a", 1),),
+    (
+        Description("foo/sub", 1, 1, (Field("b", 2),)),
+        Description("foo/sub", 1, 1, (Field("c", 2),)),
+    ),
+)
+
+
+def test_both_subsections_of_one_name_are_sent_in_order() -> None:
+    payload = saved(Section(TWINS), {"foo/foo/sub:b": b"BB", "foo/foo/sub#2:c": b"CC"})
+    head = b"\x05\x07foo/sub\0\0\0\x01"
+    assert payload == b"\0" + head + b"BB" + head + b"CC"
+
+
+def test_of_two_subsections_of_one_name_the_first_is_loaded_each_time() -> None:
+    section = Section(TWINS)
+    payload = saved(section, {"foo/foo/sub:b": b"BB", "foo/foo/sub#2:c": b"CC"})
+    state: dict[str, bytes] = {}
+    asked: list[str] = []
+    load(section.current(), ByteReader(payload), state, lambda part, _: asked.append(part.path))
+    assert state == {"foo:a": b"\0", "foo/foo/sub:b": b"CC"}
+    assert asked == ["foo/foo/sub", "foo/foo/sub"]
+
+
 def test_a_subsection_of_another_version_is_refused() -> None:
     payload = bytes(9) + b"\x05\x07foo/sub\0\0\0\x09"
     with pytest.raises(LoadError, match="too new"):
