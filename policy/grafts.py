@@ -34,11 +34,19 @@ def grafted(present: Description | None, graft: Graft) -> Description:
 
 
 def _with_subsections_of(present: Description | None, new: Description) -> Description:
+    """``new`` with the subsections that ``present`` has more, in its structures as well."""
+    if present is None:
+        return new
     named = {item.name for item in new.subsections}
-    kept = present.subsections if present is not None else ()
-    return replace(
-        new, subsections=(*(item for item in kept if item.name not in named), *new.subsections)
+    kept = (item for item in present.subsections if item.name not in named)
+    structures = {item.name: item.struct for item in present.fields if item.struct is not None}
+    fields = tuple(
+        item
+        if item.struct is None
+        else replace(item, struct=_with_subsections_of(structures.get(item.name), item.struct))
+        for item in new.fields
     )
+    return replace(new, fields=fields, subsections=(*kept, *new.subsections))
 
 
 def _replaced(section: Description, path: str, wanted: str, new: Description) -> Description:

@@ -15,7 +15,7 @@ from machines.emulator import qdev
 from machines.emulator.catalogue import (
     Catalogue,
     CompatProperty,
-    Field,
+    Description,
     description_to_json,
 )
 from machines.emulator.features import Carrier, FeatureSpec, Gate
@@ -200,12 +200,19 @@ def _section(
 
 
 def _cut(section: DescribedSection, version: int) -> DescribedSection:
-    """The section as it was at that version, without its subsections."""
-    fields: tuple[Field, ...] = tuple(
-        item for item in section.description.fields if item.version_id <= version
+    """The section as it was at that version, without any subsection."""
+    fields = tuple(item for item in section.description.fields if item.version_id <= version)
+    description = replace(section.description, version_id=version, fields=fields)
+    return replace(section, description=_without_subsections(description))
+
+
+def _without_subsections(description: Description) -> Description:
+    """Those of nested structures go as well: each is, or is part of, a feature of its own."""
+    fields = tuple(
+        item if item.struct is None else replace(item, struct=_without_subsections(item.struct))
+        for item in description.fields
     )
-    description = replace(section.description, version_id=version, fields=fields, subsections=())
-    return replace(section, description=description)
+    return replace(description, fields=fields, subsections=())
 
 
 def _graft(section: DescribedSection) -> Graft:

@@ -13,11 +13,12 @@ from machines.catalogue import import_catalogue
 from machines.comparison import compare
 from machines.emulator import bitmap
 from machines.emulator.catalogue import Catalogue, Description, Field, load_json, parse
+from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.vmstate import described_sections
 from machines.models import Release, Section, Tree
 from policy import rules
 from policy.document import Backport, Graft
-from policy.proposals import propose
+from policy.proposals import grafts_for, propose
 
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample" / "qemu"
 DEVICES = ("isa-serial", "sd-card", "ICH9-LPC")
@@ -90,6 +91,20 @@ def test_a_graft_replaces_the_subsection_of_a_structure_where_it_is() -> None:
         backport = Backport(FEATURE_S, grafts=(Graft(section, again),))
         taken = rules.effective_catalogue(base, [backport])
         assert taken.descriptions["foo"] == nested(*expected)
+
+
+def test_a_raised_version_brings_no_subsection_of_a_structure_and_loses_none() -> None:
+    own, newer = Description("foo/own", 1, 1), Description("foo/newer", 1, 1)
+    later = nested(own, newer)
+    later = replace(later, version_id=2, fields=(*later.fields, Field("d", 4, version_id=2)))
+    old = old_catalogue(descriptions={"foo": nested(own)})
+    introduced = old_catalogue(descriptions={"foo": later})
+    spec = FeatureSpec("foo-d", "D", "foo", (Carrier("foo", version=2, fields=("d",)),))
+    taken = rules.effective_catalogue(
+        old, [Backport(spec, grafts=grafts_for(spec, introduced, old))]
+    ).descriptions["foo"]
+    assert taken.version_id == 2
+    assert paths(taken) == ["foo", "foo/foo/own"]
 
 
 def test_a_subsection_of_a_structure_is_compared_on_its_own_line() -> None:
