@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from machines.emulator.stream import (
-    MAX_DESCRIPTION_DEPTH,
+from machines.emulator.errors import StreamError
+from machines.emulator.events import (
     Command,
     Configuration,
     Event,
@@ -29,13 +29,12 @@ from machines.emulator.stream import (
     RamMark,
     RamPages,
     SectionBegin,
-    StreamError,
     VmDescription,
     encode_subsection_header,
-    open_stream,
-    parse_vmdescription,
-    read_events,
 )
+from machines.emulator.stream import read_events
+from machines.emulator.vmdescription import MAX_DESCRIPTION_DEPTH, parse_vmdescription
+from machines.emulator.window import open_stream
 
 #: Types whose value is a whole number on the wire: name → signed (migration/vmstate-types.c).
 INTEGERS = {

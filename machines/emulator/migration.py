@@ -14,9 +14,7 @@ from typing import Literal
 
 from machines.emulator import vmstate
 from machines.emulator.board import Board, Device, Notes, SectionKey
-from machines.emulator.guest import Pairing, Program
-from machines.emulator.stream import (
-    MAX_DEVICE_STATE,
+from machines.emulator.events import (
     Configuration,
     EndOfSections,
     Event,
@@ -26,9 +24,10 @@ from machines.emulator.stream import (
     SectionEnd,
     SectionType,
     VmDescription,
-    read_events,
     write_events,
 )
+from machines.emulator.guest import Pairing, Program
+from machines.emulator.stream import MAX_DEVICE_STATE, read_events
 from machines.emulator.vmstate import Leaf, LoadError, Section
 
 SHOWN_BYTES = 16

@@ -33,20 +33,19 @@ from machines.emulator.catalogue import (
 )
 from machines.emulator.compare import Finding, compare_sent, unmigratable
 from machines.emulator.decode import integer_type
-from machines.emulator.stream import (
-    MAX_DESCRIPTION_DEPTH,
+from machines.emulator.errors import StreamError
+from machines.emulator.events import (
     Configuration,
     Payload,
     RamBlock,
     RamBlockList,
     SectionBegin,
-    StreamError,
     VmDescription,
     encode_subsection_header,
-    open_stream,
-    parse_vmdescription,
-    read_events,
 )
+from machines.emulator.stream import read_events
+from machines.emulator.vmdescription import MAX_DESCRIPTION_DEPTH, parse_vmdescription
+from machines.emulator.window import open_stream
 
 if TYPE_CHECKING:
     from machines.emulator.suggest import Destination

@@ -34,7 +34,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from machines.emulator.catalogue import Description, Field
-from machines.emulator.stream import SectionType, encode_subsection_header
+from machines.emulator.events import SectionType, encode_subsection_header
 
 OPAQUE_BYTES = 8
 #: Arrays of structures with more leaves than this are one leaf.

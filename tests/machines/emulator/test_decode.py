@@ -17,7 +17,10 @@ from machines.emulator.decode import (
     encode_section,
     encode_value,
 )
-from machines.emulator.stream import Payload, StreamError, open_stream, read_events
+from machines.emulator.errors import StreamError
+from machines.emulator.events import Payload
+from machines.emulator.stream import read_events
+from machines.emulator.window import open_stream
 
 
 @pytest.mark.parametrize("path", stream_files()[::3], ids=lambda path: "/".join(path.parts[-3:]))

@@ -11,8 +11,8 @@ from real_streams import CATALOGUES, SELECTION
 
 from machines.emulator import pci
 from machines.emulator.catalogue import Catalogue, Description, Field
+from machines.emulator.events import RamBlock
 from machines.emulator.replay import Release, Section, Snapshot, read_snapshot, trial
-from machines.emulator.stream import RamBlock
 
 
 @cache

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_streams import real_bytes, stream_files
 
-from machines.emulator.stream import (
+from machines.emulator.errors import StreamError
+from machines.emulator.events import (
     Command,
     Configuration,
     ConfigurationSubsection,
@@ -27,12 +28,11 @@ from machines.emulator.stream import (
     SectionBegin,
     SectionEnd,
     SectionType,
-    StreamError,
     VmDescription,
-    open_stream,
-    read_events,
     write_events,
 )
+from machines.emulator.stream import read_events
+from machines.emulator.window import open_stream
 
 BARE = real_bytes("bare")
 LAST_RAM = next(  # where the guest memory's last part begins

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from machines.emulator import vmstate
 from machines.emulator.catalogue import Description, Field, read_directory
-from machines.emulator.stream import described_size
+from machines.emulator.vmdescription import described_size
 from machines.emulator.vmstate import (
     ByteReader,
     Decision,
