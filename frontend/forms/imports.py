@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from frontend.forms.changes import ReleaseField
 from machines.emulator.catalogue import FILE_NAMES
 from machines.models import Release, Tree
+from machines.parsing import MAX_TOTAL_BYTES
 
 MAX_FILES = 20
 _CATALOGUE_FILE = re.compile(rf"^(?:{'|'.join(FILE_NAMES)})\.json(?:\.xz)?$")
@@ -31,9 +32,17 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list | tuple) else [data]
+        if not files:
+            raise ValidationError(self.error_messages["required"], code="required")
         if len(files) > MAX_FILES:
             raise ValidationError(_("At most %(limit)s files."), params={"limit": MAX_FILES})
-        return [self._one(item, initial) for item in files]
+        found = [self._one(item, initial) for item in files]
+        if sum(item.size or 0 for item in found) > MAX_TOTAL_BYTES:
+            raise ValidationError(
+                _("The files are larger than %(limit)s MiB together."),
+                params={"limit": MAX_TOTAL_BYTES // 2**20},
+            )
+        return found
 
     def _one(self, item: Any, initial: Any) -> UploadedFile[Any]:
         found: UploadedFile[Any] = super().clean(item, initial)

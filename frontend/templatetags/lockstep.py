@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,7 @@ _STATUSES = {
         Mark("cancelled", "✕", _("cancelled"), "grey"),
     )
 }
+_HEX = re.compile(r"[0-9a-fA-F]{12,}")
 #: Other names under which a trial's state reaches a template.
 _ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
 
@@ -131,8 +133,12 @@ def is_checkbox(field: BoundField) -> bool:
 
 @register.filter
 def short(digest: str) -> str:
-    """The first digits of a SHA-256."""
-    return digest[:12]
+    """The first digits of a SHA-256, or of a commit that is named by its hash.
+
+    >>> short("4643913a5c1f9e0d7b66"), short("scsi: save state")
+    ('4643913a5c1f', 'scsi: save state')
+    """
+    return digest[:12] if _HEX.fullmatch(digest) else digest
 
 
 _KINDS = {

@@ -20,6 +20,7 @@ from frontend.consequences import outcome_changes, overridden, value_changes
 from frontend.forms.edits import OverrideForm
 from frontend.grid import grid_of, layout_of, override_of
 from frontend.lists import PAGE_SIZE, chips
+from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
@@ -130,7 +131,7 @@ def _context(
     state = state_or_404(scope)
     if name not in state.catalogue.types and name not in state.catalogue.descriptions:
         raise Http404(f"{scope.release.label} has no device type {name}.")
-    names = rules.machine_types(state)
+    names = newest_first(rules.machine_types(state))
     machine_type = _machine_type(state, names, asked.get("on") or asked.get("machine_type"))
     grid = grid_of(state, machine_type, name)
     selected = _selected(scope, state, name, machine_type, grid, asked, form)
@@ -170,7 +171,7 @@ def _problems(form: OverrideForm | None) -> list[str]:
 
 
 def _machine_type(state: State, names: tuple[str, ...], asked: str | None) -> str:
-    """The machine type that is asked for, else the release's default, else the first."""
+    """The machine type that is asked for, else the release's default, else the newest."""
     if asked in names:
         return str(asked)
     known = state.catalogue.machine_types
@@ -232,7 +233,7 @@ def override_preview(request: HttpRequest, pk: int) -> HttpResponse:
     scope, asked = scope_of_change(request, pk), request.GET
     state = state_or_404(scope)
     version, action = number_of(asked.get("version", "")), asked.get("action", "")
-    names = rules.machine_types(state)
+    names = newest_first(rules.machine_types(state))
     grid = grid_of(state, _machine_type(state, names, asked.get("on")), asked.get("device", ""))
     if state.policy is None or action not in {"relax", "tighten"} or version is None:
         raise Http404("No such override.")

@@ -28,6 +28,7 @@ from frontend.forms.edits import (
     SeedForm,
 )
 from frontend.lists import chips
+from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
@@ -85,7 +86,7 @@ def _list_context(
 ) -> dict[str, Any]:
     """``arrays``: the versions of the release's line that its C arrays tell of."""
     state = state_or_404(scope)
-    names = rules.machine_types(state)
+    names = newest_first(rules.machine_types(state))
     words = request.GET.get("q", "").lower().split()
     rows = [_listed(state, name) for name in names if all(word in name.lower() for word in words)]
     if scope.may_edit and scope.change is not None:
@@ -222,7 +223,7 @@ def _context(
     ``form`` a further entry; ``typed`` what could not be saved; ``others`` to switch to.
     """
     state = state_or_404(scope)
-    names = rules.machine_types(state)
+    names = newest_first(rules.machine_types(state))
     if name not in names:
         raise Http404(f"{scope.release.label} has no machine type {name}.")
     rows = rows_of(state, name)

@@ -18,6 +18,7 @@ from frontend.access import status_of
 from frontend.addresses import release_address
 from frontend.forms.releases import ReleaseForm
 from frontend.lists import chips, page_of
+from frontend.names import newest_first
 from frontend.overview import open_changes, releases_of
 from frontend.scope import Scope, scope_of
 from frontend.swaps import respond
@@ -98,7 +99,7 @@ def release(request: HttpRequest, tree: str, version: str) -> HttpResponse:
         "release": found,
         "state": state,
         "missing": missing,
-        "machine_types": rules.machine_types(state) if state else (),
+        "machine_types": newest_first(rules.machine_types(state)) if state else (),
         "snapshots": found.snapshots.defer("content").select_related("imported_by"),
         "revisions": revisions[:SHOWN_REVISIONS],
         "changes": open_changes().filter(release=found),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from frontend.access import visible_change, visible_trees
 from frontend.filters import TrialFilter
 from frontend.lists import chips, page_of
+from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.swaps import respond
 from machines.models import Release, Tree
@@ -167,7 +168,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "change": change,
         "changes": _tree_changes(tree),
     }
-    names = tuple(policy_trials.matrix_machine_types(tree, change)) if tree else ()
+    names = newest_first(policy_trials.matrix_machine_types(tree, change)) if tree else ()
     if tree is not None and names:
         wanted = request.GET.get("machine_type", "")
         name = wanted if wanted in names else names[0]
@@ -240,13 +241,14 @@ def _matrix(
 
 
 def _in_order(tree: Tree, labels: tuple[str, ...]) -> list[str]:
-    """Releases from the oldest to the newest, those of other trees first."""
-    versions = {
-        release.label: release.sort_key for release in Release.objects.select_related("tree")
-    }
-    return sorted(
-        labels, key=lambda label: (label.startswith(f"{tree.name} "), versions.get(label, label))
-    )
+    """All releases of the tree and these from the oldest to the newest, other trees' first."""
+    releases = {release.label: release for release in Release.objects.select_related("tree")}
+    own = {label for label, release in releases.items() if release.tree_id == tree.pk}
+
+    def place(label: str) -> tuple[bool, str]:
+        return label in own, releases[label].sort_key if label in releases else label
+
+    return sorted(own.union(labels), key=place)
 
 
 def _direction(source: int, destination: int) -> Literal["forward", "backward", "same"]:

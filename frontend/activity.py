@@ -1,0 +1,99 @@
+"""Recent activity for people: what one person did to one object in a row is one line of words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, islice
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from policy.models import AuditEntry
+
+#: What the audit trail calls an action, and what people say it was.
+_WORDS: dict[str, str | Promise] = {
+    "add backport": _("added a backport"),
+    "add entry": _("added an entry"),
+    "add machine type": _("added a machine type"),
+    "add migration": _("declared a migration"),
+    "add mitigation": _("added a mitigation"),
+    "approve": _("approved"),
+    "build bundle": _("built"),
+    "cancel-job": _("cancelled"),
+    "change entry": _("changed an entry"),
+    "change role": _("changed a role"),
+    "choose devices": _("chose the devices of its trials"),
+    "clear override": _("cleared an override"),
+    "comment": _("commented"),
+    "created release": _("created"),
+    "edit description": _("edited the description"),
+    "give role": _("gave a role"),
+    "import": _("imported"),
+    "move entry": _("moved an entry"),
+    "open": _("opened"),
+    "publish": _("published"),
+    "rebase": _("rebased"),
+    "record feature": _("recorded"),
+    "relax version": _("relaxed a version"),
+    "remove backport": _("removed a backport"),
+    "remove entry": _("removed an entry"),
+    "remove machine type": _("removed a machine type"),
+    "remove migration": _("removed a migration"),
+    "remove mitigation": _("removed a mitigation"),
+    "request changes": _("requested changes"),
+    "seed machine types": _("composed machine types"),
+    "submit": _("submitted"),
+    "take role": _("took a role away"),
+    "tighten version": _("tightened a version"),
+    "withdraw": _("withdrew"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One kind of action and how often it was done."""
+
+    words: str | Promise
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What ``actor`` did to one object, one thing after the other. ``address``: "" without a page.
+
+    ``deeds`` stand in the order in which they were first done, ``at`` is the newest one's time.
+    """
+
+    actor: str
+    label: str
+    address: str
+    deeds: tuple[Deed, ...]
+    at: datetime
+
+
+def grouped(entries: Iterable[AuditEntry], limit: int) -> list[Activity]:
+    """At most ``limit`` activities of these entries, the newest first as the entries are."""
+    groups = groupby(entries, lambda item: (item.actor, item.object_type, item.object_id))
+    return [_activity(list(found)) for _key, found in islice(groups, limit)]
+
+
+def _activity(entries: Sequence[AuditEntry]) -> Activity:
+    newest = entries[0]
+    times = Counter(entry.action for entry in reversed(entries))
+    return Activity(
+        actor=newest.actor,
+        label=newest.object_label,
+        address=_address(newest),
+        deeds=tuple(Deed(_WORDS.get(action, action), count) for action, count in times.items()),
+        at=newest.at,
+    )
+
+
+def _address(entry: AuditEntry) -> str:
+    if entry.object_type == "policy.changerequest":
+        return reverse("change", args=[entry.object_id])
+    return ""
