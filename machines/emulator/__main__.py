@@ -13,17 +13,22 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from machines.emulator.errors import EmulatorError
 
 if TYPE_CHECKING:
-    from machines.emulator.replay import Release, Snapshot
+    from machines.emulator.release import Release
+    from machines.emulator.snapshot import Snapshot
 
 CLEAN, REFUSED, BAD_INPUT = 0, 1, 2
 MAX_BATCH_LINE = 1_000_000
+#: How many times that a too long line may be, before the file is taken for none of lines.
+MAX_SKIPPED = 100
 KEPT_SNAPSHOTS = 64
 
 
-class BadInput(Exception):
+class BadInput(EmulatorError):
     """What was given cannot be used; the message is for the person who gave it."""
 
 
@@ -39,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read the answer has seen enough; Python must not complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BAD_INPUT
-    except (BadInput, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"{_message(error)}\n")
         return BAD_INPUT
 
@@ -133,14 +138,14 @@ class _Trials:
         self._snapshots: dict[str, Snapshot] = {}
 
     def release(self, path: str) -> Release:
-        from machines.emulator.replay import Release
+        from machines.emulator.release import Release
 
         if path not in self._releases:
             self._releases[path] = Release(Path(path))
         return self._releases[path]
 
     def snapshot(self, path: str) -> Snapshot:
-        from machines.emulator.replay import read_snapshot
+        from machines.emulator.snapshot import read_snapshot
 
         known = self._snapshots.pop(path, None)
         if known is None:
@@ -228,15 +233,25 @@ def _batch_answer(trials: _Trials, line: bytes) -> dict[str, Any]:
             raise BadInput("a case should be a JSON object")
         name = case.get("id")
         return {"id": name, **trials.answer(case)}
-    except (BadInput, ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         return {"id": name, "outcome": "error", "reason": _message(error)}
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    """The lines that are not blank; of one that is too long only as much as tells that it is."""
     with path.open("rb") as file:
-        for line in file:
+        while line := file.readline(MAX_BATCH_LINE + 1):
+            if len(line) > MAX_BATCH_LINE and not line.endswith(b"\n"):
+                _skip_line(file, path)
             if line.strip():
                 yield line
+
+
+def _skip_line(file: BinaryIO, path: Path) -> None:
+    for _ in range(MAX_SKIPPED):
+        if (rest := file.readline(MAX_BATCH_LINE)).endswith(b"\n") or not rest:
+            return
+    raise BadInput(f"{path}: a line has more than {MAX_SKIPPED * MAX_BATCH_LINE} bytes")
 
 
 # --- check --------------------------------------------------------------------------------------
@@ -250,7 +265,7 @@ def _check(options: argparse.Namespace) -> int:
         devices = set(options.device)
     sent = None
     if options.devices_of:
-        from machines.emulator.replay import read_snapshot
+        from machines.emulator.snapshot import read_snapshot
 
         sent = read_snapshot(options.devices_of)
     findings = compare.check_directories(

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from machines.emulator.errors import EmulatorError
+
 HEX_BITS = 64
 MAX_VERSION = 2**32 - 1  # a section's version is be32 in the stream
 MAX_VERSIONS = 65_536
@@ -27,7 +29,7 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]+", re.ASCII)
 _RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", re.ASCII)
 
 
-class BitmapError(ValueError):
+class BitmapError(EmulatorError):
     """The text is no bitmap; the message quotes the part at fault."""
 
 

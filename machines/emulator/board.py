@@ -13,6 +13,7 @@ from typing import Any
 
 from machines.emulator import bitmap, vmstate
 from machines.emulator.catalogue import Catalogue, Description
+from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.qdev import (
     BLACKLIST_PROPERTY,
@@ -31,7 +32,7 @@ SectionKey = tuple[str, str | None]
 MAX_NAMED = 6
 
 
-class TrialError(ValueError):
+class TrialError(EmulatorError):
     """The trial cannot be held as asked: the caller's input is at fault."""
 
 
@@ -102,11 +103,6 @@ def lineage_of(catalogue: Catalogue, driver: str) -> tuple[str, ...]:
     return lineage
 
 
-def unmigratable(description: Description) -> bool:
-    """QEMU lets only a non-migratable device have a description without fields (savevm.c)."""
-    return not description.fields
-
-
 def migratable_devices(*catalogues: Catalogue) -> tuple[str, ...]:
     """The drivers that every one of the releases describes and can migrate, sorted.
 
@@ -130,7 +126,7 @@ def _migratable(catalogue: Catalogue) -> set[str]:
     return {
         driver
         for driver, description in descriptions.items()
-        if driver not in inherited and not unmigratable(description)
+        if driver not in inherited and not description.unmigratable
     }
 
 
@@ -421,7 +417,7 @@ class _SideContext:
             lineage=lineage_of(catalogue, driver),
             section=section,
             stateless=description is None,
-            migratable=description is None or not unmigratable(description),
+            migratable=description is None or not description.unmigratable,
             instance=instance,
             recorded=recorded,
             enabled=frozenset(

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from machines.emulator.errors import EmulatorError
+
 # Limits. The largest real file (QEMU 11.1's properties) is 11 MB of JSON; a description of the
 # deepest real device nests 9 structures.
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -40,7 +42,7 @@ MAX_VERSION = 2**31 - 1  # a C int
 FILE_NAMES = ("vmstate", "machines", "types", "properties", "version", "compat")
 
 
-class CatalogueError(ValueError):
+class CatalogueError(EmulatorError):
     """The input is at fault: ``place`` names the file and the entry."""
 
     def __init__(self, place: str, problem: str) -> None:
@@ -77,6 +79,11 @@ class Description:
     minimum_version_id: int
     fields: tuple[Field, ...] = ()
     subsections: tuple[Description, ...] = ()
+
+    @property
+    def unmigratable(self) -> bool:
+        """QEMU lets only a non-migratable device have a description without fields (savevm.c)."""
+        return not self.fields
 
     def walk(self) -> Iterator[Description]:
         """This description, then every nested structure's and subsection's, depth first."""

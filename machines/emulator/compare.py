@@ -15,7 +15,6 @@ nothing, nor that of an opaque field, and an unknown number of elements matches 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,14 +28,14 @@ from machines.emulator.catalogue import (
     Field,
     parse_description,
 )
+from machines.emulator.names import is_negated, words
+from machines.emulator.release import Release
 
 if TYPE_CHECKING:
-    from machines.emulator.replay import Release, Snapshot
+    from machines.emulator.snapshot import Snapshot
 
 Grade = Literal["harmless", "refuses", "corrupts"]
 
-_WORDS = re.compile(r"[a-z]+|[0-9]+")
-_COMMON = frozenset({"x", "migrate", "not", "parent", "obj", "core", "state", "s"})
 _PLAIN_SIZES = (1, 2, 4, 8)
 _OFF = frozenset({"off", "false", "no", "0"})
 
@@ -137,15 +136,11 @@ class Side:
     @classmethod
     def of(cls, catalogue: Catalogue, machine: str) -> Side:
         """A side whose catalogue is in memory."""
-        from machines.emulator.replay import Release
-
         return cls(catalogue.descriptions, machine, Release.of(catalogue))
 
     @classmethod
     def read(cls, directory: Path, machine: str) -> Side:
         """A side from a folder of catalogue files. Raises :class:`CatalogueError`."""
-        from machines.emulator.replay import Release
-
         release = Release(directory)
         document = release.document("vmstate")
         if document is None:
@@ -196,20 +191,10 @@ class Side:
             for prop in catalogue.properties.get(owner, {}):
                 if wanted <= words(prop):
                     value = effective_value(catalogue, driver, prop, entries)
-                    inverted = "not" in _WORDS.findall(prop)
+                    inverted = is_negated(prop)
                     if value is not None and (value.lower() in _OFF) == inverted:
                         return f"{owner}.{prop}"
         return None
-
-
-def words(text: str) -> frozenset[str]:
-    """What a name is about, without the words that every name has."""
-    return frozenset(_WORDS.findall(text.lower())) - _COMMON
-
-
-def unmigratable(description: Description) -> bool:
-    """``.unmigratable = 1`` is all that such a description has: no version, no field."""
-    return not (description.version_id or description.fields or description.subsections)
 
 
 # --- Sections -----------------------------------------------------------------------------------
@@ -242,7 +227,7 @@ class _Device:
     def findings(self) -> list[Finding]:
         sent = self.sent
         read = self.destination.read_as(self.driver, sent)
-        if unmigratable(sent) or (read is not None and unmigratable(read)):
+        if sent.unmigratable or (read is not None and read.unmigratable):
             return [
                 self._finding(
                     None, "refuses", f"State blocked by non-migratable device '{self.driver}'"

@@ -14,6 +14,7 @@ from typing import Literal
 
 from machines.emulator import vmstate
 from machines.emulator.board import Board, Device, Notes, SectionKey
+from machines.emulator.errors import EmulatorError
 from machines.emulator.events import (
     Configuration,
     EndOfSections,
@@ -36,7 +37,7 @@ NAMED_FIELDS = 8
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
 
 
-class StateTooLarge(ValueError):
+class StateTooLarge(EmulatorError):
     """The machine's state is more than a stream may hold."""
 
 

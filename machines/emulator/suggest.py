@@ -9,13 +9,13 @@ to keep exactly such differences out; else the first that the device has.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from machines.emulator import bitmap, pci, virtio
 from machines.emulator.catalogue import Description
+from machines.emulator.names import is_negated, words
 from machines.emulator.qdev import (
     FALSE_WORDS,
     TRUE_WORDS,
@@ -26,12 +26,10 @@ from machines.emulator.qdev import (
     has_property,
     same_value,
 )
-from machines.emulator.replay import Refusal, Release, Section, Snapshot, flatten
+from machines.emulator.release import Release
+from machines.emulator.snapshot import SentSection, Snapshot, layout_of
+from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import FEATURE_PROPERTIES
-
-_WORDS = re.compile(r"[a-z]+|[0-9]+")
-#: Words that say nothing of what a field or a property is about.
-_COMMON = frozenset({"x", "migrate", "not", "parent", "obj", "core", "state", "vmstate", "num"})
 
 #: What differs in a section's fields → the property that decides how they are sent.
 _FIELD_CLUES = (
@@ -167,7 +165,7 @@ class Destination:
         given = any(name.startswith(bitmap.PROPERTY) for _, name, _ in self.user)
         return given or (self.release.in_memory and bool(self._blacklists))
 
-    def blacklisted(self, section: Section) -> Iterator[Refusal]:
+    def blacklisted(self, section: SentSection) -> Iterator[Refusal]:
         """Versions, and the absence of subsections, that a blacklist bitmap forbids to load.
 
         The later entry wins, the user's over the machine type's. Raises ``BitmapError`` for a
@@ -181,7 +179,7 @@ class Destination:
         if not values:
             return
         versions = {section.name: section.version_id}
-        for header in flatten(section).subsections.values():
+        for header in layout_of(section).subsections.values():
             versions[header.name] = header.version_id
         for description in self.release.descriptions.get(section.name, ()):
             for inner in description.walk():
@@ -206,16 +204,18 @@ class Destination:
             entry for entry in (*entries, *self.user) if entry[1].startswith(bitmap.PROPERTY)
         )
 
-    def _field_contradiction(self, section: Section, name: str, value: str) -> Iterator[Refusal]:
+    def _field_contradiction(
+        self, section: SentSection, name: str, value: str
+    ) -> Iterator[Refusal]:
         truth = _truth(value)
         if truth is None:
             return
-        expected = truth != ("not" in _WORDS.findall(name))
-        sent = {leaf.path.rsplit(".", 1)[-1].split("[")[0] for leaf in flatten(section).leaves}
+        expected = truth != (is_negated(name))
+        sent = {leaf.path.rsplit(".", 1)[-1].split("[")[0] for leaf in layout_of(section).leaves}
         for description in self.release.descriptions.get(section.name, ()):
             for item in _conditional_fields(description):
                 field = item.rsplit(".", 1)[-1]
-                if _words(field) and _words(field) == _words(name) and (field in sent) != expected:
+                if words(field) and words(field) == words(name) and (field in sent) != expected:
                     yield Refusal(
                         section.idstr,
                         field,
@@ -275,7 +275,7 @@ class Destination:
                 yield from clues
         if refusal.kind == "virtio":
             return
-        wanted = _words(path.rsplit(".", 1)[-1])
+        wanted = words(path.rsplit(".", 1)[-1])
         drivers = self.drivers(refusal.description)
         properties = self.release.catalogue_of(drivers).properties
         names = {
@@ -285,7 +285,7 @@ class Destination:
             if not info.type.startswith(("child<", "link<"))
         }
         ranked = sorted(
-            (-len(wanted & _words(name)), name) for name in names if wanted & _words(name)
+            (-len(wanted & words(name)), name) for name in names if wanted & words(name)
         )
         yield from (name for _, name in ranked)
 
@@ -304,7 +304,7 @@ def _conditional_fields(description: Description) -> Iterator[str]:
                 yield item.name
 
 
-def _vectors_contradiction(section: Section, value: str) -> Iterator[Refusal]:
+def _vectors_contradiction(section: SentSection, value: str) -> Iterator[Refusal]:
     """``vectors`` is the size of the MSI-X table, 0 for none, -1 (any sign) to have QEMU choose."""
     try:
         wanted = int(value, 0)
@@ -321,10 +321,6 @@ def _vectors_contradiction(section: Section, value: str) -> Iterator[Refusal]:
             f"the device has {wanted}; Failed to load {section.name}:virtio",
             section.name,
         )
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORDS.findall(text.lower())) - _COMMON
 
 
 def _block_clues(name: str) -> tuple[str, ...]:

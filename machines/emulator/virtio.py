@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from machines.emulator.errors import EmulatorError
 from machines.emulator.pci import (
     CAP_EXPRESS,
     CONFIG_SIZE,
@@ -72,7 +73,7 @@ class VirtioFailure:
     difference: Difference | None = None
 
 
-class Malformed(ValueError):
+class Malformed(EmulatorError):
     """The bytes are not those of a virtio device on PCI."""
 
 

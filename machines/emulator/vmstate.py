@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from machines.emulator.catalogue import Description, Field
+from machines.emulator.errors import EmulatorError
 from machines.emulator.events import SectionType, encode_subsection_header
 
 OPAQUE_BYTES = 8
@@ -49,11 +50,11 @@ UNUSED = "unused"
 _T = TypeVar("_T")
 
 
-class DescriptionError(ValueError):
+class DescriptionError(EmulatorError):
     """A description is beyond a limit; the message names the section and the field."""
 
 
-class LoadError(ValueError):
+class LoadError(EmulatorError):
     """The destination refuses a stream, in QEMU's words.
 
     ``kind`` is one of ``version-too-new``, ``version-too-old``, ``unknown-section``, ``layout``,
@@ -373,7 +374,7 @@ class ByteReader:
         return int.from_bytes(self.take(4), "big")
 
 
-class EndOfStream(ValueError):
+class EndOfStream(EmulatorError):
     """The payload is shorter than its reader expects; ``offset`` is in bytes within it."""
 
     def __init__(self, offset: int, wanted: int, left: int) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from real_streams import CATALOGUES, SELECTION, SHARED, cases
 
-from machines.emulator.replay import Release, read_snapshot, trial
+from machines.emulator.release import Release
+from machines.emulator.replay import trial
+from machines.emulator.snapshot import read_snapshot
 
 ROOTS = [SELECTION, *([SHARED] if (SHARED / "cases.jsonl").is_file() else [])]
 NAMELESS = {"ramblock", "machine-type", "unmigratable"}  # QEMU names no section then

@@ -80,6 +80,21 @@ def test_a_global_mends_a_destination():
     assert run(*arguments, "--global", "e1000e.migrate-timadj=on").returncode == 0
 
 
+def test_a_line_too_long_is_answered_and_the_next_one_read(tmp_path):
+    batch = tmp_path / "batch.jsonl"
+    batch.write_bytes(b"x" * 2_500_000 + b'\n{"id": 2}\n')
+    answers = [json.loads(line) for line in run("trial", "--batch", batch).stdout.splitlines()]
+    assert [answer["outcome"] for answer in answers] == ["error", "error"]
+    assert "more than 1000000 bytes" in answers[0]["reason"]
+    assert answers[1]["id"] == 2
+
+
+def test_a_file_without_lines_takes_no_memory():
+    result = run("trial", "--batch", "/dev/zero")
+    assert result.returncode == 2
+    assert "a line has more than" in result.stderr
+
+
 def test_a_bad_case_does_not_stop_a_batch(tmp_path):
     good = {"stream": str(TEN / "bare.mig.xz"), "into": str(CATALOGUES / "10.0")}
     broken = tmp_path / "broken.mig.xz"

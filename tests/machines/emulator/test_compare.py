@@ -14,7 +14,7 @@ from machines.emulator.catalogue import (
     PropertyInfo,
 )
 from machines.emulator.compare import Side, check, check_directories, drivers_of
-from machines.emulator.replay import read_snapshot
+from machines.emulator.snapshot import read_snapshot
 
 
 def side(description: Description | None, **more) -> Side:

@@ -1,4 +1,4 @@
-"""The examples in the emulator's docstrings hold."""
+"""What the emulator's docstrings show holds: their examples, and the tree of errors."""
 
 import doctest
 import importlib
@@ -7,11 +7,31 @@ from pathlib import Path
 import pytest
 
 import machines.emulator
+from machines.emulator.errors import EmulatorError
 
-MODULES = sorted(path.stem for path in Path(machines.emulator.__path__[0]).glob("[!_]*.py"))
+FOLDER = Path(machines.emulator.__path__[0])
+MODULES = [
+    importlib.import_module(f"machines.emulator.{path.stem}")
+    for path in sorted(FOLDER.glob("*.py"))
+    if path.stem != "__init__"
+]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_hold(name: str) -> None:
-    module = importlib.import_module(f"machines.emulator.{name}")
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_the_examples_of_a_module_hold(module) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
+    defined = {
+        thing
+        for module in MODULES
+        for thing in vars(module).values()
+        if isinstance(thing, type)
+        and issubclass(thing, Exception)
+        and thing.__module__.startswith("machines.emulator")
+    }
+    assert len(defined) > 8
+    for error in defined:
+        assert issubclass(error, EmulatorError)
+        assert f"── {error.__name__} " in (machines.emulator.__doc__ or ""), error

@@ -12,7 +12,9 @@ from real_streams import CATALOGUES, SELECTION
 from machines.emulator import pci
 from machines.emulator.catalogue import Catalogue, Description, Field
 from machines.emulator.events import RamBlock
-from machines.emulator.replay import Release, Section, Snapshot, read_snapshot, trial
+from machines.emulator.release import Release
+from machines.emulator.replay import trial
+from machines.emulator.snapshot import SentSection, Snapshot, read_snapshot
 
 
 @cache
@@ -142,7 +144,7 @@ def made(*fields: dict, subsections=(), payload: bytes = b"", version: int = 2) 
     device = {"name": "foo", "instance_id": 0, "vmsd_name": "foo", "fields": list(fields)}
     if subsections:
         device["subsections"] = list(subsections)
-    section = Section("foo", 0, version, payload, device)
+    section = SentSection("foo", 0, version, payload, device)
     return Snapshot(None, (), (section,), {("foo", 0): section})
 
 

@@ -1,0 +1,373 @@
+"""What a destination's device reads of a section, against what was sent, field by field.
+
+The destination reads its own layout (migration/vmstate.c). Where the two layouts take the same
+bytes, a refusal can only come from a value that is compared: ``… equal`` fields, read-only PCI
+configuration bytes, virtio's own checks. Where they do not, the footer is not where it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from machines.emulator import pci, virtio
+from machines.emulator.catalogue import Description
+from machines.emulator.decode import integer_type
+from machines.emulator.snapshot import (
+    MAX_INTERNED,
+    SentField,
+    SentLayout,
+    SentSection,
+    is_checked,
+    layout_of,
+)
+from machines.emulator.suggest import Destination
+from machines.emulator.verdict import Kind, Refusal
+
+#: Types that bring their own length, so that a destination reads them whatever it is.
+SELF_DELIMITING = frozenset({"virtio", "QTAILQ", "gtree", "scsi-requests"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Two layouts that are read alike, and the fields whose values are then looked at."""
+
+    sent: SentLayout
+    expected: SentLayout
+    description: Description | None
+    pairs: tuple[tuple[SentField, SentField], ...]
+
+
+_plans: dict[tuple[int, ...], _Plan] = {}
+
+
+class Reading:
+    """What a destination's device reads of a section, against what was sent."""
+
+    def __init__(
+        self,
+        section: SentSection,
+        own: SentSection,
+        description: Description | None,
+        destination: Destination,
+    ) -> None:
+        self.section = section
+        self.own = own
+        self.description = description
+        self.destination = destination
+        self.sent = layout_of(section)
+        self.expected = layout_of(own)
+        self.depends_on_values = False
+        self.checked: list[tuple[SentField, SentField]] = []
+
+    def refusals(self) -> Iterator[Refusal]:
+        if self.section.version_id == self.own.version_id and self._same_layout():
+            for number in self.expected.checked:
+                yield from self._pair(self.sent.leaves[number], self.expected.leaves[number])
+            return
+        key = (id(self.sent), id(self.expected), id(self.description), self.section.version_id)
+        plan = _plans.get(key)
+        if plan is None or plan.sent is not self.sent or plan.expected is not self.expected:
+            yield from self._compare(key)
+        else:
+            for leaf, own in plan.pairs:
+                yield from self._pair(leaf, own)
+        yield from self._unknown_subsections()
+
+    def _compare(self, key: tuple[int, ...]) -> Iterator[Refusal]:
+        """Field by field; what was found is kept where it does not depend on any value."""
+        dropped = self._unneeded()
+        sent = [leaf for leaf in self.sent.leaves if not self._in(leaf, dropped)]
+        absent = {path for path in self.expected.subsections if path not in self.sent.subsections}
+        expected = [
+            leaf
+            for leaf in self.expected.leaves
+            if not self._in(leaf, absent) and not self._newer(leaf)
+        ]
+        refused = False
+        for refusal in self._walk(sent, expected):
+            refused |= refusal.kind == "layout"
+            yield refusal
+        if not refused and not self.depends_on_values:
+            if len(_plans) >= MAX_INTERNED:
+                _plans.clear()
+            _plans[key] = _Plan(self.sent, self.expected, self.description, tuple(self.checked))
+
+    def _same_layout(self) -> bool:
+        if self.sent is self.expected:
+            return True
+        return (
+            self.sent.subsections == self.expected.subsections
+            and self.sent.shape == self.expected.shape
+        )
+
+    @staticmethod
+    def _in(leaf: SentField, paths: set[tuple[str, ...]]) -> bool:
+        inside = leaf.subsections
+        return bool(paths and inside) and any(
+            inside[:length] in paths for length in range(1, len(inside) + 1)
+        )
+
+    def _unneeded(self) -> set[tuple[str, ...]]:
+        """Subsections that the profile did not need: the destination reads them all the same."""
+        return {path for path in self.sent.subsections if path not in self.expected.subsections}
+
+    def _unknown_subsections(self) -> list[Refusal]:
+        found = []
+        known = _memo(self.description).subsections if self.description else None
+        for path, header in self.sent.subsections.items():
+            ours = self.expected.subsections.get(path)
+            if ours is not None:
+                if header.version_id > ours.version_id:
+                    found.append(
+                        self._refusal(
+                            header.name,
+                            "version-too-new",
+                            f"{header.name}: incoming version_id {header.version_id} is too new "
+                            f"for local version_id {ours.version_id}",
+                        )
+                    )
+            elif known is not None and header.name not in known:
+                found.append(
+                    self._refusal(
+                        header.name,
+                        "unknown-section",
+                        f"VM subsection '{header.name}' in '{self.section.name}' does not exist",
+                    )
+                )
+        return found
+
+    def _newer(self, leaf: SentField) -> bool:
+        """A field that the destination's description has only in versions above the sent one."""
+        if self.section.version_id == self.own.version_id or self.description is None:
+            return False
+        if leaf.subsections:
+            return False
+        versions = _memo(self.description).versions
+        name = leaf.path
+        while name:
+            since = versions.get(name.split("#")[0])
+            if since is not None:
+                return since > self.section.version_id
+            cut = max(name.rfind("."), name.rfind("["))
+            name = name[:cut] if cut > 0 else ""
+        return False
+
+    def _refusal(self, path: str | None, kind: Kind, reason: str) -> Refusal:
+        return Refusal(self.section.idstr, path, kind, reason, self.section.name)
+
+    # Field by field --------------------------------------------------------------------------
+
+    def _walk(self, sent: list[SentField], expected: list[SentField]) -> Iterator[Refusal]:
+        """Fields of one path belong together; what lies between them must take the same bytes.
+
+        Where it does not, the destination reads on at the wrong place (``drift``) and what it
+        finds there means nothing, unless later fields make up for it: a footer that is where it
+        is expected is all that QEMU asks for.
+        """
+        places = {leaf.path: index for index, leaf in enumerate(expected)}
+        start = at = drift = 0
+        first = ""
+        for index in range(len(sent) + 1):
+            if index < len(sent):
+                place = places.get(sent[index].path, -1)
+                if place < at or not self._alike(sent[index], expected[place]):
+                    continue
+            else:
+                place = len(expected)
+            change = self._gap(sent[start:index], expected[at:place])
+            if change and not drift:
+                first = (sent[start:index] or expected[at:place])[0].path
+            drift += change
+            if index < len(sent) and not drift and is_checked(expected[place]):
+                self.checked.append((sent[index], expected[place]))
+                yield from self._pair(sent[index], expected[place])
+            start, at = index + 1, place + 1
+        if drift:
+            yield self._refusal(first, "layout", f"Missing section footer for {self.section.idstr}")
+
+    def _alike(self, leaf: SentField, own: SentField) -> bool:
+        """Whether two fields of one path are read as one, whatever their sizes."""
+        if leaf.size == own.size or own.kind in SELF_DELIMITING or own.kind == "pci config":
+            return True
+        self.depends_on_values = True
+        if own.kind == "virtio-gpu":  # a guest's resources are sent before the scanouts
+            return not (
+                self._has_no_resources(self.section, leaf) and self._has_no_resources(self.own, own)
+            )
+        return self._count_is_sent(leaf.count, own.count, leaf) or self._count_is_sent(
+            leaf.size, own.size, leaf
+        )
+
+    @staticmethod
+    def _has_no_resources(section: SentSection, leaf: SentField) -> bool:
+        """A list of resources ends with id 0 (hw/display/virtio-gpu.c): here it ends at once."""
+        return section.payload[leaf.offset : leaf.offset + 4] == bytes(4)
+
+    def _gap(self, sent: list[SentField], expected: list[SentField]) -> int:
+        """How many bytes more are sent than read, of fields that are not read as one."""
+        change = sum(leaf.size for leaf in sent) - sum(leaf.size for leaf in expected)
+        if change:
+            self.depends_on_values = True
+            if self._same_elements(sent or expected):
+                return 0
+        return change
+
+    def _same_elements(self, leaves: list[SentField]) -> bool:
+        """Array elements beyond the other side's, where the stream itself tells the number."""
+        bases = {leaf.path.rsplit("[", 1)[0] for leaf in leaves if "[" in leaf.path}
+        if len(bases) == 0 or any("[" not in leaf.path for leaf in leaves):
+            return False
+        for leaf in leaves:
+            base = leaf.path.split("[", 1)[0]
+            if not self._count_is_sent(
+                _elements(self.sent.leaves, base), _elements(self.expected.leaves, base), leaf
+            ):
+                return False
+        return True
+
+    def _count_is_sent(self, sent: int, expected: int, before: SentField) -> bool:
+        """Whether an earlier whole number says ``sent`` there and ``expected`` here."""
+        places = {leaf.path: leaf for leaf in self.expected.leaves}
+        for leaf in self.sent.leaves:
+            if leaf.path == before.path:
+                break
+            other = places.get(leaf.path)
+            if (
+                other is not None
+                and leaf.count == 1
+                and integer_type(leaf.kind) is not None
+                and not leaf.kind.endswith(" equal")
+                and _integer(self.section.payload, leaf) == sent
+                and _integer(self.own.payload, other) == expected
+            ):
+                return True
+        return False
+
+    def _pair(self, leaf: SentField, own: SentField) -> Iterator[Refusal]:
+        incoming = self.section.payload[leaf.offset : leaf.offset + leaf.size]
+        ours = self.own.payload[own.offset : own.offset + own.size]
+        if incoming == ours:
+            return
+        check = _CHECKS.get(own.kind)
+        if check is None and own.kind.endswith(" equal"):
+            check = _check_equal
+        if check is not None:
+            yield from check(self, own, incoming, ours)
+
+    def failed(self, leaf: SentField, kind: Kind, reason: str) -> Refusal:
+        """A field's own check failed; QEMU then names structure and field."""
+        name = leaf.path.rsplit(".", 1)[-1].split("[")[0].split("#")[0]
+        return self._refusal(leaf.path, kind, f"{reason}; Failed to load {leaf.structure}:{name}")
+
+
+def _elements(leaves: Sequence[SentField], base: str) -> int:
+    prefix = f"{base}["
+    return len(
+        {
+            leaf.path[len(prefix) :].split("]", 1)[0]
+            for leaf in leaves
+            if leaf.path.startswith(prefix)
+        }
+    )
+
+
+def _integer(payload: bytes, leaf: SentField) -> int:
+    return int.from_bytes(
+        payload[leaf.offset : leaf.offset + leaf.size], "big", signed=bool(integer_type(leaf.kind))
+    )
+
+
+def _check_equal(
+    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
+) -> Iterator[Refusal]:
+    if len(incoming) != len(own):
+        return
+    ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
+    yield comparison.failed(leaf, "equal", f"{ours:x} != {theirs:x}")
+
+
+def _check_at_most(
+    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
+) -> Iterator[Refusal]:
+    """``int32 le``: not negative, and not above the device's own."""
+    theirs = int.from_bytes(incoming, "big", signed=True)
+    ours = int.from_bytes(own, "big", signed=True)
+    if not 0 <= theirs <= ours:
+        yield comparison.failed(
+            leaf, "equal", f"Invalid value {theirs} expecting positive value <= {ours}"
+        )
+
+
+def _check_pci_config(
+    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
+) -> Iterator[Refusal]:
+    if len(own) < pci.CONFIG_SIZE or len(incoming) < pci.CONFIG_SIZE:
+        return
+    difference = pci.first_difference(own, incoming)
+    if difference is not None:
+        refusal = comparison.failed(leaf, "pci-config", difference.message())
+        yield replace(refusal, detail=difference, own=own, incoming=incoming)
+    elif len(own) != len(incoming):
+        yield comparison.failed(leaf, "layout", "the configuration spaces differ in size")
+
+
+def _check_virtio(
+    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
+) -> Iterator[Refusal]:
+    try:
+        ours = virtio.parse(own)
+    except virtio.Malformed:
+        return  # another transport: nothing is known of its layout
+    destination = comparison.destination
+    name = comparison.section.name
+    failure = virtio.load(
+        ours,
+        incoming,
+        check_queue_sizes=lambda: destination.release.checks_queue_sizes,
+        offered=lambda bit: destination.offers(name, bit),
+    )
+    if failure is None:
+        return
+    kind: Kind = "virtio" if failure.difference is None else "pci-config"
+    refusal = comparison.failed(leaf, kind, failure.reason)
+    if failure.difference is not None:
+        incoming_config = incoming[4 : 4 + len(ours.config)]
+        refusal = replace(
+            refusal, detail=failure.difference, own=ours.config, incoming=incoming_config
+        )
+    yield replace(refusal, field=f"{leaf.path}.{failure.field}")
+
+
+_CHECKS = {
+    "int32 le": _check_at_most,
+    "pci config": _check_pci_config,
+    "virtio": _check_virtio,
+}
+
+
+class _Memo:
+    """A description's digest, made once: hashing the whole tree each time would cost more."""
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self.subsections = frozenset(
+            subsection.name for item in description.walk() for subsection in item.subsections
+        )
+        self.versions: dict[str, int] = {}
+        for item in description.fields:
+            self.versions[item.name] = min(
+                item.version_id, self.versions.get(item.name, item.version_id)
+            )
+
+
+_memos: dict[int, _Memo] = {}
+
+
+def _memo(description: Description) -> _Memo:
+    known = _memos.get(id(description))
+    if known is None or known.description is not description:
+        if len(_memos) > 8192:
+            _memos.clear()
+        known = _memos[id(description)] = _Memo(description)
+    return known

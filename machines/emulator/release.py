@@ -1,0 +1,117 @@
+"""A folder of catalogue files, each read when a trial or a check first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from machines.emulator.catalogue import (
+    Catalogue,
+    CatalogueError,
+    Description,
+    MachineType,
+    load_json,
+    parse,
+)
+
+#: The property by which a release keeps the old limit of the one transport that never allocated
+#: what a guest asked for. A release that has it compares queue sizes when loading.
+QUEUE_SIZE_CHECK = ("virtio-mmio", "x-override-queue-size")
+
+
+class Release:
+    """A destination's catalogue, read no further than a trial needs.
+
+    Descriptions decide nearly every trial; properties, which are most of a catalogue, are read
+    only when a refusal asks for them.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        if not directory.is_dir():
+            raise CatalogueError(str(directory), "is not a folder of catalogue files")
+        self._directory = directory
+        self._whole: Catalogue | None = None
+        self._documents: dict[str, Any] = {}
+        self._parts: dict[tuple[str, ...], Catalogue] = {}
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Release:
+        """A release whose catalogue is in memory already."""
+        release = cls(Path())
+        release._whole = catalogue
+        return release
+
+    def catalogue_of(self, drivers: Sequence[str]) -> Catalogue:
+        """The catalogue with the properties of these device types alone."""
+        if self._whole is not None:
+            return self._whole
+        wanted = tuple(sorted(drivers))
+        if wanted not in self._parts:
+            listed = self.document("properties") or {}
+            chosen = {name: listed[name] for name in wanted if name in listed}
+            self._parts[wanted] = replace(
+                self._small, properties=parse({"properties": chosen}).properties
+            )
+        return self._parts[wanted]
+
+    @cached_property
+    def _small(self) -> Catalogue:
+        """Types and machine types, without descriptions and properties."""
+        names = ("version", "types", "machines", "compat")
+        documents = {name: self.document(name) for name in names}
+        return parse({name: found for name, found in documents.items() if found is not None})
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole catalogue was given, not a folder."""
+        return self._whole is not None
+
+    @property
+    def machine_types(self) -> Mapping[str, MachineType]:
+        return (self._whole or self._small).machine_types
+
+    @property
+    def types(self) -> Mapping[str, str | None]:
+        return (self._whole or self._small).types
+
+    def document(self, name: str) -> Any:
+        """One file of the catalogue, read once, None where it is missing."""
+        if name not in self._documents:
+            found = None
+            for path in (self._directory / f"{name}.json", self._directory / f"{name}.json.xz"):
+                if path.is_file():
+                    found = load_json(path.name, path.read_bytes())
+                    break
+            self._documents[name] = found
+        return self._documents[name]
+
+    @cached_property
+    def all_descriptions(self) -> Mapping[str, Description]:
+        """Driver → description."""
+        if self._whole is not None:
+            return self._whole.descriptions
+        document = self.document("vmstate")
+        if document is None:
+            raise CatalogueError(str(self._directory), "has no vmstate.json (or .xz)")
+        return parse({"vmstate": document}).descriptions
+
+    @cached_property
+    def descriptions(self) -> Mapping[str, tuple[Description, ...]]:
+        """Description name → all descriptions of that name (drivers may share or reuse one)."""
+        named: dict[str, list[Description]] = {}
+        for description in self.all_descriptions.values():
+            named.setdefault(description.name, []).append(description)
+        return {name: tuple(found) for name, found in named.items()}
+
+    @cached_property
+    def checks_queue_sizes(self) -> bool:
+        """Whether loading compares a virtqueue's size with what the device allocated."""
+        driver, name = QUEUE_SIZE_CHECK
+        return name in self.catalogue_of([driver]).properties.get(driver, {}) or any(
+            entry.driver == driver and entry.property == name
+            for machine in self.machine_types.values()
+            for entry in machine.compat
+        )
