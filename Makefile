@@ -11,13 +11,14 @@ UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format requirements tools dev vendor clean
+.PHONY: help install run test lint format requirements screenshots tools dev vendor clean
 
 help:
 	@echo "make run [PORT=8000]   serve on 127.0.0.1 (installs what is missing first)"
 	@echo "make test              every check: linters, types, tests (PostgreSQL, Redis, Chromium)"
 	@echo "make lint              linters and types alone"
 	@echo "make install           the environment alone"
+	@echo "make screenshots       take the pictures in docs/screenshots/ again"
 	@echo "make requirements      compile requirements*.txt from requirements*.in"
 	@echo "make clean             remove the environment; the data in var/ stays"
 
@@ -77,6 +78,12 @@ format: dev
 	$(BIN)/ruff format
 
 # --- Upkeep -------------------------------------------------------------------------------------
+
+# The end-to-end tests take them on their way, so that the tour shows what really happens.
+screenshots: tools dev
+	@mkdir -p docs/screenshots
+	LOCKSTEP_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q \
+		tests/e2e/test_gallery.py tests/e2e/test_main_job.py
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make requirements"

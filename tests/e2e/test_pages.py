@@ -1,0 +1,129 @@
+"""Every page, opened by everybody, on wide and narrow screens, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from people import Person
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+Come = Callable[..., Person]
+
+NARROW: dict[str, Any] = {"viewport": {"width": 400, "height": 800}}
+RELEASE = "/releases/rhel/9.3/"
+MACHINE_TYPE, DEVICE = f"{RELEASE}machine-types/pc-q35-rhel9.0.0/", f"{RELEASE}devices/scsi-block/"
+#: Every page of the sample's story: #1 is published, #2 waits for its reviewer.
+PAGES = (
+    "/",
+    "/releases/",
+    RELEASE,
+    "/releases/upstream/11.1/",
+    "/releases/upstream/8.0/",
+    f"{RELEASE}machine-types/",
+    MACHINE_TYPE,
+    "/releases/upstream/11.1/machine-types/pc-q35-11.1/",
+    f"{RELEASE}devices/",
+    DEVICE,
+    "/releases/upstream/11.1/devices/virtio-net-device/",
+    "/changes/",
+    "/changes/1/",
+    *(f"/changes/2/?tab={tab}" for tab in ("changes", "trials", "discussion", "bundle")),
+    f"{MACHINE_TYPE}?change=2",
+    f"{DEVICE}?change=2&section=scsi-disk/scsi-disk/pr&version=0",
+    "/features/",
+    "/features/scsi-persistent-reservations/",
+    "/trials/",
+    "/trials/1/",
+    "/trials/matrix/",
+    "/trials/matrix/?tree=rhel&machine_type=pc-q35-rhel9.0.0",
+    "/bundles/",
+    "/bundles/rhel/9.2/r1/",
+    "/imports/",
+    "/accounts/password/",
+)
+#: Those that only some roles may open; the others are told that they may not.
+BY_ROLE = {
+    "/releases/new/": {"maintainer"},
+    "/imports/new/": {"maintainer"},
+    "/changes/new/": {"maintainer"},
+    "/changes/2/backport/": {"maintainer"},
+    "/audit/": {"maintainer", "reviewer", "release"},
+}
+
+
+def assert_is_whole(person: Person, address: str) -> None:
+    """A page with one title and no error of ours on it, that stays within the screen."""
+    assert person.page.locator("h1").count() == 1, address
+    assert "Server Error" not in person.page.title(), address
+    assert not person.is_too_wide(), f"{address} scrolls sideways"
+
+
+@pytest.mark.parametrize(
+    ("name", "screen"),
+    [
+        ("maintainer", {"color_scheme": "light"}),
+        ("maintainer", {"color_scheme": "dark", **NARROW}),
+        ("reviewer", {"color_scheme": "light", **NARROW}),
+        ("release", {"color_scheme": "dark"}),
+    ],
+)
+def test_every_page_opens(come: Come, name: str, screen: dict[str, Any]) -> None:
+    person = come(name, **screen)
+    for address in PAGES:
+        person.open(address)
+        assert_is_whole(person, address)
+    for address, roles in BY_ROLE.items():
+        if name in roles:
+            person.open(address)
+        else:
+            with person.expecting(403):
+                person.open(address)
+        assert_is_whole(person, address)
+
+
+def test_a_stranger_is_shown_the_login_page(come: Come) -> None:
+    stranger = come()
+    for address in (*PAGES, *BY_ROLE):
+        stranger.open(address)
+        expect(stranger.page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert_is_whole(stranger, "/accounts/login/")
+
+
+def test_a_page_that_is_not_there(come: Come) -> None:
+    person = come("reviewer", **NARROW)
+    for address in ("/nowhere/", "/releases/rhel/1.0/", f"{RELEASE}devices/toaster/", "/jobs/999/"):
+        with person.expecting(404):
+            person.open(address)
+        assert_is_whole(person, address)
+
+
+def test_the_theme_is_the_persons_choice(come: Come) -> None:
+    person = come("reviewer", color_scheme="light")
+    light = background(person)
+    person.page.get_by_role("button", name="Switch to the dark theme").click()
+    dark = background(person)
+    assert dark != light
+    person.open("/trials/")
+    assert background(person) == dark
+    person.page.get_by_role("button", name="Switch to the light theme").click()
+    assert background(person) == light
+
+
+def background(person: Person) -> str:
+    script = "getComputedStyle(document.body).backgroundColor"
+    return str(person.page.evaluate(script))
+
+
+def test_the_main_pages_work_without_scripts(come: Come) -> None:
+    """What htmx swaps in place, a plain form does by loading the page."""
+    person = come("maintainer", java_script_enabled=False)
+    person.open(f"{DEVICE}?change=2")
+    person.page.get_by_label("scsi-disk/pr version 0").click()
+    person.sees("Blacklisted by default, because")
+    person.open(f"{RELEASE}machine-types/?q=q35-rhel9")
+    expect(person.row("pc-q35-rhel9.2.0").first).to_be_visible()
+    expect(person.row("pc-i440fx")).to_have_count(0)
