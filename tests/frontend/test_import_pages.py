@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from policy_world import World, person
 from signed_in import Login
@@ -64,6 +65,27 @@ def test_files_that_are_none(world: World, login: Login) -> None:
     assert "Lower-case letters" in bad.content.decode()
     assert not Job.objects.exists()
     assert not Release.objects.filter(tree__name="down", version="2.0").exists()
+
+
+def test_no_file_at_all_makes_neither_job_nor_release(world: World, login: Login) -> None:
+    client = login(world.maintainer)
+    answer = client.post("/imports/new/", {"tree": "down", "version": "2.0"})
+    assert answer.status_code == 422
+    assert "This field is required." in answer.content.decode()
+    assert not Job.objects.exists()
+    assert not Release.objects.filter(tree__name="down", version="2.0").exists()
+
+
+def test_files_are_limited_together(
+    world: World, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontend.forms.imports.MAX_TOTAL_BYTES", 30)
+    uploads = [file(), file("compat.c", SOURCE)]
+    data = {"tree": "down", "version": "2.0", "uploads": uploads}
+    answer = login(world.maintainer).post("/imports/new/", data)
+    assert answer.status_code == 422
+    assert "together" in answer.content.decode()
+    assert not Job.objects.exists()
 
 
 def test_a_bad_file_fails_its_job_with_a_sentence(world: World, login: Login) -> None:
