@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pictures
 from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
@@ -30,9 +31,8 @@ class Camera:
             return
         person.page.wait_for_load_state("networkidle")
         # Nothing moves, nothing blinks: the same page gives the same picture.
-        person.page.screenshot(
-            path=self.folder / f"{name}.png", animations="disabled", caret="hide"
-        )
+        png = person.page.screenshot(animations="disabled", caret="hide")
+        (self.folder / f"{name}.png").write_bytes(pictures.shrink(png))
 
 
 class Person:
