@@ -98,7 +98,7 @@ def approve(change: ChangeRequest, actor: User, digest: str, text: str = "") -> 
     with transaction.atomic():
         present = drafts.fresh(change)
         require(actor, "review", present.release.tree)
-        moved = _move(present, actor, "approve", digest=digest)
+        moved = _move(present, actor, "approve", digest=_named(digest))
         # Asked after the row is ours: an edit that commits before has recorded its editor.
         if reason := _not_four_eyes(moved, actor):
             raise Forbidden(reason)
@@ -116,7 +116,7 @@ def request_changes(change: ChangeRequest, actor: User, digest: str, text: str) 
         require(actor, "review", present.release.tree)
         if present.author_id == actor.pk:
             raise Forbidden("You wrote this change: edit it instead.")
-        moved = _move(present, actor, "request-changes", digest=digest)
+        moved = _move(present, actor, "request-changes", digest=_named(digest))
         _vote(moved, actor, Verdict.REQUEST_CHANGES, text)
         _record(actor, "request changes", present, moved, text=text)
     return moved
@@ -176,6 +176,13 @@ def _publish(change: ChangeRequest, actor: User) -> Revision:
     bundle_required.send(sender=Revision, revision=revision, user=actor)
     _record(actor, "publish", present, moved, revision=str(revision), sha256=revision.digest)
     return revision
+
+
+def _named(digest: str) -> str:
+    """A vote that names no content would count for whatever is there."""
+    if not digest:
+        raise Invalid("Name the digest of the content that you read.", field="digest")
+    return digest
 
 
 def _move(

@@ -305,3 +305,14 @@ def test_a_refusal_writes_nothing() -> None:
     change.refresh_from_db()
     assert change.status == Status.SUBMITTED
     assert (AuditEntry.objects.count(), change.reviews.count()) == before
+
+
+def test_a_vote_that_names_no_content_is_none() -> None:
+    world = World()
+    change = world.in_review()
+    with pytest.raises(Invalid, match="Name the digest"):
+        workflow.approve(change, world.reviewer, "")
+    with pytest.raises(Invalid, match="Name the digest"):
+        workflow.request_changes(change, world.reviewer, "", "No.")
+    change.refresh_from_db()
+    assert change.status == ChangeRequest.Status.SUBMITTED
