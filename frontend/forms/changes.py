@@ -28,7 +28,9 @@ class ReleaseField(forms.ModelChoiceField):  # type: ignore[type-arg]
 class ChangeForm(forms.Form):
     """A new change request."""
 
-    release = ReleaseField(label=_("Release"), queryset=Release.objects.none())
+    release = ReleaseField(
+        label=_("Release"), queryset=Release.objects.none(), empty_label=_("choose one")
+    )
     title = forms.CharField(
         label=_("Title"),
         max_length=200,

@@ -16,8 +16,12 @@ from policy.document import MAX_TEXT
 class CompareForm(forms.Form):
     """Two catalogues to compare, and the device to look at."""
 
-    old = ReleaseField(label=_("Without the feature"), queryset=Release.objects.none())
-    new = ReleaseField(label=_("With the feature"), queryset=Release.objects.none())
+    old = ReleaseField(
+        label=_("Without the feature"), queryset=Release.objects.none(), empty_label=_("choose one")
+    )
+    new = ReleaseField(
+        label=_("With the feature"), queryset=Release.objects.none(), empty_label=_("choose one")
+    )
     q = forms.CharField(label=_("Device or feature"), max_length=100, required=False)
 
     def __init__(self, *args: Any, releases: Any, **kwargs: Any) -> None:

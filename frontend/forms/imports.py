@@ -67,7 +67,10 @@ class ImportForm(forms.Form):
     """One release's files, and which release they are of."""
 
     tree = forms.ModelChoiceField(
-        label=_("Tree"), queryset=Tree.objects.none(), to_field_name="name"
+        label=_("Tree"),
+        queryset=Tree.objects.none(),
+        to_field_name="name",
+        empty_label=_("choose one"),
     )
     version = forms.CharField(
         label=_("Version"), max_length=40, help_text=_("As people say it: 10.0, 9.2.")
@@ -76,6 +79,7 @@ class ImportForm(forms.Form):
         label=_("Base release"),
         queryset=Release.objects.none(),
         required=False,
+        empty_label=_("none"),
         help_text=_("The upstream release that a downstream one stands on."),
     )
     uploads = FilesField(label=_("Files"))
