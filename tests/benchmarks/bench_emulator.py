@@ -1,0 +1,175 @@
+"""How fast the emulator is. Not part of the tests: ``make benchmark`` runs these alone.
+
+The figures of one run, and what they are to be compared with, are in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from machines.catalogue import import_catalogue
+from machines.emulator.catalogue import read_directory
+from machines.emulator.events import (
+    EndOfSections,
+    FileHeader,
+    RamBlock,
+    RamBlockList,
+    RamFlag,
+    RamMark,
+    RamPages,
+    SectionBegin,
+    SectionEnd,
+    SectionType,
+    write_events,
+)
+from machines.emulator.machine import Side, migratable_devices, trial
+from machines.models import Release, Tree
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+CATALOGUES = ROOT / "machines" / "sample" / "qemu"
+WIDE = DATA / "streams" / "10.0" / "pc-q35-7.2" / "wide.mig.xz"
+GUEST_PAGES = 2**18  # of 4 KiB: 1 GiB
+PAGES_AT_ONCE = 256
+DEVICES = ("isa-serial", "mc146818rtc", "e1000", "virtio-rng-pci", "virtio-blk-pci")
+
+
+#: Starts a program from a small process: a child's greatest memory counts what it was forked from.
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(os.wait4(process.pid, 0)[2].ru_maxrss)
+"""
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "machines.emulator", *map(str, arguments)]
+
+
+def emulator(*arguments: object) -> float:
+    """Run the command line in a process of its own; the seconds of processor time it took."""
+    process = subprocess.Popen(command(*arguments), cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in (0, 1)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_memory(*arguments: object) -> float:
+    """The most memory that the command line needs, in MiB."""
+    argv = [sys.executable, "-S", "-c", MEASURE, *command(*arguments)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True)
+    return round(int(done.stdout) / 1024, 1)
+
+
+# --- decode -------------------------------------------------------------------------------------
+
+
+def test_decode_of_a_wide_stream(benchmark: BenchmarkFixture) -> None:
+    seconds = benchmark(emulator, "decode", WIDE)
+    benchmark.extra_info |= {"CPU s": seconds, "peak MiB": peak_memory("decode", WIDE)}
+
+
+@pytest.fixture(scope="module")
+def large_guest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stream with 1 GiB of guest memory, none of it zero."""
+    path = tmp_path_factory.mktemp("guest") / "large.mig"
+    length = GUEST_PAGES * 4096
+    with path.open("wb") as file:
+        begin = SectionBegin(0, SectionType.START, 2, "ram", 0, 4)
+        blocks = RamBlockList(0, length, (RamBlock("pc.ram", length),))
+        named = struct.pack(">QB", RamFlag.PAGE, 6) + b"pc.ram" + bytes(4096)
+        first = RamPages(0, "pc.ram", RamFlag.PAGE, 1, named)
+        write_events([FileHeader(0), begin, blocks, first], file)
+        page = bytes(range(256)) * 16
+        for start in range(1, GUEST_PAGES, PAGES_AT_ONCE):
+            for number in range(start, min(start + PAGES_AT_ONCE, GUEST_PAGES)):
+                file.write(struct.pack(">Q", number << 12 | RamFlag.PAGE | RamFlag.CONTINUE))
+                file.write(page)
+        write_events([RamMark(0, RamFlag.EOS), SectionEnd(0, 2, True), EndOfSections(0)], file)
+    return path
+
+
+def test_cat_of_a_large_guest(benchmark: BenchmarkFixture, large_guest: Path) -> None:
+    """What the next one is measured by."""
+
+    def cat() -> None:
+        # Into a pipe: cat refuses to do any work for /dev/null on some systems.
+        with subprocess.Popen(["cat", large_guest], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            while process.stdout.read(2**18):
+                pass
+
+    benchmark.pedantic(cat, rounds=3, warmup_rounds=1)
+
+
+def test_decode_of_a_large_guest(benchmark: BenchmarkFixture, large_guest: Path) -> None:
+    seconds = benchmark.pedantic(emulator, ("decode", large_guest), rounds=3, warmup_rounds=1)
+    benchmark.extra_info |= {"CPU s": seconds, "peak MiB": peak_memory("decode", large_guest)}
+
+
+# --- Verdicts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", ["wide", "serial", "virtio-net"])
+def test_verdicts_of_a_batch(benchmark: BenchmarkFixture, tmp_path: Path, config: str) -> None:
+    """Each round is one process with 300 verdicts on the same three releases' streams."""
+    releases = ("7.2", "10.0", "11.1")
+    pairs = [(source, into) for source in releases for into in releases if source != into]
+    streams = {name: DATA / "streams" / name / "pc-q35-7.2" for name in releases}
+    cases = [
+        {
+            "id": number,
+            "stream": str(streams[source] / f"{config}.mig.xz"),
+            "into": str(CATALOGUES / into),
+            "profile": str(streams[into] / f"{config}.mig.xz"),
+        }
+        for number in range(50)
+        for source, into in pairs
+    ]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("".join(json.dumps(case) + "\n" for case in cases))
+    seconds = benchmark.pedantic(emulator, ("trial", "--batch", batch), rounds=3)
+    benchmark.extra_info |= {"CPU s": seconds, "verdicts per CPU s": round(len(cases) / seconds)}
+
+
+@pytest.mark.parametrize("devices", [DEVICES, None], ids=["five devices", "all devices"])
+def test_trials_by_model(benchmark: BenchmarkFixture, devices: tuple[str, ...] | None) -> None:
+    catalogues = [read_directory(CATALOGUES / name) for name in ("7.2", "10.0")]
+    sides = [Side(item.version, item, "pc-q35-7.2") for item in catalogues]
+    benchmark(trial, sides, devices or migratable_devices(*catalogues), 1)
+    benchmark.extra_info["trials/s"] = round(1 / benchmark.stats.stats.min, 1)
+
+
+# --- Releases -----------------------------------------------------------------------------------
+
+
+def test_check_of_two_releases(benchmark: BenchmarkFixture) -> None:
+    arguments = ("check", CATALOGUES / "7.2", CATALOGUES / "11.1", "--machine", "pc-q35-7.2")
+    seconds = benchmark(emulator, *arguments)
+    benchmark.extra_info |= {"CPU s": seconds, "peak MiB": peak_memory(*arguments)}
+
+
+@pytest.mark.django_db
+def test_import_of_a_release(benchmark: BenchmarkFixture) -> None:
+    """Read the files and write the snapshot with all its rows."""
+    tree = Tree.objects.create(name="upstream")
+    numbers = count()
+
+    def prepare() -> tuple[tuple[Release], dict[str, str]]:
+        return (Release.objects.create(tree=tree, version=f"11.{next(numbers)}"),), {}
+
+    def read_and_import(release: Release) -> None:
+        catalogue = read_directory(CATALOGUES / "11.1")
+        assert import_catalogue(release, catalogue, source="benchmark", user=None).created
+
+    benchmark.pedantic(read_and_import, setup=prepare, rounds=3)
