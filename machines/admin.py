@@ -16,6 +16,9 @@ class TreeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "title"]
     search_fields = ["name", "title"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Tree | None = None) -> list[str]:
+        return ["name"] if obj else []
+
 
 @admin.register(Release)
 class ReleaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,6 +28,10 @@ class ReleaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["tree", "base__tree", "stand_in__tree"]
     search_fields = ["tree__name", "version"]
     autocomplete_fields = ["tree", "base", "stand_in"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Release | None = None) -> list[str]:
+        # Published policies, bundles and trials name a release: another name would belie them.
+        return ["tree", "version"] if obj else []
 
 
 @admin.register(Snapshot)

@@ -60,3 +60,17 @@ def test_what_the_rules_write_no_form_changes(root: Client, model: str) -> None:
     assert root.post(admin_url(f"{model}_change", rows[model]), {"text": "x"}).status_code == 403
     assert root.get(admin_url(f"{model}_add")).status_code == 403
     assert root.post(admin_url(f"{model}_delete", rows[model]), {"post": "yes"}).status_code == 403
+
+
+def test_a_release_keeps_the_name_that_policies_call_it_by(client: Client) -> None:
+    world = World()
+    client.force_login(person("root", is_superuser=True, is_staff=True))
+    tree, kept = world.release.tree, world.release
+    data = {"tree": world.old.tree_id, "version": "9.9", "base": world.new.pk, "stand_in": ""}
+    client.post(f"/admin/machines/release/{kept.pk}/change/", data)
+    client.post(f"/admin/machines/tree/{tree.pk}/change/", {"name": "other", "title": "Down"})
+    kept.refresh_from_db()
+    tree.refresh_from_db()
+    assert (kept.label, kept.base, tree.name, tree.title) == (
+        "down 1.2", world.new, "down", "Down",
+    )  # fmt: skip
