@@ -228,7 +228,7 @@ def _layout_section(catalogue: Catalogue, name: str, path: str) -> Any:
 @require_safe
 def override_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """What an override would change, before it is saved: ``?device=&section=&version=&action=``
-    on ``?on=``, the machine type that is looked at.
+    on ``?on=``, the machine type that is looked at; with ``&machine_type=`` on that one alone.
     """
     scope, asked = scope_of_change(request, pk), request.GET
     state = state_or_404(scope)
@@ -239,7 +239,10 @@ def override_preview(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404("No such override.")
     if grid.find(asked.get("section", ""), version) is None:
         raise Http404("No such section or version.")
-    new = Override(asked["device"], asked["section"], version, action, "preview")  # type: ignore[arg-type]
+    only = asked.get("machine_type", "")
+    if only and only not in names:
+        raise Http404("No such machine type.")
+    new = Override(asked["device"], asked["section"], version, action, "preview", only)  # type: ignore[arg-type]
     after = overridden(state.policy, new)
     machine_type = _machine_type(state, names, asked.get("on"))
     context = {

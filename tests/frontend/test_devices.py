@@ -245,6 +245,9 @@ def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
     assert "on 2 of 2 machine types" in page
     assert "refused" in page
     assert "the policy promises correct" in page
+    alone = client.get(url, asked | {"machine_type": OLDER}, headers=HTMX).text
+    assert "on 1 of 2 machine types" in alone
+    assert client.get(url, asked | {"machine_type": "pc-none"}).status_code == 404
     change.refresh_from_db()
     assert change.policy.overrides == ()
 
