@@ -31,7 +31,7 @@ PICTURES = {
         ("changes", "/changes/", "Keep SCSI persistent reservations"),
         ("features", "/features/", "SCSI persistent reservations"),
         ("trials", "/trials/", "rhel 9.3"),
-        ("matrix", "/trials/matrix/?tree=rhel&machine_type=pc-q35-rhel9.0.0", "rhel 9.2"),
+        ("matrix", "/trials/matrix/?tree=rhel&machine_type=pc-q35-rhel8.6.0&change=2", "rhel 9.2"),
         ("audit", "/audit/", "Keep SCSI persistent reservations"),
     ),
     "dark": (

@@ -158,6 +158,7 @@ def relax_a_bit(person: Person, change: int) -> None:
     person.sees("vmstate-blacklist-chunk 0x1 → 0x0")
     person.fill(**{"Why may less than everything arrive?": "Started before: nothing to lose."})
     person.page.get_by_label("only on pc-q35-10.0").check()
+    person.sees("on 1 of 65 machine types")
     person.picture("device-bitmap")
     person.press(f"Relax in #{change}")
     expect(cell).to_have_accessible_name(re.compile("relaxed"))

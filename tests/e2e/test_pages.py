@@ -47,8 +47,8 @@ PAGES = (
 )
 #: Those that only some roles may open; the others are told that they may not.
 BY_ROLE = {
-    "/releases/new/": {"maintainer"},
-    "/imports/new/": {"maintainer"},
+    "/releases/new/": {"maintainer", "release"},
+    "/imports/new/": {"maintainer", "release"},
     "/changes/new/": {"maintainer"},
     "/changes/2/backport/": {"maintainer"},
     "/audit/": {"maintainer", "reviewer", "release"},
