@@ -13,7 +13,7 @@ from django.db import transaction
 
 from machines.catalogue import ImportOutcome, import_catalogue
 from machines.comparison import Comparison
-from machines.emulator.catalogue import Catalogue, CatalogueError
+from machines.emulator.catalogue import MAX_FILE_BYTES, Catalogue, CatalogueError
 from machines.models import Release, Tree
 from policy import audit
 
@@ -60,6 +60,11 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
         if path.name in files:
             raise CatalogueError(str(path), "there are two files of this name")
         try:
+            if path.exists() and not path.is_file():
+                raise CatalogueError(str(path), "is no file")
+            if path.stat().st_size > MAX_FILE_BYTES:
+                limit = MAX_FILE_BYTES // 2**20
+                raise CatalogueError(str(path), f"is larger than {limit} MiB")
             files[path.name] = path.read_bytes()
         except OSError as error:
             raise CatalogueError(str(path), f"cannot be read ({error.strerror})") from error

@@ -125,3 +125,20 @@ def test_two_commands_at_once_import_one_snapshot() -> None:
         printed = sorted(pool.map(start, range(2)))
     assert printed[0] == "rhel 9.2: nothing new, snapshot 1 has this content.\n"
     assert printed[1].startswith("rhel 9.2: snapshot 1 (new)")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", str(SAMPLE)])
+def test_what_is_no_file_is_not_read(path: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"is no file|is none of|cannot be read"):
+        run("import_release", "--tree", "rhel", "--version", "9.9", path, tmp_path / "c.patch")
+
+
+@pytest.mark.django_db
+def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
+    sparse = tmp_path / "vmstate.json"
+    with sparse.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(CommandError, match="is larger than 64 MiB"):
+        run("import_release", "--tree", "rhel", "--version", "9.9", sparse)
+    assert not Release.objects.exists()
