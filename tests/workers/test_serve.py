@@ -61,6 +61,7 @@ def test_it_serves_restarts_what_dies_and_leaves_nothing_behind(
     var: Path, service: tuple[subprocess.Popen[bytes], int]
 ) -> None:
     process, port = service
+    assert var.stat().st_mode & 0o077 == 0  # the database holds sessions
     refused = try_to_serve(var, free_port())
     assert refused.returncode == 1
     assert "already runs on the data" in refused.stderr

@@ -108,6 +108,8 @@ def _port(text: str) -> int:
 def _only_one(var: Path) -> Iterator[None]:
     """Two services on the same data would sweep and stop each other's processes."""
     var.mkdir(parents=True, exist_ok=True)
+    # The database holds sessions and the hashes of passwords.
+    var.chmod(0o700)
     # The kernel drops the lock with the process, however that ends: it cannot be stale.
     with (var / "serve.lock").open("w") as file:
         try:
