@@ -237,7 +237,7 @@ class _Summary:
         elif isinstance(event, RamPages):
             pages = self.blocks[event.block]["pages"]
             kind = event.kind.name.lower()
-            pages[kind] = pages.get(kind, 0) + event.count
+            pages[kind] = pages.get(kind, 0) + event.pages
 
     def as_json(self) -> dict[str, Any]:
         return {"total": self.total, "blocks": list(self.blocks.values())}

@@ -1,6 +1,8 @@
 """What a migration stream consists of: its events, and the bytes of each.
 
 The layouts are those of migration/savevm.c, migration/vmstate.c and migration/ram.c (big endian).
+Events are named tuples, as making as many data classes takes a tenth of a short decode's time; one
+is told from another by its class, never by comparing values.
 
     >>> b"".join(encode(EndOfSections(0)))
     b'\\x00'
@@ -12,9 +14,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 MAGIC = 0x5145564D
 FILE_VERSION = 3
@@ -50,16 +51,14 @@ class RamFlag(IntEnum):
     MULTIFD_FLUSH = 0x200
 
 
-@dataclass(frozen=True, slots=True)
-class FileHeader:
+class FileHeader(NamedTuple):
     """Magic and version at the very beginning."""
 
     offset: int
     version: int = FILE_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationSubsection:
+class ConfigurationSubsection(NamedTuple):
     """``configuration/capabilities`` and the like; ``payload`` are the bytes after the version."""
 
     name: str
@@ -67,8 +66,7 @@ class ConfigurationSubsection:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The machine type's name, sent by machine types since 2.4."""
 
     offset: int
@@ -76,8 +74,7 @@ class Configuration:
     subsections: tuple[ConfigurationSubsection, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SectionBegin:
+class SectionBegin(NamedTuple):
     """START, PART, END or FULL. For PART and END the names are those that START gave."""
 
     offset: int
@@ -88,16 +85,14 @@ class SectionBegin:
     version_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """The content of a section that is not guest memory."""
 
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RamBlock:
+class RamBlock(NamedTuple):
     """A block of guest memory; ``length`` in bytes, ``address`` only with x-ignore-shared."""
 
     name: str
@@ -105,8 +100,7 @@ class RamBlock:
     address: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RamBlockList:
+class RamBlockList(NamedTuple):
     """The block list that opens the ``ram`` section; ``total`` in bytes."""
 
     offset: int
@@ -114,8 +108,7 @@ class RamBlockList:
     blocks: tuple[RamBlock, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RamPages:
+class RamPages(NamedTuple):
     """Page records of one block, as sent. ``data`` is valid until the next event is read.
 
     ``kind`` is the flag that all of them share, ``data`` the records including addresses.
@@ -124,20 +117,18 @@ class RamPages:
     offset: int
     block: str
     kind: RamFlag
-    count: int
+    pages: int
     data: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class RamMark:
+class RamMark(NamedTuple):
     """A record without a page: end of a round (EOS), multifd flush, RDMA hook."""
 
     offset: int
     flags: int
 
 
-@dataclass(frozen=True, slots=True)
-class SectionEnd:
+class SectionEnd(NamedTuple):
     """The end of a section; ``footer`` tells whether a footer was there."""
 
     offset: int
@@ -145,8 +136,7 @@ class SectionEnd:
     footer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command to the destination; ``package`` is the enclosed stream of PACKAGED."""
 
     offset: int
@@ -155,15 +145,13 @@ class Command:
     package: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfSections:
+class EndOfSections(NamedTuple):
     """The EOF byte: only a vmdescription may follow."""
 
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class VmDescription:
+class VmDescription(NamedTuple):
     """The JSON text that describes what was sent."""
 
     offset: int

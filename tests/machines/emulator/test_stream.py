@@ -220,7 +220,7 @@ class GuestMemory(io.RawIOBase):
 def test_guest_memory_passes_through_without_being_collected():
     tracemalloc.start()
     pages = sum(
-        event.count for event in read_events(GuestMemory(16_384)) if isinstance(event, RamPages)
+        event.pages for event in read_events(GuestMemory(16_384)) if isinstance(event, RamPages)
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
