@@ -54,6 +54,8 @@ class Command(BaseCommand):
 
     def _prepare(self, var: Path) -> None:
         """Bring the database and the static files up to date; load the sample at first start."""
+        if not (var / "vendor" / ".stamp").exists():
+            raise StartError("The front-end packages are missing: `make install` fetches them.")
         call_command("migrate", interactive=False, verbosity=0)
         _collect_static(var)
         self._load_sample(var)
