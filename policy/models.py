@@ -132,6 +132,8 @@ class ChangeRequest(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     submitted_at = models.DateTimeField(null=True, editable=False)
 
+    _read: tuple[object, Policy] | None = None
+
     class Meta:
         ordering: ClassVar = ["-id"]
         verbose_name = _("change request")
@@ -141,8 +143,10 @@ class ChangeRequest(models.Model):
 
     @property
     def policy(self) -> Policy:
-        """The draft, as the rules read it."""
-        return from_json(self.content)
+        """The draft, as the rules read it; read once for each ``content``."""
+        if self._read is None or self._read[0] is not self.content:
+            self._read = (self.content, from_json(self.content))
+        return self._read[1]
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,8 @@ stays what it was. A result is recorded once; a trial that could not run may be 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.db import transaction
@@ -77,11 +78,17 @@ class TrialInputs:
     model: int = MODEL
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # Not asdict, which copies every entry: these lists are never changed.
+        both = {"source": _shallow(self.source), "destination": _shallow(self.destination)}
+        return {**_shallow(self), **both}
 
     @property
     def key(self) -> str:
         return digest(self.to_json())
+
+
+def _shallow(item: TrialSide | TrialInputs) -> dict[str, Any]:
+    return {each.name: getattr(item, each.name) for each in fields(item)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,7 @@ class _Builder:
 
     policy: Policy
     _partners: dict[str, State | str] = field(default_factory=dict)
+    _contents: dict[str, _Content] = field(default_factory=dict)
     _sides: dict[tuple[str, str], TrialSide] = field(default_factory=dict)
     _relaxed: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
     _devices: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -247,7 +255,10 @@ class _Builder:
     def _side(self, found: State, machine_type: str, started_on: str = "") -> TrialSide:
         key = (found.label, machine_type)
         if key not in self._sides:
-            self._sides[key] = _trial_side(found, machine_type)
+            if found.label not in self._contents:
+                self._contents[found.label] = _Content(found)
+            content = self._contents[found.label]
+            self._sides[key] = _trial_side(content, machine_type)
         extra = rules.mitigations_for(found.policy, started_on, machine_type)
         listed = [[e.driver, e.property, e.value, "policy"] for e in extra]
         side = self._sides[key]
@@ -299,7 +310,28 @@ def _published(label: str) -> State | str:
         return str(error)
 
 
-def _trial_side(found: State, machine_type: str) -> TrialSide:
+class _Content:
+    """A state as the key of a cache: by what it holds, which its digests name."""
+
+    __slots__ = ("_key", "state")
+
+    def __init__(self, found: State) -> None:
+        self.state = found
+        decided = found.policy.digest if found.policy is not None else ""
+        source = found.source
+        self._key = (found.label, decided, source.digest, source.label, source.stand_in_for)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and other._key == self._key
+
+
+@lru_cache(maxsize=512)
+def _trial_side(content: _Content, machine_type: str) -> TrialSide:
+    """One side. A page asks for the same ones each time it is opened, until something is edited."""
+    found = content.state
     side = rules.side(found.policy, found.catalogue, machine_type, found.label)
     backports = found.policy.backports if found.policy is not None else ()
     return TrialSide(
