@@ -32,6 +32,15 @@ class Grid:
     columns: tuple[int, ...]
     rows: tuple[GridRow, ...]
 
+    @property
+    def zero_is_absent(self) -> bool:
+        """Does the column 0 mean "absent"? Some old main sections have a true version 0."""
+        return all(
+            row.section.optional
+            for row in self.rows
+            if any(cell is not None and cell.version == 0 for cell in row.cells)
+        )
+
     def find(self, path: str, version: int) -> tuple[GridRow, Cell] | None:
         """The section and the cell that holds this version."""
         for row in self.rows:

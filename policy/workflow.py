@@ -259,6 +259,13 @@ def _not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
     return ""
 
 
+def _has_approved(change: ChangeRequest, user: User | AnonymousUser) -> bool:
+    """Does the person's approval of the present content stand already?"""
+    vote = standing_votes(change).get(user.pk or 0)
+    approved = vote is not None and vote.verdict == Verdict.APPROVE
+    return approved and change.status == Status.APPROVED
+
+
 def _may_withdraw(change: ChangeRequest, user: User | AnonymousUser) -> bool:
     return user.is_active and (
         change.author_id == user.pk or may(user, "administer", change.release.tree)
@@ -345,7 +352,7 @@ def available(change: ChangeRequest, user: User | AnonymousUser) -> frozenset[st
         for action, transition in TRANSITIONS.items()
         if change.status in transition.sources and transition.role in roles
     }
-    if "approve" in found and _not_four_eyes(change, user):
+    if "approve" in found and (_not_four_eyes(change, user) or _has_approved(change, user)):
         found.discard("approve")
     if change.author_id == user.pk:
         found.discard("request-changes")

@@ -345,7 +345,10 @@ def text_difference(name: str, before: str, after: str) -> ExportDifference:
         difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
     )[2:]
     kinds = {"+": "added", "-": "removed", "@": "place"}
-    lines = [DiffLine(kinds.get(line[:1], "same"), line) for line in compared]
+    lines = [
+        DiffLine(kinds.get(line[:1], "same"), line if line[:1] == "@" else f"{line[:1]} {line[1:]}")
+        for line in compared
+    ]
     return ExportDifference(
         name,
         lines[:MAX_DIFF_LINES],

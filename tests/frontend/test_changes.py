@@ -106,8 +106,8 @@ def test_differences_are_in_words(world: World, login: Login) -> None:
     assert f"foo.speed on {MACHINES[0]}" in page
     assert f"r{revision.number}" in page
     bundle = login(world.reviewer).get(f"/changes/{change.pk}/?tab=bundle").content.decode()
-    assert "-global foo.speed=5" in bundle
-    assert "+-global foo.speed=9" in bundle
+    assert "- -global foo.speed=5" in bundle
+    assert "+ -global foo.speed=9" in bundle
 
 
 def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> None:
@@ -120,8 +120,8 @@ def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> 
     assert f"/machine-types/?change={change.pk}" in seed
     assert page.count("foo.speed on") == 1
     bundle = client.get(f"/changes/{change.pk}/?tab=bundle").content.decode()
-    assert "--global foo.speed=5" in bundle
-    assert "+-global foo.speed=9" in bundle
+    assert "- -global foo.speed=5" in bundle
+    assert "+ -global foo.speed=9" in bundle
 
 
 def test_a_partner_that_is_its_catalogue_alone_is_marked(world: World, login: Login) -> None:

@@ -316,3 +316,12 @@ def test_a_vote_that_names_no_content_is_none() -> None:
         workflow.request_changes(change, world.reviewer, "", "No.")
     change.refresh_from_db()
     assert change.status == ChangeRequest.Status.SUBMITTED
+
+
+def test_who_has_approved_the_present_content_is_not_asked_again() -> None:
+    world = World()
+    change = world.approved()
+    assert "approve" not in workflow.available(change, world.reviewer)
+    assert "approve" in workflow.available(change, person("second", Role.REVIEWER))
+    edited = world.edit(change, world.maintainer)
+    assert "approve" in workflow.available(edited, world.reviewer)
