@@ -18,6 +18,7 @@ from frontend import __version__
 from frontend.addresses import release_address
 from machines.models import DeviceType, MachineType, Release
 from policy.models import Bundle, ChangeRequest, Feature, Trial
+from policy.permissions import may
 from policy.workflow import your_turn
 
 #: The session's key of the release whose pages were seen last; the sidebar leads back to it.
@@ -56,10 +57,12 @@ def site(request: HttpRequest) -> dict[str, object]:
     if getattr(request, "user", None) is None or not request.user.is_authenticated:
         return known
     user: Any = request.user
-    release = SimpleLazyObject(lambda: _release(request))
+    # Whoever has no role in any tree sees no release, nor how many there are.
+    sees = SimpleLazyObject(lambda: may(user, "view", None))
+    release = SimpleLazyObject(lambda: _release(request) if sees else None)
     return known | {
         "navigation_release": release,
-        "navigation": SimpleLazyObject(lambda: _navigation(request, release)),
+        "navigation": SimpleLazyObject(lambda: _navigation(request, release, sees)),
         "waiting": SimpleLazyObject(lambda: your_turn(user)),
     }
 
@@ -74,8 +77,8 @@ def _release(request: HttpRequest) -> Release | None:
     return releases.filter(pk=last).first() if last else releases.last()
 
 
-def _navigation(request: HttpRequest, release: Any) -> list[NavigationItem]:
-    counts = _counts(request, release or None)
+def _navigation(request: HttpRequest, release: Any, sees: Any) -> list[NavigationItem]:
+    counts = _counts(request, release or None) if sees else {}
     here = request.resolver_match.url_name if request.resolver_match else ""
     items: list[tuple[str, str | Promise]] = [
         ("home", _("Overview")),

@@ -1,4 +1,4 @@
-"""The administration site: roles are given here; everything else is only looked at.
+"""The administration site: people, their roles, trees and releases; the rest is only looked at.
 
 A draft, a vote, a revision and an audit entry are written by the rules of this application alone:
 no form of the site may change them, or four eyes and the audit trail would mean nothing.
@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest
 
+from machines.admin import ReleaseAdmin, TreeAdmin
+from machines.models import Release, Tree
 from policy import audit
 from policy.models import (
     AuditEntry,
@@ -24,6 +28,41 @@ from policy.models import (
     Revision,
     Trial,
 )
+
+
+class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Records whatever is changed on the site. ``audited``: the fields whose values are kept."""
+
+    audited: tuple[str, ...] = ()
+    actions = None  # deleting several at once would go past the record of each
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
+        stored = self.model._default_manager.filter(pk=obj.pk).first()
+        obj._stored_values = self._values(stored) if stored else None  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, "add", obj, after=self._values(obj))
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        before = getattr(obj, "_stored_values", None)
+        self._record(request, "change", obj, before, {**self._values(obj), "told": str(message)})
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._record(request, "delete", obj, before=self._values(obj))
+        return super().log_deletions(request, queryset)
+
+    def _values(self, obj: Model) -> dict[str, str]:
+        return {name: str(getattr(obj, name)) for name in self.audited}
+
+    def _record(
+        self, request: HttpRequest, verb: str, obj: Model, before: Any = None, after: Any = None
+    ) -> None:
+        action = f"{verb} {obj._meta.verbose_name}"
+        audit.record(request.user, action, obj, before, after)  # type: ignore[arg-type]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -76,6 +115,30 @@ def _role(membership: Membership) -> dict[str, str]:
         "tree": membership.tree.name,
         "role": membership.role,
     }
+
+
+for _model in (Tree, Release, User, Group):
+    admin.site.unregister(_model)
+
+
+@admin.register(Tree)
+class AuditedTreeAdmin(AuditedAdmin, TreeAdmin):
+    audited = ("name", "title")
+
+
+@admin.register(Release)
+class AuditedReleaseAdmin(AuditedAdmin, ReleaseAdmin):
+    audited = ("tree", "version", "base", "stand_in")
+
+
+@admin.register(User)
+class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
+    audited = ("username", "email", "is_active", "is_staff", "is_superuser")
+
+
+@admin.register(Group)
+class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
+    audited = ("name",)
 
 
 @admin.register(ChangeRequest)

@@ -29,6 +29,7 @@ from policy.document import (
     feature_from_json,
     plain,
 )
+from policy.errors import Invalid
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
 from policy.signals import trials_required
@@ -363,6 +364,8 @@ def enqueue_missing(change: ChangeRequest, actor: User) -> list[Trial]:
     """
     require(actor, "view", change.release.tree)
     _require_a_part(actor, change)
+    if not change.is_open:
+        raise Invalid(f"The change request is {change.get_status_display()}.")
     with transaction.atomic():
         needed = [item for item in required(change) if item.inputs is not None]
         new = [item for item in needed if item.trial is None]

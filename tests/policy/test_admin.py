@@ -74,3 +74,19 @@ def test_a_release_keeps_the_name_that_policies_call_it_by(client: Client) -> No
     assert (kept.label, kept.base, tree.name, tree.title) == (
         "down 1.2", world.new, "down", "Down",
     )  # fmt: skip
+
+
+def test_what_the_site_changes_of_trees_releases_and_people_is_recorded(root: Client) -> None:
+    root.post(reverse("admin:machines_tree_add"), {"name": "suse", "title": "SUSE"})
+    tree = Tree.objects.get(name="suse")
+    root.post(reverse("admin:machines_tree_change", args=[tree.pk]), {"title": "SUSE Linux"})
+    root.post(reverse("admin:machines_release_add"), {"tree": tree.pk, "version": "15"})
+    gone = person("gone")
+    root.post(reverse("admin:auth_user_delete", args=[gone.pk]), {"post": "yes"})
+    told = AuditEntry.objects.filter(actor="root").order_by("id")
+    actions = [entry.action for entry in told]
+    assert actions == ["add tree", "change tree", "add release", "delete user"]
+    assert told[1].before == {"name": "suse", "title": "SUSE"}
+    assert told[1].after is not None
+    assert told[1].after["title"] == "SUSE Linux"
+    assert audit.verify() == []
