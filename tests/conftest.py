@@ -53,6 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.REDIS_URL = settings.CELERY_BROKER_URL = "redis+socket:///nonexistent/redis.sock"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever touches the database runs on PostgreSQL as well: ``-m database`` selects it."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(names):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A database file instead of one in memory: with real locks, and visible to a worker."""

@@ -8,7 +8,6 @@ from policy_world import World
 from signed_in import Login
 
 
-@pytest.mark.database
 @pytest.mark.parametrize("address", ["/search/?q=%00", "/releases/%00/1/", "/features/?q=a%00b"])
 def test_a_nul_in_an_address_is_bad_input(world: World, login: Login, address: str) -> None:
     assert login(world.maintainer).get(address).status_code == 400

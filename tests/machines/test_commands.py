@@ -15,7 +15,6 @@ from machines.models import Release, Snapshot
 from policy.models import AuditEntry
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.database
 SAMPLE = ROOT / "machines" / "sample"
 
 

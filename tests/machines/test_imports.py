@@ -29,7 +29,6 @@ from machines.emulator.qdev import properties_of
 from machines.models import CompatProperty as CompatRow
 from machines.models import DeviceType, Property, Release, Section, Snapshot, Tree
 
-pytestmark = pytest.mark.database
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample"
 
 FOO = Description(

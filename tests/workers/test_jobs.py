@@ -16,7 +16,7 @@ from workers import jobs, tasks
 from workers.jobs import Attempt, LostClaim
 from workers.models import Job
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def new_job(**values: object) -> Job:

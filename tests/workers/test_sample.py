@@ -45,7 +45,7 @@ def loaded(
         transaction.set_rollback(True)
 
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 def test_people_can_log_in_with_the_kept_passwords(loaded: Path, rf) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import Redis, Worker, stop, wait_until
 from workers import jobs
 from workers.models import Job
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 MakeTrials = Callable[[int], list[Trial]]
 
