@@ -87,6 +87,28 @@ def test_a_killed_supervisor_takes_its_processes_along(
     assert stop(again) == 0
 
 
+def test_ctrl_c_during_the_first_start_is_no_fault(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCKSTEP_SAMPLE", "1")
+    monkeypatch.setenv("LOCKSTEP_VAR", str(var))
+    subprocess.run([sys.executable, "-P", "frontend/vendor.py"], cwd=ROOT, check=True)
+    log = var / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--port", str(free_port())],
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+        )
+    wait_until(lambda: "Imported" in log.read_text() or process.poll() is not None, "the sample")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130, log.read_text()
+    assert log.read_text().endswith("Stopped.\n")
+    assert "Traceback" not in log.read_text()
+    assert processes_of(var) == set()
+
+
 def test_a_taken_port_is_named_before_anything_starts(var: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
