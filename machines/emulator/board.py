@@ -229,6 +229,15 @@ class Device:
                 return found
         return frozenset()
 
+    def forbids(self, section: Section, version: int | None) -> bool:
+        """Is this version blacklisted, or, with None, the section's absence?
+
+        Bit 0 of an optional section means "absent", also where the section's own version is 0.
+        """
+        if version == 0 and section is not self.section:
+            return False
+        return (version or 0) in self.blacklist(section)
+
     def told(self, section: Section) -> tuple[int, bool] | None:
         """What ``set-savevm-version`` was told for the section."""
         key = self.key_of(section, self.versions)

@@ -152,20 +152,21 @@ class Saving:
                 self._check(device, section, device.main_version())
                 continue
             version = device.sends(section)
-            if version is not None:
+            needed = device.left_out(section) and device.carries_enabled(section)
+            if version is not None or needed:
                 self._check(device, section, version)
-            elif device.left_out(section) and device.carries_enabled(section):
-                self._check(device, section, 0)
         return len(self.problems) == before
 
-    def _check(self, device: Device, section: Section, version: int) -> None:
-        absent = version == 0 and section is not device.section
+    def _check(self, device: Device, section: Section, version: int | None) -> None:
+        """Check what would be written of a section; None: it is left out."""
         kind = objection = ""
-        if version in device.blacklist(section):
+        if device.forbids(section, version):
             kind = "blacklisted"
-            what = "absence" if absent else f"version {version}"
+            what = "absence" if version is None else f"version {version}"
             objection = f"savevm: {what} of '{section.name}' is blacklisted"
-        elif not absent and not section.minimum_version_id <= version <= section.version_id:
+        elif (
+            version is not None and not section.minimum_version_id <= version <= section.version_id
+        ):
             kind = "version-out-of-range"
             objection = (
                 f"savevm: version {version} of '{section.name}' is out of range "
@@ -273,7 +274,7 @@ class Loading:
 
         def accepts(part: Section, incoming: int) -> None:
             places.add(part.place)
-            if incoming in device.blacklist(part):
+            if device.forbids(part, incoming):
                 reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
                 raise LoadError("blacklisted", reason, part.name)
 
@@ -308,7 +309,7 @@ class Loading:
                 continue
             places = self.arrived.get(device.label, set())
             for section in device.section.walk():
-                forbidden = section.place not in places and 0 in device.blacklist(section)
+                forbidden = section.place not in places and device.forbids(section, None)
                 if forbidden and device.carries_enabled(section):
                     reason = f"{section.name}: absent, and its absence is blacklisted"
                     self._refuse(device.driver, LoadError("blacklisted", reason, section.name))

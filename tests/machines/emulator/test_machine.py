@@ -79,6 +79,22 @@ def told(where: Side, version: int, force: bool) -> Side:
 # --- Versions, blacklists, force ------------------------------------------------------------------
 
 
+def test_bit_0_of_a_subsection_of_version_0_forbids_its_absence_alone() -> None:
+    # As tpm-crb/chunk of QEMU 11.1: present, it is of version 0.
+    part = Description("foo/e", 0, 0, (Field("e", 4),))
+    where = catalogue(Description("foo", 1, 1, BASE, (part,)))
+    feature = FeatureSpec("foo-e", "E", "foo", (Carrier("foo/foo/e", subsection=True),))
+    forbidden = Global("foo", "vmstate-blacklist-e", "0x1", "policy", "test")
+    new = side("new", where, forbidden, features=(feature,))
+    assert run(new, new).outcome == "correct"
+    left_out = replace(new, savevm_versions={("foo", "foo/e"): (0, False)})
+    refused = run(left_out, new)
+    assert refused.outcome == "refused"
+    assert "absence of 'foo/e' is blacklisted" in refused.reason
+    without = side("old", OLD)
+    assert "absent, and its absence is blacklisted" in run(without, new).reason
+
+
 def test_forward_is_correct_backward_is_refused() -> None:
     old, new = side("old", OLD), side("new", NEW, features=(D,))
     assert run(old, new).outcome == "correct"
