@@ -178,17 +178,20 @@ class Destination:
         values = {name: value for driver, name, value in lists if driver in lineage}
         if not values:
             return
-        versions = {section.name: section.version_id}
-        for header in layout_of(section).subsections.values():
-            versions[header.name] = header.version_id
+        headers = layout_of(section).subsections.values()
+        sent = {header.name: header.version_id for header in headers}
+        # Bit 0 of a subsection means "absent", also where one that is present is of version 0.
+        versions = {section.name: section.version_id, **{n: v for n, v in sent.items() if v}}
         for description in self.release.descriptions.get(section.name, ()):
             for inner in description.walk():
                 for subsection in inner.subsections:
-                    versions.setdefault(subsection.name, 0)  # absent
+                    if subsection.name not in sent:
+                        versions.setdefault(subsection.name, 0)
         for name, version in versions.items():
             forbidden = values.get(bitmap.property_name(section.name, name))
             if forbidden is not None and version in bitmap.parse(forbidden):
-                what = f"version {version} of" if version else "the absence of"
+                absent = not version and name != section.name
+                what = "the absence of" if absent else f"version {version} of"
                 yield Refusal(
                     section.idstr,
                     None if name == section.name else name,
