@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,9 @@ class Command(BaseCommand):
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 65535:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise ArgumentTypeError(f"'{text:.20}' is no port: give a number from 1 to 65535")
+    return int(text)
 
 
 @contextlib.contextmanager
