@@ -84,9 +84,8 @@ def test_a_file_that_is_no_program_is_refused() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(REAL is None, reason="optional: no QEMU is installed here")
 def test_a_real_binary() -> None:
-    assert REAL is not None
+    assert REAL is not None, "QEMU is missing: install Debian's package qemu-system-x86"
     result = probe(Path(REAL))
     catalogue = result.catalogue
     assert catalogue.types["virtio-net-pci"] == "virtio-net-pci-base"
