@@ -96,7 +96,9 @@ def test_ctrl_c_during_the_first_start_is_no_fault(
     log = var / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--port", str(free_port())],
+            # Whoever runs the tests in the background has them ignore Ctrl-C; a terminal does not.
+            ["env", "--default-signal=INT", sys.executable]
+            + ["manage.py", "serve", "--port", str(free_port())],
             cwd=ROOT,
             stdout=output,
             stderr=output,
