@@ -94,11 +94,11 @@ def test_ctrl_c_during_the_first_start_is_no_fault(
     monkeypatch.setenv("LOCKSTEP_VAR", str(var))
     subprocess.run([sys.executable, "-P", "frontend/vendor.py"], cwd=ROOT, check=True)
     log = var / "serve.log"
+    command = [sys.executable, "manage.py", "serve", "--port", str(free_port())]
     with log.open("wb") as output:
         process = subprocess.Popen(
             # Whoever runs the tests in the background has them ignore Ctrl-C; a terminal does not.
-            ["env", "--default-signal=INT", sys.executable]
-            + ["manage.py", "serve", "--port", str(free_port())],
+            ["env", "--default-signal=INT", *command],
             cwd=ROOT,
             stdout=output,
             stderr=output,
