@@ -27,15 +27,10 @@ from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
 from machines.comparison import Comparison, compare
-from machines.emulator.catalogue import (
-    Catalogue,
-    CatalogueError,
-    Description,
-    dump,
-    load,
-    load_json,
-    overlay,
-)
+from machines.emulator.catalogue import Catalogue, CatalogueError, Description
+from machines.emulator.catalogue.files import load_json
+from machines.emulator.catalogue.overlay import overlay
+from machines.emulator.catalogue.stored import dump, load
 from machines.emulator.qdev import ancestors
 from machines.emulator.vmstate import described_sections
 from machines.models import (

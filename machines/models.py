@@ -88,7 +88,7 @@ class Snapshot(models.Model):
     release = models.ForeignKey(Release, models.PROTECT, related_name="snapshots")
     number = models.PositiveIntegerField(_("number"))
     digest = models.CharField(_("SHA-256"), max_length=64)
-    #: zlib-compressed canonical JSON of the catalogue (machines.emulator.catalogue.dump).
+    #: zlib-compressed canonical JSON of the catalogue (machines.emulator.catalogue.stored.dump).
     content = models.BinaryField()
     qemu_version = models.CharField(_("QEMU version"), max_length=40, blank=True)
     package = models.CharField(_("package"), max_length=255, blank=True)

@@ -2,8 +2,8 @@
 
 The parent writes the files into a folder of their own and starts ``python -m machines.parsing``
 there. The child limits itself, parses, and writes the catalogue's stored form
-(:func:`machines.emulator.catalogue.dump`) or what is wrong with the files. Whatever a file does
-to the child, the parent gets a catalogue or a :class:`CatalogueError`.
+(:func:`machines.emulator.catalogue.stored.dump`) or what is wrong with the files. Whatever a file
+does to the child, the parent gets a catalogue or a :class:`CatalogueError`.
 
     catalogue = parse({"vmstate.json.xz": content, "machine.c": source})
 
@@ -24,17 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from machines.c_arrays import SUFFIXES, parse_arrays, to_document
-from machines.emulator.catalogue import (
-    FILE_NAMES,
-    MAX_FILE_BYTES,
-    Catalogue,
-    CatalogueError,
-    dump,
-    load,
-    load_json,
-    unpack,
-)
-from machines.emulator.catalogue import parse as parse_documents
+from machines.emulator.catalogue import Catalogue, CatalogueError
+from machines.emulator.catalogue.answers import parse as parse_documents
+from machines.emulator.catalogue.files import FILE_NAMES, MAX_FILE_BYTES, load_json, unpack
+from machines.emulator.catalogue.stored import dump, load
 
 MAX_FILES = 64
 MAX_TOTAL_BYTES = 128 * 1024 * 1024

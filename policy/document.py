@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from machines.emulator.catalogue import CatalogueError, CompatProperty, parse_description
+from machines.emulator.catalogue import CatalogueError, CompatProperty
+from machines.emulator.catalogue.descriptions import parse_description
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 
 SCHEMA = 1

@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from machines.emulator.catalogue import Description, parse_description
+from machines.emulator.catalogue import Description
+from machines.emulator.catalogue.descriptions import parse_description
 from machines.emulator.vmstate import described_sections, marked
 from policy.document import Graft
 

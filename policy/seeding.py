@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from machines.emulator.catalogue import Catalogue, CompatProperty, compose, machine_name
+from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.catalogue.composition import compose, machine_name
 from policy.document import MachineType
 
 

@@ -13,7 +13,8 @@ from django.db import transaction
 
 from machines.catalogue import ImportOutcome, import_catalogue
 from machines.comparison import Comparison
-from machines.emulator.catalogue import MAX_FILE_BYTES, Catalogue, CatalogueError
+from machines.emulator.catalogue import Catalogue, CatalogueError
+from machines.emulator.catalogue.files import MAX_FILE_BYTES
 from machines.models import Release, Tree
 from policy import audit
 

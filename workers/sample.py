@@ -20,7 +20,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from machines.catalogue import import_catalogue
-from machines.emulator.catalogue import Catalogue, MachineType, compose, read_directory
+from machines.emulator.catalogue import Catalogue, MachineType
+from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.catalogue.composition import compose
 from machines.models import Release, Tree
 from policy import bundle, edits, trials, workflow
 from policy.models import ChangeRequest, Feature, Membership, Revision, Role, Trial

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import ReleaseField
-from machines.emulator.catalogue import FILE_NAMES
+from machines.emulator.catalogue.files import FILE_NAMES
 from machines.models import Release, Tree
 from machines.parsing import MAX_TOTAL_BYTES
 

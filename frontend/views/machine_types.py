@@ -34,7 +34,8 @@ from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
 from machines.catalogue import NoCatalogue, effective_catalogue
-from machines.emulator.catalogue import MachineType, dated_arrays
+from machines.emulator.catalogue import MachineType
+from machines.emulator.catalogue.composition import dated_arrays
 from machines.emulator.qdev import properties_of, text_of
 from policy import edits, rules
 from policy.errors import PolicyError

@@ -21,13 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from machines.emulator.catalogue import (
-    Catalogue,
-    CatalogueError,
-    Description,
-    Field,
-    parse_description,
-)
+from machines.emulator.catalogue import Catalogue, CatalogueError, Description, Field
+from machines.emulator.catalogue.descriptions import parse_description
 from machines.emulator.names import is_negated, words
 from machines.emulator.release import Release
 

@@ -8,14 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from machines.emulator.catalogue import (
-    Catalogue,
-    CatalogueError,
-    Description,
-    MachineType,
-    load_json,
-    parse,
-)
+from machines.emulator.catalogue import Catalogue, CatalogueError, Description, MachineType
+from machines.emulator.catalogue.answers import parse
+from machines.emulator.catalogue.files import read_document
 
 #: The property by which a release keeps the old limit of the one transport that never allocated
 #: what a guest asked for. A release that has it compares queue sizes when loading.
@@ -80,12 +75,7 @@ class Release:
     def document(self, name: str) -> Any:
         """One file of the catalogue, read once, None where it is missing."""
         if name not in self._documents:
-            found = None
-            for path in (self._directory / f"{name}.json", self._directory / f"{name}.json.xz"):
-                if path.is_file():
-                    found = load_json(path.name, path.read_bytes())
-                    break
-            self._documents[name] = found
+            self._documents[name] = read_document(self._directory, name)
         return self._documents[name]
 
     @cached_property

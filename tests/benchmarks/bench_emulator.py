@@ -18,7 +18,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from machines.catalogue import import_catalogue
-from machines.emulator.catalogue import read_directory
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.events import (
     EndOfSections,
     FileHeader,

@@ -11,8 +11,8 @@ from machines.emulator.catalogue import (
     Field,
     MachineType,
     PropertyInfo,
-    read_directory,
 )
+from machines.emulator.catalogue.answers import read_directory
 
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample"
 X = PropertyInfo("x", "uint32", 1)

@@ -23,8 +23,8 @@ from machines.emulator.catalogue import (
     Field,
     MachineType,
     PropertyInfo,
-    read_directory,
 )
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.qdev import properties_of
 from machines.models import CompatProperty as CompatRow
 from machines.models import DeviceType, Property, Release, Section, Snapshot, Tree

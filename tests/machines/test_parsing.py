@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from machines.emulator.catalogue import CatalogueError, read_directory
+from machines.emulator.catalogue import CatalogueError
+from machines.emulator.catalogue.answers import read_directory
 from machines.parsing import Limits, parse, parse_directory
 
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machines import probe as probing
-from machines.emulator.catalogue import read_directory
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.qdev import properties_of
 from machines.probe import ProbeError, probe
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from machines.catalogue import import_catalogue
-from machines.emulator.catalogue import Catalogue, read_directory
+from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.qdev import Global
 from machines.models import Release, Tree
 from machines.resolution import UnknownName, resolve, resolve_in

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machines.emulator.catalogue import Catalogue, CompatProperty, read_directory
+from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.catalogue.answers import read_directory
 from policy.document import CatalogueRef, MachineType, Policy
 from policy.exporters import ExportError, c_array, formats, globals, readconfig, target, trials
 from policy.exporters import json as policy_json

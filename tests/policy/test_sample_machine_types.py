@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from machines.emulator.catalogue import Catalogue, compose, read_directory
+from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.catalogue.composition import compose
 from policy import seeding
 from policy.document import CatalogueRef, Policy, from_json
 

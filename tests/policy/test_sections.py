@@ -12,7 +12,9 @@ from policy_world import FEATURE_S, old_catalogue
 from machines.catalogue import import_catalogue
 from machines.comparison import compare
 from machines.emulator import bitmap
-from machines.emulator.catalogue import Catalogue, Description, Field, load_json, parse
+from machines.emulator.catalogue import Catalogue, Description, Field
+from machines.emulator.catalogue.answers import parse
+from machines.emulator.catalogue.files import load_json
 from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.vmstate import described_sections
 from machines.models import Release, Section, Tree

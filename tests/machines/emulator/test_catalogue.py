@@ -17,13 +17,11 @@ from machines.emulator.catalogue import (
     Field,
     MachineType,
     PropertyInfo,
-    dump,
-    load,
-    load_json,
-    overlay,
-    parse,
-    read_directory,
 )
+from machines.emulator.catalogue.answers import parse, read_directory
+from machines.emulator.catalogue.files import load_json
+from machines.emulator.catalogue.overlay import overlay
+from machines.emulator.catalogue.stored import dump, load
 
 SAMPLE = Path(__file__).parents[3] / "machines" / "sample"
 

@@ -20,8 +20,8 @@ from machines.emulator.catalogue import (
     Field,
     MachineType,
     PropertyInfo,
-    read_directory,
 )
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.decode import decode_stream
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.machine import (

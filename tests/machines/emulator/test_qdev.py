@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from machines.emulator.catalogue import Catalogue, PropertyInfo, read_directory
+from machines.emulator.catalogue import Catalogue, PropertyInfo
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.qdev import (
     Global,
     ancestors,

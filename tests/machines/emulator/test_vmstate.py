@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machines.emulator import vmstate
-from machines.emulator.catalogue import Description, Field, read_directory
+from machines.emulator.catalogue import Description, Field
+from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.vmdescription import described_size
 from machines.emulator.vmstate import (
     ByteReader,
