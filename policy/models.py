@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from machines.models import Release, Snapshot, Tree
@@ -43,6 +44,31 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.get_role_display()} of {self.tree}"
+
+
+class ReviewRules(models.Model):
+    """What a tree asks of a review; a tree without a row asks for one approval."""
+
+    MOST_APPROVALS: ClassVar[int] = 3
+
+    tree = models.OneToOneField(Tree, models.CASCADE, related_name="review_rules")
+    approvals = models.PositiveSmallIntegerField(
+        _("approvals needed"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_APPROVALS)],
+    )
+
+    class Meta:
+        verbose_name = _("review rules")
+        verbose_name_plural = _("review rules")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(approvals__range=(1, 3)), name="one_to_three_approvals"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"review rules of {self.tree}"
 
 
 class Feature(models.Model):
@@ -108,6 +134,11 @@ class ChangeRequest(models.Model):
         PUBLISHED = "published", _("published")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
+    class Standing(models.TextChoices):
+        PASSED = "passed", _("as promised or waived")
+        OPEN = "open", _("not all run")
+        BROKEN = "broken", _("in the way")
+
     release = models.ForeignKey(Release, models.PROTECT, related_name="change_requests")
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)
@@ -128,9 +159,21 @@ class ChangeRequest(models.Model):
     revision = models.OneToOneField(
         Revision, models.PROTECT, null=True, related_name="change_request", editable=False
     )
+    #: The older revision whose policy this change brings back.
+    reverts_to = models.ForeignKey(
+        Revision, models.PROTECT, null=True, related_name="+", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     submitted_at = models.DateTimeField(null=True, editable=False)
+    #: Since when it is in its status, and since when its content is what it is.
+    status_since = models.DateTimeField(default=timezone.now, editable=False)
+    edited_at = models.DateTimeField(default=timezone.now, editable=False)
+    #: How the required trials of the content ``trials_digest`` stood when last looked at.
+    trials_standing = models.CharField(
+        max_length=10, choices=Standing.choices, blank=True, editable=False
+    )
+    trials_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     _read: tuple[object, Policy] | None = None
 
@@ -171,6 +214,59 @@ class Seed(models.Model):
         return f"seed of {self.change_request}"
 
 
+class Document(models.Model):
+    """A policy document under its digest: what an approval names can always be looked at again.
+
+    Never changes. Several states of several change requests may share one.
+    """
+
+    digest = models.CharField(_("SHA-256"), max_length=64, primary_key=True)
+    #: zlib of the canonical JSON; policy.history reads and writes it.
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class DraftState(models.Model):
+    """A content that a change request once had, and who made it so. Never changes."""
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="states")
+    #: The ``lock_version`` at which the content became this.
+    version = models.PositiveIntegerField(_("version"))
+    document = models.ForeignKey(Document, models.PROTECT, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    action = models.CharField(_("action"), max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["change_request", "version"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["change_request", "version"], name="state_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.change_request} v{self.version}"
+
+
+class ReviewRequest(models.Model):
+    """Somebody was asked by name to review a change request."""
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="requested")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["change_request", "reviewer"], name="asked_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer} is asked to review {self.change_request}"
+
+
 class Review(models.Model):
     """A vote or a comment on exactly the content that ``digest`` names."""
 
@@ -192,6 +288,55 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reviewer} {self.get_verdict_display()} {self.change_request}"
+
+
+class Thread(models.Model):
+    """A question about a change request that waits to be resolved: on one line of its difference,
+    named by ``group`` and ``label``, or, where both are empty, on the whole.
+    """
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="threads")
+    group = models.CharField(max_length=100, blank=True)
+    label = models.CharField(max_length=1000, blank=True)
+    #: The content that it was opened on, and what the line said then (a Difference's JSON).
+    digest = models.CharField(max_length=64)
+    line = models.JSONField(null=True)
+    opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    opened_at = models.DateTimeField()
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        verbose_name = _("thread")
+
+    def __str__(self) -> str:
+        return f"thread {self.pk} of {self.change_request}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.resolved_at is None
+
+
+class Comment(models.Model):
+    """What somebody wrote in a thread. Nobody else sees it before it is published."""
+
+    thread = models.ForeignKey(Thread, models.CASCADE, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    text = models.TextField(_("comment"))
+    written_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
+    #: The vote or the comment on the whole that it was published with.
+    review = models.ForeignKey(Review, models.PROTECT, null=True, related_name="comments")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        verbose_name = _("comment")
+
+    def __str__(self) -> str:
+        return f"{self.author} in {self.thread}"
 
 
 class Trial(models.Model):
@@ -247,6 +392,55 @@ class Bundle(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+
+class MailSettings(models.Model):
+    """Which mails a person wants; without a row all of them."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="mail_settings"
+    )
+    turns = models.BooleanField(_("when it becomes my turn"), default=True)
+    discussion = models.BooleanField(_("votes and comments where I take part"), default=True)
+    outcomes = models.BooleanField(_("what I took part in is published or withdrawn"), default=True)
+    reminders = models.BooleanField(_("reminders of what waits for me"), default=True)
+
+    def __str__(self) -> str:
+        return f"mail settings of {self.user}"
+
+
+class Notice(models.Model):
+    """A mail to somebody about a change request, written together with what it tells of.
+
+    A worker sends it afterwards: a row is the truth of a mail as of any other work.
+    """
+
+    class Kind(models.TextChoices):
+        TURN = "turns", _("your turn")
+        DISCUSSION = "discussion", _("discussion")
+        OUTCOME = "outcomes", _("outcome")
+        REMINDER = "reminders", _("reminder")
+
+    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="notices")
+    #: Also the name of the setting (:class:`MailSettings`) that switches it off.
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    #: What must not be told twice has a name of its own.
+    key = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(max_length=255)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("notice")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key"], condition=~models.Q(key=""), name="told_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"to {self.recipient}: {self.subject}"
 
 
 class AuditEntry(models.Model):
