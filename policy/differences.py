@@ -23,6 +23,7 @@ from policy.document import (
     Mitigation,
     Override,
     Policy,
+    Waiver,
     digest,
 )
 
@@ -56,6 +57,7 @@ def compare(before: Policy | None, after: Policy) -> tuple[Difference, ...]:
         *_keyed("Mitigations", old.mitigations, after.mitigations, mitigation_label, _mitigated),
         *_keyed("Migrations", old.migrations, after.migrations, migration_label, _migration),
         *_devices(old, after),
+        *_keyed("Waivers", old.waivers, after.waivers, waiver_label, _waived),
     )
 
 
@@ -182,6 +184,17 @@ def migration_label(item: Migration) -> str:
 
 def _migration(item: Migration) -> Lines:
     return {"": (item.expected, item.note)}
+
+
+def waiver_label(item: Waiver) -> str:
+    """What is waived, and where."""
+    what = item.finding or "the trial's outcome"
+    where = f" as {item.machine_type}" if item.machine_type else ""
+    return f"{what}, {item.source} → {item.destination}{where}"
+
+
+def _waived(item: Waiver) -> Lines:
+    return {"": (f"waived until {item.expires}, for the content {item.bound[:12]}", item.reason)}
 
 
 def backport_label(item: Backport) -> str:

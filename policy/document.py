@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any, Literal, TypeVar
 
 from machines.emulator.catalogue import CatalogueError, CompatProperty
@@ -129,6 +130,25 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """Something in the way of publishing that is accepted for a while.
+
+    It is about a trial that ended otherwise than declared, or, where ``finding`` names one, about a
+    finding; for one direction of one pair of releases, on ``machine_type`` (empty: on no single
+    one). ``bound`` is the digest of what it was given for (both sides as they were): with other
+    content on either side it no longer holds. ``expires`` is its last day (ISO, UTC).
+    """
+
+    source: str
+    destination: str
+    machine_type: str
+    finding: str
+    bound: str
+    reason: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The whole document. ``devices``: what trials exercise; empty means all that can migrate."""
 
@@ -141,6 +161,7 @@ class Policy:
     mitigations: tuple[Mitigation, ...] = ()
     migrations: tuple[Migration, ...] = ()
     devices: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def label(self) -> str:
@@ -174,7 +195,7 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """The document as plain JSON data; :func:`from_json` reads it back without loss."""
-        return {
+        document = {
             "schema": SCHEMA,
             "release": {"tree": self.tree, "version": self.version},
             "base": asdict(self.base),
@@ -185,6 +206,9 @@ class Policy:
             "migrations": [asdict(item) for item in self.migrations],
             "devices": list(self.devices),
         }
+        # Left out where there are none: such a policy keeps the digest that it has always had.
+        waivers = [asdict(item) for item in self.waivers]
+        return document | {"waivers": waivers} if waivers else document
 
     @property
     def digest(self) -> str:
@@ -233,6 +257,7 @@ def from_json(document: Any) -> Policy:
         mitigations=root.items("mitigations", _mitigation),
         migrations=root.items("migrations", _migration),
         devices=root.texts("devices"),
+        waivers=root.items("waivers", _waiver),
     )
     _check_machine_types(policy)
     return policy
@@ -282,6 +307,14 @@ class _Reader:
         if value not in choices:
             raise DocumentError(f"{self.path}.{key}", f"'{value:.60}' is none of {list(choices)}")
         return value
+
+    def day(self, key: str) -> str:
+        value = self.text(key)
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError as error:
+            problem = f"'{value:.60}' is no date such as 2027-01-31"
+            raise DocumentError(f"{self.path}.{key}", problem) from error
 
     def child(self, key: str) -> _Reader:
         return _Reader(self.document.get(key), f"{self.path}.{key}")
@@ -351,6 +384,18 @@ def _migration(reader: _Reader) -> Migration:
         expected=reader.choice("expected", DECLARABLE),
         machine_type=reader.text("machine_type", default=""),
         note=reader.text("note", default=""),
+    )
+
+
+def _waiver(reader: _Reader) -> Waiver:
+    return Waiver(
+        source=reader.text("source"),
+        destination=reader.text("destination"),
+        machine_type=reader.text("machine_type", default=""),
+        finding=reader.text("finding", default=""),
+        bound=reader.text("bound"),
+        reason=reader.text("reason"),
+        expires=reader.day("expires"),
     )
 
 

@@ -18,6 +18,7 @@ from policy.differences import (
     mitigation_label,
     numbered,
     override_label,
+    waiver_label,
     written,
 )
 from policy.document import MachineType, Policy
@@ -85,6 +86,13 @@ def merge(
             theirs.migrations,
             migration_label,
             lambda item: item.expected,
+        ),
+        waivers=run.items(
+            base.waivers,
+            mine.waivers,
+            theirs.waivers,
+            waiver_label,
+            lambda item: f"until {item.expires}: {item.reason}",
         ),
         devices=run.pick(
             "devices that trials exercise", base.devices, mine.devices, theirs.devices, _listed

@@ -92,6 +92,7 @@ def remove_machine_type(
         uses += [
             "a mitigation names it" for item in policy.mitigations if item.machine_type == name
         ]
+        uses += ["a waiver names it" for item in policy.waivers if item.machine_type == name]
         if uses:
             why = ", ".join(dict.fromkeys(uses))
             raise Invalid(f"'{name}' is still in use: {why}.", field="name")

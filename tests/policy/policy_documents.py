@@ -16,6 +16,7 @@ from policy.document import (
     Mitigation,
     Override,
     Policy,
+    Waiver,
 )
 
 names = st.sampled_from(["foo", "bar", "virtio-rng-pci", "pc-q35-rhel9.0.0"])
@@ -53,6 +54,16 @@ overrides = st.builds(
 migrations = st.builds(
     Migration, names, names, st.sampled_from(DECLARABLE), st.just("") | names, texts
 )
+waivers = st.builds(
+    Waiver,
+    names,
+    names,
+    st.just("") | names,
+    st.just("") | names,
+    st.sampled_from(["aa", "bb"]),
+    texts,
+    st.dates().map(lambda day: day.isoformat()),
+)
 mitigations = st.builds(Mitigation, names, names, entries, texts, texts)
 
 
@@ -83,4 +94,5 @@ def policies(draw: st.DrawFn) -> Policy:
         mitigations=several(mitigations),  # type: ignore[arg-type]
         migrations=several(migrations),  # type: ignore[arg-type]
         devices=several(names),  # type: ignore[arg-type]
+        waivers=several(waivers),  # type: ignore[arg-type]
     )
