@@ -10,7 +10,6 @@ to keep exactly such differences out; else the first that the device has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from machines.emulator import bitmap, pci, virtio
@@ -27,39 +26,17 @@ from machines.emulator.qdev import (
     same_value,
 )
 from machines.emulator.release import Release
+from machines.emulator.relevance import (
+    BLOCK_CLUES,
+    CONVENTIONAL_CLUES,
+    EXTENDED_CLUES,
+    FIELD_CLUES,
+    REGISTERS,
+    TYPE_CLUES,
+)
 from machines.emulator.snapshot import SentSection, Snapshot, layout_of
 from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import FEATURE_PROPERTIES
-
-#: What differs in a section's fields → the property that decides how they are sent.
-_FIELD_CLUES = (
-    ("ports", ("p2", "p3", "ports")),
-    ("msix", ("x-migrate-msix", "vectors", "msix")),
-    ("acpi_index", ("x-not-migrate-acpi-index",)),
-    ("timadj", ("migrate-timadj",)),
-    ("vring.num", ("queue-size", "virtqueue_size", "rx_queue_size", "tx_queue_size")),
-)
-_TYPE_CLUES = {"virtio-gpu": ("x-scanout-vmstate-version", "max_outputs")}
-_BLOCK_CLUES = (
-    (".rom", ("romsize", "romfile", "rombar")),
-    ("vram", ("global-vmstate", "vgamem_mb", "vram_size_mb", "vram_size")),
-)
-
-_CONVENTIONAL_CLUES = {
-    pci.CAP_MSIX: ("vectors", "msix", "msix-exclusive-bar"),
-    pci.CAP_MSI: ("msi", "vectors"),
-    pci.CAP_EXPRESS: ("x-disable-pcie", "disable-modern"),
-    pci.CAP_PM: ("x-pcie-pm-init", "x-pcie-pm-no-soft-reset"),
-    pci.CAP_SHPC: ("shpc",),
-    pci.CAP_VENDOR: ("modern-pio-notify", "x-native-hotplug"),
-}
-_EXTENDED_CLUES = {
-    pci.EXT_AER: ("aer", "x-pcie-extcap-init"),
-    pci.EXT_ACS: ("disable-acs",),
-    pci.EXT_ATS: ("ats",),
-    pci.EXT_ARI: ("x-pcie-ari-nextfn-1",),
-    pci.EXT_SRIOV: ("sriov_max_vfs", "sriov-pf"),
-}
 
 
 class Destination:
@@ -272,8 +249,8 @@ class Destination:
         path = refusal.field or ""
         if path.endswith(".features"):
             yield from FEATURE_PROPERTIES.values()
-        yield from _TYPE_CLUES.get(path, ())
-        for part, clues in _FIELD_CLUES:
+        yield from TYPE_CLUES.get(path, ())
+        for part, clues in FIELD_CLUES:
             if part in path:
                 yield from clues
         if refusal.kind == "virtio":
@@ -327,7 +304,7 @@ def _vectors_contradiction(section: SentSection, value: str) -> Iterator[Refusal
 
 
 def _block_clues(name: str) -> tuple[str, ...]:
-    for part, clues in _BLOCK_CLUES:
+    for part, clues in BLOCK_CLUES:
         if part in name:
             return clues
     return ("global-vmstate",)
@@ -349,43 +326,10 @@ def _config_clues(refusal: Refusal) -> Iterator[str]:
         yield from ("disable-legacy", "disable-modern", "modern-pio-notify", "vectors")
 
 
-@dataclass(frozen=True, slots=True)
-class _Register:
-    """Bits of a capability's register that a property decides; ``offset`` of the byte."""
-
-    capability: int
-    extended: bool
-    offset: int
-    bits: int
-    properties: tuple[str, ...]
-
-
-_REGISTERS = (
-    _Register(pci.CAP_EXPRESS, False, 0x04, 0x20, ("x-pcie-ext-tag",)),
-    _Register(pci.CAP_EXPRESS, False, 0x07, 0x10, ("x-pcie-flr-init",)),
-    _Register(pci.CAP_EXPRESS, False, 0x0C, 0x0F, ("x-speed",)),
-    _Register(pci.CAP_EXPRESS, False, 0x0C, 0xF0, ("x-width",)),
-    _Register(pci.CAP_EXPRESS, False, 0x14, 0x02, ("power_controller_present",)),
-    _Register(pci.CAP_EXPRESS, False, 0x14, 0x60, ("hotplug", "x-native-hotplug")),
-    _Register(pci.CAP_EXPRESS, False, 0x16, 0xF8, ("slot",)),
-    _Register(pci.CAP_PM, False, 0x04, 0x08, ("x-pcie-pm-no-soft-reset",)),
-    _Register(pci.CAP_MSIX, False, 0x02, 0xFF, ("vectors",)),
-    *(
-        _Register(pci.CAP_VENDOR, False, offset, 0xFF, ("page-per-vq",))
-        for offset in range(0x0C, 0x14)  # how long virtio's notification area is, and its steps
-    ),
-    _Register(pci.EXT_ARI, True, 0x05, 0xFF, ("x-pcie-ari-nextfn-1",)),
-    *(
-        _Register(pci.EXT_AER, True, offset, 0xFF, ("x-pcie-err-unc-mask",))
-        for offset in range(0x08, 0x0C)
-    ),
-)
-
-
 def _register_clues(
     config: bytes, capability: pci.Capability, offset: int, changed: int
 ) -> Iterator[str]:
-    for register in _REGISTERS:
+    for register in REGISTERS:
         if (
             register.capability == capability.id
             and register.extended == capability.extended
@@ -406,4 +350,4 @@ def _list_clues(ours: list[pci.Capability], theirs: list[pci.Capability]) -> Ite
         if kind == pci.CAP_VENDOR and not extended and max(counts) > 1 and not min(counts):
             yield "disable-modern"  # all of virtio's structures, not one of them
         if counts[0] != counts[1]:
-            yield from (_EXTENDED_CLUES if extended else _CONVENTIONAL_CLUES).get(kind, ())
+            yield from (EXTENDED_CLUES if extended else CONVENTIONAL_CLUES).get(kind, ())
