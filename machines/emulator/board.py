@@ -6,13 +6,16 @@ are enabled on it, which bitmap and which version apply to each section.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from machines.emulator import bitmap, vmstate
 from machines.emulator.catalogue import Catalogue, Description
+from machines.emulator.devices import MODELLED
+from machines.emulator.devices.model import Model, Refused
+from machines.emulator.devices.platform import Platform
 from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.qdev import (
@@ -23,6 +26,7 @@ from machines.emulator.qdev import (
     effective_value,
     entries_by_property,
     has_property,
+    resolve,
     same_value,
 )
 from machines.emulator.vmstate import Decision, Leaf, Section, described_sections
@@ -199,7 +203,11 @@ def carries(carrier: Carrier, leaf: Leaf, section: Section) -> bool:
 
 @dataclass(slots=True)
 class Device:
-    """One device of one side: its section, state, and what the policy says of them."""
+    """One device of one side: its section, state, and what the policy says of them.
+
+    ``model`` is the working device where there is one; ``state`` is then what was last taken from
+    it or loaded into it.
+    """
 
     driver: str
     label: str
@@ -212,6 +220,7 @@ class Device:
     enabled: frozenset[str]
     blacklists: dict[str, frozenset[int]]
     versions: dict[str, tuple[int, bool]]
+    model: Model | None = None
     state: dict[str, bytes] = field(default_factory=dict)
 
     def key_of(self, section: Section, keys: Mapping[str, Any]) -> str | None:
@@ -288,13 +297,46 @@ class Device:
             return None
         return self.version_of(section)
 
+    def capture(self) -> None:
+        """Take the state out of the working device: of every section that it needs."""
+        if self.model is None:
+            return
+        self.model.pre_save()
+        self.state = {}
+        for section in self.section.walk():
+            if section is self.section or self._needed(section):
+                self.state |= self.model.capture(section)
+
+    def restore(self, places: Collection[str]) -> None:
+        """Put what was loaded into the working device; ``places`` are those of the sections that
+        came. Raises :class:`machines.emulator.vmstate.LoadError`."""
+        if self.model is None:
+            return
+        arrived = [section for section in self.section.walk() if section.place in places]
+        for section in arrived:
+            self.model.restore(section, self.state)
+        try:
+            self.model.post_load({section.name for section in arrived})
+        except Refused as refused:
+            name = self.section.name
+            raise vmstate.LoadError(refused.kind, refused.reason, name) from refused
+
+    def shape(self, leaf: Leaf) -> tuple[str, int] | None:
+        """A leaf's type and size on the wire, where the model knows them."""
+        codec = None if self.model is None else self.model.codec(leaf)
+        if codec is None or not codec.wire_type:
+            return None
+        return codec.wire_type, len(self.state.get(leaf.path, b"")) or leaf.size
+
     def _needed(self, section: Section) -> bool:
         if self.features_in(section):
             if self.carries_enabled(section):
                 return True
-        else:
-            if any(path.startswith(section.place) and any(v) for path, v in self.state.items()):
+        elif self.model is not None:
+            if self.model.needs(section.name):
                 return True
+        elif any(path.startswith(section.place) and any(v) for path, v in self.state.items()):
+            return True
         return any(self.sends(child) is not None for child in section.current().all_subsections())
 
 
@@ -304,6 +346,12 @@ class Board:
 
     side: Side
     devices: list[Device | None]
+    platform: Platform = field(default_factory=Platform)
+
+    @property
+    def works(self) -> bool:
+        """Is there a modelled device? Then time and guest memory migrate too."""
+        return bool(self.platform.devices)
 
 
 @dataclass(slots=True)
@@ -349,7 +397,10 @@ def build(sides: Sequence[Side], drivers: Sequence[str], notes: Notes) -> list[B
         instance = max((numbers.get(name, 0) for name in names), default=0)
         numbers |= dict.fromkeys(names, instance + 1)
         for board, context, description in zip(boards, contexts, descriptions, strict=True):
-            board.devices.append(context.device(driver, label, description, instance))
+            device = context.device(driver, label, description, instance)
+            board.devices.append(device)
+            if device is not None:
+                device.model = context.model(driver, seen[driver] - 1, board.platform)
     return boards
 
 
@@ -398,7 +449,24 @@ class _SideContext:
             for carrier in spec.carriers
             for name in carrier.fields
         }
-        return vmstate.decide(description, frozenset(decisions))
+        decided = vmstate.decide(description, frozenset(decisions))
+        known = MODELLED.get(driver)
+        return decided if known is None else known.model.settled(decided)
+
+    def model(self, driver: str, instance: int, platform: Platform) -> Model | None:
+        """The working device, where there is a model of it."""
+        known = MODELLED.get(driver)
+        if known is None:
+            return None
+        properties = {
+            name: found.value
+            for of in (backend_of(self.side.catalogue, driver), driver)
+            if of is not None
+            for name, found in resolve(self.side.catalogue, of, self.globals).items()
+        }
+        model = known.model(platform, properties, instance)
+        platform.devices.append(model)
+        return model
 
     def device(
         self,

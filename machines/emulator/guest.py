@@ -10,16 +10,29 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 from machines.emulator import vmstate
 from machines.emulator.board import Board, Device, Notes
+from machines.emulator.devices import MODELLED
+from machines.emulator.devices.model import Model
+from machines.emulator.devices.platform import BusError, Platform
+from machines.emulator.devices.processor import (
+    MEMORY_BASE,
+    PROGRAM_MEMORY,
+    Exercise,
+    Hardware,
+    Processor,
+)
 from machines.emulator.vmstate import Block, Leaf, Section
 
 #: Of a long field the program uses this much: a frame buffer's first page tells enough.
 TOUCHED_BYTES = 1024
+#: So many programs of modelled devices have guest memory of their own.
+MAX_PROGRAMS = 128
 
 # --- Which leaf of one side is which of the other -------------------------------------------------
 
@@ -133,10 +146,57 @@ class Pairing:
 # --- The guest ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class LocalHardware:
+    """A modelled device of a machine in this process."""
+
+    model: Model
+    platform: Platform
+
+    def read(self, offset: int, size: int) -> int:
+        return self.model.read(offset, size)
+
+    def write(self, offset: int, value: int, size: int) -> None:
+        self.model.write(offset, value, size)
+
+    def advance(self, duration: int) -> None:
+        self.platform.advance(duration)
+
+    def line(self, number: int) -> bool:
+        return self.platform.lines.get(number, False)
+
+    def fetch(self, address: int, length: int) -> bytes:
+        return self.platform.ram.read(address, length)
+
+    def store(self, address: int, data: bytes) -> None:
+        self.platform.ram.write(address, data)
+
+
+class Run:
+    """A modelled device's guest program, running on one machine."""
+
+    def __init__(self, exercise: Exercise, hardware: Hardware, seed: str, index: int) -> None:
+        # Beyond this many devices programs share their piece of memory, alike on every machine.
+        base = MEMORY_BASE + index % MAX_PROGRAMS * PROGRAM_MEMORY
+        self.processor = Processor(hardware, f"{seed}/{index}", base)
+        self._steps = exercise(self.processor)
+        self.hung = False
+
+    def step(self) -> bytes:
+        """Go on until the next point at which the machine may migrate: what was seen so far."""
+        if not self.hung:
+            try:
+                next(self._steps, None)
+            except BusError:  # the device came in a state from which the guest cannot go on
+                self.hung = True
+        return self.processor.seen() + bytes((self.hung,))
+
+
 class Program:
     """The guest program: writes the state it may use, reads it back after each migration.
 
-    Beside the machine that migrates it keeps what a machine that stays would hold.
+    Beside the machine that migrates it keeps what a machine that stays would hold: of a device
+    with a model a second one, on which the same program runs.
     """
 
     def __init__(self, boards: Sequence[Board], seed: int, notes: Notes) -> None:
@@ -156,13 +216,30 @@ class Program:
         self.fields: list[list[tuple[str, int]]] = []
         self.places: list[dict[str, str]] = []
         self.values: list[dict[str, bytes]] = []
+        self.runs: dict[int, tuple[Run, Run]] = {}
+        staying = Platform()
         for index, device in enumerate(boards[0].devices):
             everywhere = [board.devices[index] for board in boards]
-            used = [] if device is None else list(self._uses(device, everywhere))
+            used: list[Leaf] = []
+            if device is not None and device.model is not None:
+                self.runs[index] = self._run_twice(index, device.driver, device.model, staying)
+            elif device is not None:
+                used = list(self._uses(device, everywhere))
             kept = self._kept(index, used, boards)
             self.fields.append([(leaf.path, leaf.size) for leaf in kept])
             self.places.append({leaf.path: leaf.path for leaf in kept})
             self.values.append({})
+
+    def _run_twice(
+        self, index: int, driver: str, model: Model, staying: Platform
+    ) -> tuple[Run, Run]:
+        """The program on the device that migrates, and on one that stays."""
+        twin = type(model)(staying, model.properties, model.instance)
+        staying.devices.append(twin)
+        here = LocalHardware(model, self.board.platform)
+        there = LocalHardware(twin, staying)
+        exercise, seed = MODELLED[driver].exercise, str(self.seed)
+        return Run(exercise, here, seed, index), Run(exercise, there, seed, index)
 
     def _uses(self, device: Device, everywhere: Sequence[Device | None]) -> Iterator[Leaf]:
         for section in device.section.walk():
@@ -229,10 +306,28 @@ class Program:
                 values[path] = value
                 if device is not None and path in places:
                     device.state[places[path]] = value
+        if step == 0:
+            self._step_runs()
+
+    def _step_runs(self) -> list[str]:
+        """Let the programs of modelled devices go on: which of them see something else."""
+        differing = []
+        for index, (migrating, staying) in self.runs.items():
+            seen, expected = migrating.step(), staying.step()
+            self.trace.update(seen)
+            self.reference.update(expected)
+            device = self.board.devices[index]
+            if seen != expected:
+                differing.append(f"device {index}" if device is None else device.label)
+        return differing
 
     def arrive(self, board: Board, hop: int) -> None:
         """The program goes on at the destination, where fields may have other names."""
         self.board = board
+        for index, (migrating, _) in self.runs.items():
+            device = board.devices[index]
+            if device is not None and device.model is not None:
+                migrating.processor.hardware = LocalHardware(device.model, board.platform)
         for index, pairing in enumerate(self.pairings[hop]):
             if pairing is None:
                 self.places[index] = {}
@@ -245,8 +340,11 @@ class Program:
                 if path in moved and sizes.get(moved[path]) == size
             }
 
-    def go_on(self, step: int) -> None:
-        """Read everything, write anew, and add what was seen to the traces."""
+    def go_on(self, step: int) -> list[str]:
+        """Read everything, write anew, and add what was seen to the traces.
+
+        Labels of the modelled devices that do something else than on the machine that stays.
+        """
         for index, fields in enumerate(self.fields):
             device = self.board.devices[index]
             state = {} if device is None else device.state
@@ -257,6 +355,7 @@ class Program:
                 self.trace.update(seen)
                 self.reference.update(values[path])
         self.write(step)
+        return self._step_runs()
 
 
 def _sizes_of(section: Section) -> Mapping[str, int]:

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -141,8 +141,16 @@ def trial(
         differences += migration.differences
         if hops[-1].outcome == "refused":
             break
-        program.go_on(number + 1)
+        hops[-1] = _judged(hops[-1], program.go_on(number + 1))
     return _verdict(hops, differences, program)
+
+
+def _judged(hop: Hop, differing: Sequence[str]) -> Hop:
+    """The hop, corrupt where all state came over and yet a device does something else."""
+    if hop.outcome != "correct" or not differing:
+        return hop
+    reason = f"after the migration the guest sees something else of {', '.join(differing)}"
+    return replace(hop, outcome="corrupt", reason=reason, kind="trace")
 
 
 def saved_stream(side: Side, devices: Sequence[str], seed: int) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from machines.emulator import vmstate
+from machines.emulator import surroundings, vmstate
 from machines.emulator.board import Board, Device, Notes, SectionKey
 from machines.emulator.errors import EmulatorError
 from machines.emulator.events import (
@@ -21,6 +21,8 @@ from machines.emulator.events import (
     Event,
     FileHeader,
     Payload,
+    RamBlockList,
+    RamPages,
     SectionBegin,
     SectionEnd,
     SectionType,
@@ -111,10 +113,14 @@ class Saving:
     def run(self) -> None:
         """Fill ``stream``, or ``problems`` where a section may not be saved."""
         events: list[Event] = [FileHeader(0), Configuration(0, self.board.side.machine_type)]
-        described: list[str] = []
+        if self.board.works:
+            events += surroundings.saved(self.board.platform)
+            self.sections = surroundings.SECTIONS
+        described = [json.dumps(surroundings.DESCRIPTION)] if self.board.works else []
         for index, device in enumerate(self.board.devices):
             if device is None or device.stateless:
                 continue
+            device.capture()
             if not device.migratable:
                 reason = f"State blocked by non-migratable device '{device.section.name}'"
                 self._refuse(device, device.section, "unmigratable", reason)
@@ -198,16 +204,54 @@ class Saving:
         block = section.at(version)
         payload = bytearray()
         vmstate.save(block, device.state, sends, payload)
-        entries = vmstate.remembered(
-            ("describe", id(block), tuple(sorted(sent.items()))),
-            (block,),
-            lambda: json.dumps(vmstate.describe(block, sends))[1:],
-        )
+        if device.model is not None:
+            entries = json.dumps(vmstate.describe(block, sends, device.shape))[1:]
+        else:
+            entries = vmstate.remembered(
+                ("describe", id(block), tuple(sorted(sent.items()))),
+                (block,),
+                lambda: json.dumps(vmstate.describe(block, sends))[1:],
+            )
         head = json.dumps({"name": section.name, "instance_id": device.instance})
         return bytes(payload), f"{head[:-1]}, {entries}"
 
 
+def saved_section(device: Device) -> bytes:
+    """The payload of a device's section as it stands, in the version that it writes."""
+    device.capture()
+    payload = bytearray()
+    vmstate.save(device.section.at(device.main_version()), device.state, device.sends, payload)
+    return bytes(payload)
+
+
 # --- Loading --------------------------------------------------------------------------------------
+
+
+def load_section(device: Device, version: int, payload: bytes, places: set[str]) -> int:
+    """Load a device's section: how many bytes are left over, which QEMU finds at the footer.
+
+    The places of the sections that come are added to ``places``. Raises :class:`LoadError` and
+    :class:`machines.emulator.vmstate.EndOfStream`.
+    """
+    section = device.section
+
+    def accepts(part: Section, incoming: int) -> None:
+        places.add(part.place)
+        if device.forbids(part, incoming):
+            reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
+            raise LoadError("blacklisted", reason, part.name)
+
+    if version > section.version_id:
+        known = section.version_id
+        reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
+        raise LoadError("version-too-new", reason, section.name)
+    section.check_version(version)
+    accepts(section, version)
+    reader = vmstate.ByteReader(payload)
+    measure = None if device.model is None else device.model.measure
+    vmstate.load(section.at(version), reader, device.state, accepts, measure)
+    device.restore(places)
+    return reader.left()
 
 
 class Loading:
@@ -230,12 +274,17 @@ class Loading:
         for device in self.board.devices:
             if device is not None:
                 device.state = {}
+                if device.model is not None:
+                    device.model.pre_load()
         begin: SectionBegin | None = None
         for event in read_events(io.BytesIO(stream)):
             if isinstance(event, Configuration) and not self._accept_machine(event.machine):
                 return
             if isinstance(event, SectionBegin):
                 begin = event
+            elif isinstance(event, RamBlockList | RamPages) and self.board.works:
+                if not self._load_memory(event):
+                    return
             elif isinstance(event, Payload) and begin is not None:
                 self._load_section(begin, event.data)
         self._check_absences()
@@ -254,8 +303,20 @@ class Loading:
         self._refuse("", LoadError("machine-type", reason, "configuration"))
         return False
 
+    def _load_memory(self, event: RamBlockList | RamPages) -> bool:
+        if isinstance(event, RamPages):
+            surroundings.take_pages(self.board.platform.ram, event)
+            return True
+        reason = surroundings.blocks_refused(event, self.board.platform.ram)
+        if reason:
+            self._refuse("", LoadError("ramblock", reason, surroundings.RAM_IDSTR))
+        return not reason
+
     def _load_section(self, begin: SectionBegin, payload: bytes) -> None:
         name = begin.idstr
+        if name == surroundings.TIMER_IDSTR and self.board.works:
+            surroundings.take_time(self.board.platform, payload)
+            return
         device = self.receivers.get((name, begin.instance_id))
         if device is None:
             reason = f"Unknown savevm section or instance '{name}' {begin.instance_id}"
@@ -269,24 +330,8 @@ class Loading:
             self._refuse(device.driver, error)
 
     def _load_device(self, device: Device, version: int, payload: bytes) -> None:
-        section = device.section
-        places = self.arrived.setdefault(device.label, {section.place})
-
-        def accepts(part: Section, incoming: int) -> None:
-            places.add(part.place)
-            if device.forbids(part, incoming):
-                reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
-                raise LoadError("blacklisted", reason, part.name)
-
-        if version > section.version_id:
-            known = section.version_id
-            reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
-            raise LoadError("version-too-new", reason, section.name)
-        section.check_version(version)
-        accepts(section, version)
-        reader = vmstate.ByteReader(payload)
-        vmstate.load(section.at(version), reader, device.state, accepts)
-        if reader.left():
+        places = self.arrived.setdefault(device.label, {device.section.place})
+        if load_section(device, version, payload, places):
             raise self._missing_footer(device)
 
     def _missing_footer(self, device: Device) -> LoadError:

@@ -374,6 +374,10 @@ class ByteReader:
         return int.from_bytes(self.take(4), "big")
 
 
+#: How many bytes of the stream a leaf takes, looking ahead without moving.
+Measure = Callable[["Leaf", ByteReader], int]
+
+
 class EndOfStream(EmulatorError):
     """The payload is shorter than its reader expects; ``offset`` is in bytes within it."""
 
@@ -410,24 +414,27 @@ def load(
     reader: ByteReader,
     state: MutableMapping[str, bytes],
     accepts: Callable[[Section, int], None],
+    measure: Measure | None = None,
 ) -> None:
     """Read the payload of ``block`` into ``state`` (vmstate.c, ``vmstate_load_state``).
 
     ``accepts`` is asked for each subsection with its version, and raises :class:`LoadError` to
-    refuse it. Raises :class:`LoadError` and :class:`EndOfStream`.
+    refuse it. ``measure`` tells a leaf's length where the device knows it better than the
+    description. Raises :class:`LoadError` and :class:`EndOfStream`.
     """
     for step in block.steps:
         if not isinstance(step, Leaf):
-            load(step, reader, state, accepts)
+            load(step, reader, state, accepts, measure)
         elif step.unused:
             reader.take(step.size)
         else:
-            state[step.path] = reader.take(step.size)
+            size = step.size if measure is None else measure(step, reader)
+            state[step.path] = reader.take(size)
     while section := _next_subsection(block, reader):
         version = reader.be32()
         section.check_version(version)
         accepts(section, version)
-        load(section.at(version), reader, state, accepts)
+        load(section.at(version), reader, state, accepts, measure)
 
 
 def _next_subsection(block: Block, reader: ByteReader) -> Section | None:
@@ -460,18 +467,26 @@ def _next_subsection(block: Block, reader: ByteReader) -> Section | None:
 _INTEGER_TYPES = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
-def describe(block: Block, sends: Callable[[Section], int | None]) -> dict[str, Any]:
+#: A leaf → its type's name and its size in bytes, where the device knows them.
+Shape = Callable[[Leaf], tuple[str, int] | None]
+
+
+def describe(
+    block: Block, sends: Callable[[Section], int | None], shape: Shape | None = None
+) -> dict[str, Any]:
     """The block's part of the VMDESCRIPTION: ``vmsd_name``, ``version``, ``fields``, …"""
     document: dict[str, Any] = {
         "vmsd_name": block.name,
         "version": block.version,
         "fields": [
-            _describe_leaf(step) if isinstance(step, Leaf) else _describe_struct(step, sends)
+            _describe_leaf(step, shape)
+            if isinstance(step, Leaf)
+            else _describe_struct(step, sends, shape)
             for step in block.steps
         ],
     }
     sent = [
-        describe(section.at(version), sends)
+        describe(section.at(version), sends, shape)
         for section in block.subsections
         if (version := sends(section)) is not None
     ]
@@ -483,11 +498,13 @@ def describe(block: Block, sends: Callable[[Section], int | None]) -> dict[str, 
 _ELEMENT = re.compile(r"^(.*)\[(\d+)\]$")
 
 
-def _describe_struct(block: Block, sends: Callable[[Section], int | None]) -> dict[str, Any]:
+def _describe_struct(
+    block: Block, sends: Callable[[Section], int | None], shape: Shape | None
+) -> dict[str, Any]:
     document = {
         "name": block.field,
         "type": "struct",
-        "struct": describe(block, sends),
+        "struct": describe(block, sends, shape),
         "size": block.size,
     }
     if match := _ELEMENT.match(block.field):
@@ -495,8 +512,10 @@ def _describe_struct(block: Block, sends: Callable[[Section], int | None]) -> di
     return document
 
 
-def _describe_leaf(leaf: Leaf) -> dict[str, Any]:
+def _describe_leaf(leaf: Leaf, shape: Shape | None) -> dict[str, Any]:
     name = leaf.field.rpartition(".")[2]
+    if shape is not None and (known := shape(leaf)):
+        return {"name": name, "type": known[0], "size": known[1]}
     if leaf.unused:
         return {"name": name, "type": "unused_buffer", "size": leaf.size}
     element = leaf.size // leaf.count if leaf.count else leaf.size

@@ -452,6 +452,7 @@ def test_the_models_stream_is_qemus_format() -> None:
     decoded = decode_stream(io.BytesIO(stream))
     assert decoded["machine"] == "pc-q35-7.2"
     assert [(item["name"], item["instance_id"]) for item in decoded["sections"]] == [
+        ("timer", 0),
         ("serial", 0),
         ("serial", 1),
         ("e1000e", 0),

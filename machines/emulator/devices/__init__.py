@@ -1,0 +1,30 @@
+"""Modelled devices: hardware that a guest program can use before and after a migration.
+
+Each module models one device from its public data sheet or specification (:class:`Model`), and has
+a guest program that uses it (:data:`Exercise`). A device that is not here comes from its
+description alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machines.emulator.devices import isa_serial
+from machines.emulator.devices.model import Model
+from machines.emulator.devices.processor import Exercise
+
+
+@dataclass(frozen=True, slots=True)
+class Modelled:
+    """A model and the guest program that uses it."""
+
+    model: type[Model]
+    exercise: Exercise
+
+
+#: qdev type → its model; a type that is missing has its description alone.
+MODELLED = {
+    driver: Modelled(module.MODEL, module.exercise)
+    for module in (isa_serial,)
+    for driver in module.MODEL.drivers
+}

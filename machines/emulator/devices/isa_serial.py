@@ -1,0 +1,364 @@
+"""The 16550A UART behind ``isa-serial``, with its FIFOs.
+
+Registers and interrupts after the PC16550D data sheet (National Semiconductor, 1995); which state
+migrates and when a subsection is needed after hw/char/serial.c. The other end of the line takes
+every byte at once and never sends: a guest hears itself in loopback mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+
+from machines.emulator.catalogue import Field
+from machines.emulator.devices.model import Bytes, Model, Refused, Signed, Timer, Unsigned
+from machines.emulator.devices.processor import Processor
+
+FIFO_SIZE = 16
+BAUD_BASE = 115_200
+NS_PER_SECOND = 10**9
+#: Interrupt lines of COM1 to COM4, by the device's index.
+LINES = (4, 3, 4, 3)
+
+# Register offsets (data sheet, table I); 0 and 1 are the divisor latch while LCR.DLAB is set.
+DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR = range(8)
+
+IER_RECEIVED, IER_TRANSMIT, IER_LINE, IER_MODEM = 0x01, 0x02, 0x04, 0x08
+IIR_NONE, IIR_MODEM, IIR_TRANSMIT, IIR_RECEIVED, IIR_LINE, IIR_TIMEOUT = 1, 0, 2, 4, 6, 12
+IIR_ID, IIR_FIFOS = 0x0F, 0xC0
+FCR_ENABLE, FCR_CLEAR_RECEIVER, FCR_CLEAR_TRANSMITTER, FCR_KEPT = 0x01, 0x02, 0x04, 0xC9
+TRIGGER_LEVELS = (1, 4, 8, 14)
+LCR_STOP, LCR_PARITY, LCR_BREAK, LCR_DLAB = 0x04, 0x08, 0x40, 0x80
+MCR_DTR, MCR_RTS, MCR_OUT1, MCR_OUT2, MCR_LOOP = 0x01, 0x02, 0x04, 0x08, 0x10
+LSR_DATA, LSR_OVERRUN, LSR_BREAK, LSR_ERRORS = 0x01, 0x02, 0x10, 0x1E
+LSR_HOLDING_EMPTY, LSR_EMPTY = 0x20, 0x40
+MSR_CTS, MSR_DSR, MSR_DCD, MSR_DELTAS = 0x10, 0x20, 0x80, 0x0F
+
+#: A value that the stream cannot bring: the subsection was absent.
+ABSENT = -1
+
+
+@dataclass(slots=True)
+class Fifo:
+    """A ring of 16 bytes, as it migrates: its bytes, where it begins, how many it holds."""
+
+    data: bytearray = field(default_factory=lambda: bytearray(FIFO_SIZE))
+    head: int = 0
+    num: int = 0
+
+    def push(self, byte: int) -> None:
+        self.data[(self.head + self.num) % FIFO_SIZE] = byte
+        self.num += 1
+
+    def pop(self) -> int:
+        byte = self.data[self.head]
+        self.head = (self.head + 1) % FIFO_SIZE
+        self.num -= 1
+        return byte
+
+    def clear(self) -> None:
+        self.head = self.num = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.num >= FIFO_SIZE
+
+
+class IsaSerial(Model):
+    """One UART. Registers are bytes at offsets 0 to 7."""
+
+    drivers = ("isa-serial",)
+    fields = {
+        "state.divider": Unsigned(),
+        "state.rbr": Unsigned(),
+        "state.ier": Unsigned(),
+        "state.iir": Unsigned(),
+        "state.lcr": Unsigned(),
+        "state.mcr": Unsigned(),
+        "state.lsr": Unsigned(),
+        "state.msr": Unsigned(),
+        "state.scr": Unsigned(),
+        "state.fcr_vmstate": Unsigned("fcr"),
+        "state.thr_ipending": Signed(),
+        "state.tsr_retry": Unsigned(),
+        "state.thr": Unsigned(),
+        "state.tsr": Unsigned(),
+        "state.recv_fifo.data": Bytes("recv_fifo.data"),
+        "state.recv_fifo.head": Unsigned("recv_fifo.head"),
+        "state.recv_fifo.num": Unsigned("recv_fifo.num"),
+        "state.xmit_fifo.data": Bytes("xmit_fifo.data"),
+        "state.xmit_fifo.head": Unsigned("xmit_fifo.head"),
+        "state.xmit_fifo.num": Unsigned("xmit_fifo.num"),
+        "state.fifo_timeout_timer": Timer(),
+        "state.timeout_ipending": Signed(),
+        "state.poll_msl": Signed(),
+        "state.modem_status_poll": Timer(),
+    }
+
+    @classmethod
+    def settle(cls, label: str, item: Field) -> Field | None:
+        """The FIFOs' length, which dumps leave open."""
+        return replace(item, size=1, count=FIFO_SIZE) if label.endswith("_fifo.data") else item
+
+    def reset(self) -> None:
+        self.divider = 12
+        self.rbr = self.thr = self.tsr = self.ier = self.lcr = self.scr = self.fcr = 0
+        self.iir = IIR_NONE
+        self.mcr = MCR_OUT2
+        self.lsr = LSR_EMPTY | LSR_HOLDING_EMPTY
+        self.msr = MSR_DCD | MSR_DSR | MSR_CTS
+        self.tsr_retry = 0
+        self.thr_ipending = 0
+        self.timeout_ipending = 0
+        #: Nobody at the other end can be asked for the state of the modem lines.
+        self.poll_msl = ABSENT
+        self.modem_status_poll: int | None = None
+        self.fifo_timeout_timer: int | None = None
+        self.recv_fifo = Fifo()
+        self.xmit_fifo = Fifo()
+        self._raise_interrupt()
+
+    # Registers.
+
+    def read(self, offset: int, size: int) -> int:
+        if offset in (DATA, IER) and self.lcr & LCR_DLAB:
+            return self.divider >> 8 * offset & 0xFF
+        match offset:
+            case 0:
+                return self._read_data()
+            case 1:
+                return self.ier
+            case 2:
+                return self._read_iir()
+            case 3:
+                return self.lcr
+            case 4:
+                return self.mcr
+            case 5:
+                return self._read_lsr()
+            case 6:
+                return self._read_msr()
+            case _:
+                return self.scr
+
+    def write(self, offset: int, value: int, size: int) -> None:
+        if offset in (DATA, IER) and self.lcr & LCR_DLAB:
+            shift = 8 * offset
+            self.divider = self.divider & ~(0xFF << shift) | value << shift
+        elif offset == DATA:
+            self._write_data(value)
+        elif offset == IER:
+            self._write_ier(value & 0x0F)
+        elif offset == IIR_FCR:
+            self._write_fcr(value)
+        elif offset == LCR:
+            self.lcr = value
+        elif offset == MCR:
+            self.mcr = value & 0x1F
+        elif offset == SCR:
+            self.scr = value
+
+    def _read_data(self) -> int:
+        self.timeout_ipending = 0
+        if not self.fcr & FCR_ENABLE:
+            self.lsr &= ~(LSR_DATA | LSR_BREAK)
+            byte = self.rbr
+        else:
+            byte = self.recv_fifo.pop() if self.recv_fifo.num else 0
+            if self.recv_fifo.num:
+                self.fifo_timeout_timer = self.platform.now + 4 * self._character_time()
+            else:
+                self.lsr &= ~(LSR_DATA | LSR_BREAK)
+        self._raise_interrupt()
+        return byte
+
+    def _read_iir(self) -> int:
+        value = self.iir
+        if value & IIR_ID == IIR_TRANSMIT:
+            self.thr_ipending = 0
+            self._raise_interrupt()
+        return value
+
+    def _read_lsr(self) -> int:
+        value = self.lsr
+        self.lsr &= ~(LSR_BREAK | LSR_OVERRUN)
+        self._raise_interrupt()
+        return value
+
+    def _read_msr(self) -> int:
+        if self.mcr & MCR_LOOP:
+            lines = ((MCR_DTR, 0x20), (MCR_RTS, 0x10), (MCR_OUT1, 0x40), (MCR_OUT2, 0x80))
+            return sum(status for control, status in lines if self.mcr & control)
+        value = self.msr
+        self.msr &= ~MSR_DELTAS
+        self._raise_interrupt()
+        return value
+
+    def _write_data(self, value: int) -> None:
+        self.thr = value
+        if self.fcr & FCR_ENABLE:
+            if self.xmit_fifo.is_full:
+                self.xmit_fifo.pop()
+            self.xmit_fifo.push(value)
+        self.lsr &= ~(LSR_EMPTY | LSR_HOLDING_EMPTY)
+        self.thr_ipending = 0
+        if not self.tsr_retry:
+            self._transmit()
+        self._raise_interrupt()
+
+    def _write_ier(self, value: int) -> None:
+        changed, self.ier = self.ier ^ value, value
+        if changed & IER_TRANSMIT:
+            self.thr_ipending = int(bool(value & IER_TRANSMIT and self.lsr & LSR_HOLDING_EMPTY))
+        self._raise_interrupt()
+
+    def _write_fcr(self, value: int) -> None:
+        if (value ^ self.fcr) & FCR_ENABLE:
+            value |= FCR_CLEAR_RECEIVER | FCR_CLEAR_TRANSMITTER
+        if value & FCR_CLEAR_RECEIVER:
+            self.lsr &= ~(LSR_DATA | LSR_BREAK)
+            self.fifo_timeout_timer = None
+            self.timeout_ipending = 0
+            self.recv_fifo.clear()
+        if value & FCR_CLEAR_TRANSMITTER:
+            self.lsr |= LSR_HOLDING_EMPTY
+            self.thr_ipending = 1
+            self.xmit_fifo.clear()
+        self._take_fcr(value & FCR_KEPT)
+        self._raise_interrupt()
+
+    def _take_fcr(self, value: int) -> None:
+        self.fcr = value
+        self.iir = self.iir & IIR_ID | (IIR_FIFOS if value & FCR_ENABLE else 0)
+
+    # The line.
+
+    def _transmit(self) -> None:
+        """Send until the holding register or the FIFO is empty."""
+        while True:
+            fifos = self.fcr & FCR_ENABLE
+            self.tsr = self.xmit_fifo.pop() if fifos and self.xmit_fifo.num else self.thr
+            if not fifos or not self.xmit_fifo.num:
+                self.lsr |= LSR_HOLDING_EMPTY
+            if self.lsr & LSR_HOLDING_EMPTY:
+                self.thr_ipending = 1
+            if self.mcr & MCR_LOOP:
+                self._receive(self.tsr)
+            if self.lsr & LSR_HOLDING_EMPTY:
+                break
+        self.lsr |= LSR_EMPTY
+
+    def _receive(self, byte: int) -> None:
+        if self.fcr & FCR_ENABLE:
+            if self.recv_fifo.is_full:
+                self.lsr |= LSR_OVERRUN
+            else:
+                self.recv_fifo.push(byte)
+            self.fifo_timeout_timer = self.platform.now + 4 * self._character_time()
+        else:
+            self.lsr |= LSR_OVERRUN if self.lsr & LSR_DATA else 0
+            self.rbr = byte
+        self.lsr |= LSR_DATA
+        self._raise_interrupt()
+
+    def _character_time(self) -> int:
+        """How long a character takes on the line, in ns: start, data, parity and stop bits."""
+        bits = 1 + (self.lcr & 3) + 5 + bool(self.lcr & LCR_PARITY) + 1 + bool(self.lcr & LCR_STOP)
+        if not 0 < self.divider <= BAUD_BASE:
+            return NS_PER_SECOND // 9600 * 10
+        return NS_PER_SECOND * self.divider // BAUD_BASE * bits
+
+    def _raise_interrupt(self) -> None:
+        """The pending interrupt of the highest priority (data sheet, table IV)."""
+        fifos = self.fcr & FCR_ENABLE
+        enough = not fifos or self.recv_fifo.num >= TRIGGER_LEVELS[self.fcr >> 6]
+        causes = (
+            (IIR_LINE, self.ier & IER_LINE and self.lsr & LSR_ERRORS),
+            (IIR_TIMEOUT, self.ier & IER_RECEIVED and self.timeout_ipending),
+            (IIR_RECEIVED, self.ier & IER_RECEIVED and self.lsr & LSR_DATA and enough),
+            (IIR_TRANSMIT, self.ier & IER_TRANSMIT and self.thr_ipending),
+            (IIR_MODEM, self.ier & IER_MODEM and self.msr & MSR_DELTAS),
+        )
+        cause = next((name for name, pending in causes if pending), IIR_NONE)
+        self.iir = self.iir & ~IIR_ID | cause
+        self.platform.set_line(LINES[self.instance % 4], cause != IIR_NONE)
+
+    # Time.
+
+    def deadline(self) -> int | None:
+        return self.fifo_timeout_timer
+
+    def expire(self) -> None:
+        """Nobody read the FIFO for four character times."""
+        self.fifo_timeout_timer = None
+        if self.recv_fifo.num:
+            self.timeout_ipending = 1
+            self._raise_interrupt()
+
+    # Migration.
+
+    def needs(self, section: str) -> bool:
+        transmit_shown = self.iir & IIR_ID == IIR_TRANSMIT
+        return {
+            "serial/thr_ipending": bool(
+                self.ier & IER_TRANSMIT and bool(self.thr_ipending) != transmit_shown
+            ),
+            "serial/tsr": self.tsr_retry != 0,
+            "serial/recv_fifo": self.recv_fifo.num != 0,
+            "serial/xmit_fifo": self.xmit_fifo.num != 0,
+            "serial/fifo_timeout_timer": self.fifo_timeout_timer is not None,
+            "serial/timeout_ipending": self.timeout_ipending != 0,
+            "serial/poll": self.poll_msl >= 0,
+        }.get(section, False)
+
+    def pre_load(self) -> None:
+        self.thr_ipending = ABSENT
+        self.poll_msl = ABSENT
+        self.fcr = 0
+
+    def post_load(self, arrived: Collection[str]) -> None:
+        if self.thr_ipending == ABSENT:
+            self.thr_ipending = int(self.iir & IIR_ID == IIR_TRANSMIT)
+        empty = self.lsr & LSR_EMPTY
+        if self.tsr_retry and empty:
+            raise Refused("inconsistent state in serial device (tsr empty, tsr_retry=1)")
+        if not self.tsr_retry and not empty:
+            raise Refused("inconsistent state in serial device (tsr not empty, tsr_retry=0)")
+        for fifo in (self.recv_fifo, self.xmit_fifo):
+            if fifo.head >= FIFO_SIZE or fifo.num > FIFO_SIZE:
+                raise Refused(f"a FIFO of {fifo.num} bytes from {fifo.head}")
+        self._take_fcr(self.fcr)
+        self._raise_interrupt()
+
+
+MODEL = IsaSerial
+
+
+def exercise(processor: Processor) -> Iterator[None]:
+    """Talk to ourselves in loopback: fill the FIFO, leave bytes in it, read them afterwards."""
+    while True:
+        _set_speed(processor, 1 + processor.draw(1)[0])
+        processor.write(SCR, processor.draw(1)[0])
+        processor.write(MCR, MCR_LOOP | MCR_OUT2 | MCR_RTS)
+        processor.write(IIR_FCR, FCR_ENABLE | (processor.draw(1)[0] & 0xC0))
+        processor.write(IER, IER_RECEIVED | IER_LINE | (processor.draw(1)[0] & IER_TRANSMIT))
+        for byte in processor.draw(1 + processor.draw(1)[0] % FIFO_SIZE):
+            processor.write(DATA, byte)
+        if processor.draw(1)[0] & 1:
+            processor.wait(NS_PER_SECOND)
+        yield
+        for offset in (LCR, MCR, SCR, IER, IIR_FCR, MSR):
+            processor.read(offset)
+        processor.wait(NS_PER_SECOND)
+        processor.line(LINES[0])
+        for _ in range(FIFO_SIZE + 1):
+            if not processor.read(LSR) & LSR_DATA:
+                break
+            processor.read(DATA)
+
+
+def _set_speed(processor: Processor, divider: int) -> None:
+    processor.write(LCR, LCR_DLAB | 0x03)
+    processor.write(0, divider & 0xFF)
+    processor.write(1, divider >> 8)
+    processor.write(LCR, 0x03)

@@ -1,0 +1,81 @@
+"""What the tests of modelled devices share: real sections, and a machine to load them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from machines.emulator.board import Device, Notes, Side, build
+from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.catalogue.values import Catalogue
+from machines.emulator.devices.processor import Processor
+from machines.emulator.events import Payload, SectionBegin
+from machines.emulator.guest import LocalHardware
+from machines.emulator.stream import read_events
+from machines.emulator.window import open_stream
+from tests.machines.emulator.real_streams import CATALOGUES, SELECTION, SHARED, stream_files
+
+
+@dataclass(frozen=True, slots=True)
+class RealSection:
+    """A section that a real release saved; ``origin`` names the stream's file."""
+
+    origin: str
+    release: str
+    instance: int
+    version: int
+    payload: bytes
+
+
+@cache
+def catalogue(release: str) -> Catalogue:
+    return read_directory(CATALOGUES / release)
+
+
+def device(driver: str, release: str = "10.0", machine_type: str = "pc-q35-7.2") -> Device:
+    """A modelled device alone on a machine of a release."""
+    side = Side(release, catalogue(release), machine_type)
+    (built,) = build((side,), (driver,), Notes())[0].devices
+    assert built is not None
+    assert built.model is not None
+    return built
+
+
+def processor(of: Device, seed: str = "1") -> Processor:
+    """The guest's processor on a device."""
+    assert of.model is not None
+    return Processor(LocalHardware(of.model, of.model.platform), seed, 2**20)
+
+
+def real_sections(name: str) -> tuple[RealSection, ...]:
+    """Every section of that name, its bus path left out, in the streams there are."""
+    return tuple(_all_sections().get(name, {}).values())
+
+
+@cache
+def _all_sections() -> dict[str, dict[tuple[str, int, bytes], RealSection]]:
+    """Name → sections that differ, of every stream."""
+    releases = {item.name for item in CATALOGUES.iterdir() if item.is_dir()}
+    found: dict[str, dict[tuple[str, int, bytes], RealSection]] = {}
+    for root in (SELECTION, SHARED):
+        for path in stream_files(root) if root.is_dir() else ():
+            release = next((part for part in path.parts if part in releases), "")
+            for name, real in _sections_in(path, release):
+                key = (real.release, real.version, real.payload)
+                found.setdefault(name, {}).setdefault(key, real)
+    return found
+
+
+def _sections_in(path: Path, release: str) -> Iterator[tuple[str, RealSection]]:
+    with open_stream(path) as file:
+        begin: SectionBegin | None = None
+        for event in read_events(file):
+            if isinstance(event, SectionBegin):
+                begin = event
+            elif isinstance(event, Payload) and begin is not None:
+                yield (
+                    begin.idstr.rpartition("/")[2],
+                    RealSection(
+                        path.name, release, begin.instance_id, begin.version_id, event.data
+                    ),
+                )
