@@ -7,6 +7,7 @@ the wire format           :mod:`stream` reads, :mod:`events` writes; :mod:`windo
                           and :mod:`vmdescription` are what it reads with; :mod:`decode` shows
 a release                 :mod:`catalogue` (:mod:`release`: the same, file by file), :mod:`qdev`,
                           :mod:`features`, :mod:`bitmap`, :mod:`names`
+the command line          :mod:`commands`, one module each
 a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`snapshot`;
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
                           :mod:`suggest` finds the property behind a :mod:`verdict`
@@ -24,7 +25,7 @@ Errors, and whose fault each is::
         ├── DescriptionError         vmstate: a description is beyond a limit
         ├── BitmapError              bitmap: a text is no bitmap
         ├── TrialError               board: no trial can be held as asked
-        ├── BadInput                 __main__: the command line, or a line of a batch
+        ├── BadInput                 commands: the command line, or a line of a batch
         │
         │   caught inside, where they become a verdict:
         ├── LoadError                vmstate: the destination refuses, in QEMU's words

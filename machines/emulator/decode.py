@@ -14,9 +14,9 @@ a decoded section's bytes back, so that nothing is lost on the way.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from machines.emulator.errors import StreamError
@@ -316,7 +316,7 @@ def _decode_sections(
     return decoded
 
 
-def decode_file(path: Path) -> dict[str, Any]:
+def decode_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """:func:`decode_stream` of a file, plain or .xz."""
     with open_stream(path) as file:
         return decode_stream(file)

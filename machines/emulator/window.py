@@ -8,58 +8,110 @@ from __future__ import annotations
 
 import io
 import lzma
+import os
 import struct
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from machines.emulator.errors import StreamError
 
 MAX_XZ_MEMORY = 128 * 2**20
+XZ_MAGIC = b"\xfd7zXZ\0"
 CHUNK = 2**18
 
 
-class _XzFile(io.RawIOBase):
-    """An .xz file that needs at most :data:`MAX_XZ_MEMORY` to unpack."""
+class _Pipe(io.RawIOBase):
+    """A file that cannot go back to its beginning, with the ``head`` that was read of it."""
 
-    def __init__(self, raw: BinaryIO, name: str) -> None:
+    def __init__(self, raw: BinaryIO, head: bytes) -> None:
         self._raw = raw
-        self._name = name
-        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY)
+        self._head = head
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._more(len(buffer))
+        data = self._head[: len(buffer)] or self._raw.read(len(buffer))
+        self._head = self._head[len(data) :]
         buffer[: len(data)] = data
         return len(data)
-
-    def _more(self, size: int) -> bytes:
-        try:
-            while not self._decoder.eof:
-                packed = self._raw.read(CHUNK) if self._decoder.needs_input else b""
-                if self._decoder.needs_input and not packed:
-                    raise StreamError(0, "", f"{self._name}: the .xz file is cut off")
-                data = self._decoder.decompress(packed, max_length=size)
-                if data:
-                    return data
-        except lzma.LZMAError as error:
-            raise StreamError(0, "", f"{self._name}: not a readable .xz file ({error})") from error
-        return b""
 
     def close(self) -> None:
         self._raw.close()
         super().close()
 
 
-def open_stream(path: Path) -> BinaryIO:
-    """Open a stream's file for reading, plain or .xz (told by its content, not by its name)."""
-    raw = path.open("rb", buffering=0)
-    magic = raw.read(6)
-    raw.seek(0)
-    if magic == b"\xfd7zXZ\x00":
-        return _XzFile(raw, path.name)  # type: ignore[return-value]  # a RawIOBase reads bytes too
-    return raw
+class _XzFile(_Pipe):
+    """An .xz file that needs at most :data:`MAX_XZ_MEMORY` to unpack, ``head`` first.
+
+    Several .xz streams one after the other, with or without padding between them, are one file.
+    """
+
+    def __init__(self, raw: BinaryIO, head: bytes) -> None:
+        super().__init__(raw, head)
+        self._unpacker = _unpacker()
+        self._packed = self._head
+        self._given = 0  # bytes unpacked so far
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._more(len(buffer))
+        except lzma.LZMAError as error:
+            raise StreamError(self._given, "", f"not a readable .xz file ({error})") from error
+        buffer[: len(data)] = data
+        self._given += len(data)
+        return len(data)
+
+    def _more(self, size: int) -> bytes:
+        while True:
+            if self._unpacker.eof and not self._begin_another():
+                return b""
+            if self._unpacker.needs_input and not self._packed:
+                self._packed = self._raw.read(CHUNK)
+                if not self._packed:
+                    raise StreamError(self._given, "", "the .xz file is cut off")
+            packed, self._packed = self._packed, b""
+            if data := self._unpacker.decompress(packed, max_length=size):
+                return data
+
+    def _begin_another(self) -> bool:
+        """Whether another .xz stream follows the one that ended; nothing else may follow."""
+        rest = (self._unpacker.unused_data or self._raw.read(CHUNK)).lstrip(b"\0")
+        while len(rest) < len(XZ_MAGIC) and (more := self._raw.read(CHUNK)):
+            rest = (rest + more).lstrip(b"\0")
+        if not rest:
+            return False
+        if not rest.startswith(XZ_MAGIC):
+            raise StreamError(self._given, "", "something follows the end of the .xz file")
+        self._unpacker, self._packed = _unpacker(), rest
+        return True
+
+
+def _unpacker() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for somebody to open a named pipe's other end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def open_stream(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a stream's file for reading, plain or .xz (told by its content, not by its name).
+
+    A pipe is read as it comes; one that nobody writes to is empty. Raises :class:`OSError`.
+    """
+    raw = io.FileIO(path, "rb", opener=_open_at_once)
+    head = raw.read(len(XZ_MAGIC))
+    while len(head) < len(XZ_MAGIC) and (more := raw.read(len(XZ_MAGIC) - len(head))):
+        head += more
+    if head == XZ_MAGIC:
+        return _XzFile(raw, head)  # type: ignore[return-value]  # a RawIOBase reads bytes too
+    if raw.seekable():
+        raw.seek(0)
+        return raw
+    return _Pipe(raw, head)  # type: ignore[return-value]
 
 
 class Window:

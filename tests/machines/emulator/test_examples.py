@@ -2,18 +2,16 @@
 
 import doctest
 import importlib
-from pathlib import Path
+import pkgutil
 
 import pytest
 
 import machines.emulator
 from machines.emulator.errors import EmulatorError
 
-FOLDER = Path(machines.emulator.__path__[0])
 MODULES = [
-    importlib.import_module(f"machines.emulator.{path.stem}")
-    for path in sorted(FOLDER.glob("*.py"))
-    if path.stem != "__init__"
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(machines.emulator.__path__, "machines.emulator.")
 ]
 
 
