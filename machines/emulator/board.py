@@ -7,7 +7,7 @@ are enabled on it, which bitmap and which version apply to each section.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -48,7 +48,8 @@ class Side:
     Where none of them is of layer ``compat``, the catalogue's compat properties of
     ``machine_type`` apply first. ``savevm_versions`` is what the monitor's ``set-savevm-version``
     was told: (device, section or None for the main one) → (version, force); version 0 of a
-    subsection leaves it out.
+    subsection leaves it out. ``device_globals`` are the user's entries for single devices, by
+    their place among the board's (``-device DRIVER,PROPERTY=VALUE``).
     """
 
     label: str
@@ -57,6 +58,15 @@ class Side:
     globals: tuple[Global, ...] = ()
     features: tuple[FeatureSpec, ...] = ()
     savevm_versions: Mapping[SectionKey, tuple[int, bool]] = field(default_factory=dict)
+    device_globals: Mapping[int, tuple[Global, ...]] = field(default_factory=dict)
+
+    def of_device(self, place: int) -> Side:
+        """The side as one of its devices sees it: that one's entries hold for its whole type."""
+        return replace(
+            self,
+            globals=self.all_globals() + self.device_globals.get(place, ()),
+            device_globals={},
+        )
 
     def all_globals(self) -> tuple[Global, ...]:
         """Every entry that applies, the machine type's compat properties first."""
@@ -247,6 +257,21 @@ class Device:
             return False
         return (version or 0) in self.blacklist(section)
 
+    def objection(self, section: Section, version: int | None) -> tuple[str, str] | None:
+        """Why the section may not be written in this version, or with None not be left out.
+
+        A kind of problem and the reason, None where nothing is said against it.
+        """
+        name = section.name
+        if self.forbids(section, version):
+            what = "absence" if version is None else f"version {version}"
+            return "blacklisted", f"savevm: {what} of '{name}' is blacklisted"
+        low, high = section.minimum_version_id, section.version_id
+        if version is not None and not low <= version <= high:
+            reason = f"savevm: version {version} of '{name}' is out of range {low} to {high}"
+            return "version-out-of-range", reason
+        return None
+
     def told(self, section: Section) -> tuple[int, bool] | None:
         """What ``set-savevm-version`` was told for the section."""
         key = self.key_of(section, self.versions)
@@ -384,11 +409,12 @@ class Notes:
 
 
 def build(sides: Sequence[Side], drivers: Sequence[str], notes: Notes) -> list[Board]:
-    contexts = [_SideContext(side, notes) for side in sides]
+    shared = [_SideContext(side, notes) for side in sides]
     boards = [Board(side, []) for side in sides]
     numbers: dict[str, int] = {}
     seen: dict[str, int] = {}
-    for driver in drivers:
+    for place, driver in enumerate(drivers):
+        contexts = [context.of_device(place) for context in shared]
         seen[driver] = seen.get(driver, 0) + 1
         label = driver if seen[driver] == 1 else f"{driver}#{seen[driver]}"
         descriptions = _reconciled([context.description(driver) for context in contexts])
@@ -425,6 +451,12 @@ class _SideContext:
         self.blacklists = [
             entry for entry in self.globals if entry.property.startswith(BLACKLIST_PROPERTY)
         ]
+
+    def of_device(self, place: int) -> _SideContext:
+        """This context, or one of its own for a device that has entries of its own."""
+        if place not in self.side.device_globals:
+            return self
+        return _SideContext(self.side.of_device(place), self.notes)
 
     def recorded(self, driver: str) -> tuple[FeatureSpec, ...]:
         if not self.side.features:

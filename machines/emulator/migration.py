@@ -165,21 +165,10 @@ class Saving:
 
     def _check(self, device: Device, section: Section, version: int | None) -> None:
         """Check what would be written of a section; None: it is left out."""
-        kind = objection = ""
-        if device.forbids(section, version):
-            kind = "blacklisted"
-            what = "absence" if version is None else f"version {version}"
-            objection = f"savevm: {what} of '{section.name}' is blacklisted"
-        elif (
-            version is not None and not section.minimum_version_id <= version <= section.version_id
-        ):
-            kind = "version-out-of-range"
-            objection = (
-                f"savevm: version {version} of '{section.name}' is out of range "
-                f"{section.minimum_version_id} to {section.version_id}"
-            )
-        if not objection:
+        found = device.objection(section, version)
+        if found is None:
             return
+        kind, objection = found
         if device.is_forced(section):
             label = self.board.side.label
             self.notes.forced[f"{label}: {device.driver}: forced although {objection}"] = None
