@@ -31,8 +31,8 @@ from machines.emulator.catalogue import Catalogue, CatalogueError, Description
 from machines.emulator.catalogue.files import load_json
 from machines.emulator.catalogue.overlay import overlay
 from machines.emulator.catalogue.stored import dump, load
+from machines.emulator.layout import described_sections
 from machines.emulator.qdev import ancestors
-from machines.emulator.vmstate import described_sections
 from machines.models import (
     CompatProperty,
     DeviceType,

@@ -20,8 +20,8 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
+from machines.emulator.layout import described_sections
 from machines.emulator.qdev import ancestors, text_of
-from machines.emulator.vmstate import described_sections
 
 #: Names listed for one kind of difference; the count always tells how many there are.
 MAX_NAMES = 1000

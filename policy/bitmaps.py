@@ -20,8 +20,8 @@ from typing import Literal
 from machines.emulator import bitmap, qdev
 from machines.emulator.catalogue import Catalogue, Description
 from machines.emulator.features import FeatureSpec
+from machines.emulator.layout import DescribedSection, described_sections
 from machines.emulator.machine import is_enabled, lineage_of
-from machines.emulator.vmstate import DescribedSection, described_sections
 from policy.document import Override
 
 Layer = Literal["allowed", "default", "relaxed", "tightened"]

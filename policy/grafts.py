@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from machines.emulator.catalogue import Description
 from machines.emulator.catalogue.descriptions import parse_description
-from machines.emulator.vmstate import described_sections, marked
+from machines.emulator.layout import described_sections, marked
 from policy.document import Graft
 
 _MARK = re.compile(r"#[0-9]+$")

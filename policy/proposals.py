@@ -15,7 +15,7 @@ from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty, Description
 from machines.emulator.catalogue.descriptions import description_to_json
 from machines.emulator.features import Carrier, FeatureSpec, Gate
-from machines.emulator.vmstate import DescribedSection, described_sections
+from machines.emulator.layout import DescribedSection, described_sections
 from policy.bitmaps import section_at
 from policy.document import Graft
 

@@ -16,8 +16,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from machines.catalogue import NoCatalogue
-from machines.emulator import machine, qdev, vmstate
+from machines.emulator import machine, qdev
 from machines.emulator.catalogue import Catalogue, MachineType
+from machines.emulator.layout import DescriptionError
 from machines.models import Release, Tree
 from policy import rules, state
 from policy.document import (
@@ -420,7 +421,7 @@ def run(trial: Trial) -> None:
         result = outcome_of(trial.inputs)
     except NoCatalogue as error:
         _open(trial).update(state=Trial.State.FAILED, error=str(error), finished_at=timezone.now())
-    except (machine.TrialError, vmstate.DescriptionError, DocumentError) as error:
+    except (machine.TrialError, DescriptionError, DocumentError) as error:
         _open(trial).update(
             state=Trial.State.FAILED,
             error=f"The emulator could not hold this trial: {error}",

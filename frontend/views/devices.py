@@ -27,8 +27,8 @@ from frontend.scope import Scope, scope_of, scope_of_change
 from frontend.swaps import is_swap, respond
 from frontend.views.machine_types import state_or_404
 from machines.emulator.catalogue import Catalogue
+from machines.emulator.layout import described_sections
 from machines.emulator.qdev import Global, Resolved, ancestors, properties_of, resolve, same_value
-from machines.emulator.vmstate import described_sections
 from policy import edits, rules
 from policy.bitmaps import section_at
 from policy.document import Override

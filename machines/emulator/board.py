@@ -18,6 +18,7 @@ from machines.emulator.devices.model import Model, Refused
 from machines.emulator.devices.platform import Platform
 from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec
+from machines.emulator.layout import Leaf, Section, described_sections, section_of
 from machines.emulator.qdev import (
     BLACKLIST_PROPERTY,
     Global,
@@ -29,7 +30,7 @@ from machines.emulator.qdev import (
     resolve,
     same_value,
 )
-from machines.emulator.vmstate import Decision, Leaf, Section, described_sections
+from machines.emulator.reconciling import Decision, decide, names_field, reconcile
 
 #: (device, section): a section's name, its path within the device, or None for the main one.
 SectionKey = tuple[str, str | None]
@@ -181,7 +182,7 @@ def _carrier_exists(carrier: Carrier, description: Description | None) -> bool:
         old = carrier.version is not None and section.version_id < carrier.version
         labels = list(_labels(section)) if carrier.fields else []
         return not old and all(
-            any(vmstate.names_field(wanted, label) for label in labels) for wanted in carrier.fields
+            any(names_field(wanted, label) for label in labels) for wanted in carrier.fields
         )
     return False
 
@@ -199,7 +200,7 @@ def carries(carrier: Carrier, leaf: Leaf, section: Section) -> bool:
         return False
     if carrier.fields:
         return any(
-            vmstate.names_field(wanted, label)
+            names_field(wanted, label)
             for wanted in carrier.fields
             for label in (leaf.field, *(f"{leaf.field}.{name}" for name in leaf.members))
         )
@@ -437,7 +438,7 @@ def _reconciled(descriptions: list[Description | None]) -> list[Description | No
     for i, j in (*order, *reversed(order[:-1])):
         first, second = result[i], result[j]
         if first is not None and second is not None:
-            result[i], result[j] = vmstate.reconcile(first, second)
+            result[i], result[j] = reconcile(first, second)
     return result
 
 
@@ -481,7 +482,7 @@ class _SideContext:
             for carrier in spec.carriers
             for name in carrier.fields
         }
-        decided = vmstate.decide(description, frozenset(decisions))
+        decided = decide(description, frozenset(decisions))
         known = MODELLED.get(driver)
         return decided if known is None else known.model.settled(decided)
 
@@ -517,7 +518,7 @@ class _SideContext:
             )
             section = Section(Description(driver, 0, 0))
         else:
-            section = vmstate.section_of(description)
+            section = section_of(description)
             self._note_left_out(driver, section)
         recorded = self.recorded(driver)
         return Device(

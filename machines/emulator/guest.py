@@ -15,7 +15,6 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from machines.emulator import vmstate
 from machines.emulator.board import Board, Device, Notes
 from machines.emulator.devices import MODELLED
 from machines.emulator.devices.model import Model
@@ -27,7 +26,8 @@ from machines.emulator.devices.processor import (
     Hardware,
     Processor,
 )
-from machines.emulator.vmstate import Block, Leaf, Section
+from machines.emulator.layout import UNUSED, Block, Leaf, Section
+from machines.emulator.memo import remembered
 
 #: Of a long field the program uses this much: a frame buffer's first page tells enough.
 TOUCHED_BYTES = 1024
@@ -41,7 +41,7 @@ Relation = Literal["renamed", "dropped", "conflict"]
 
 def _compare(first: Block, second: Block) -> tuple[tuple[Leaf, Leaf, Relation], ...]:
     """Leaves that share bytes of the wire but not the name, where both read the same stream."""
-    return vmstate.remembered(
+    return remembered(
         ("compare", id(first), id(second)),
         (first, second),
         lambda: tuple(_sweep(first.leaves, second.leaves)),
@@ -76,7 +76,7 @@ def _relation(a: Leaf, b: Leaf, names: tuple[set[str], set[str]]) -> Relation | 
         return "dropped"
     if a.field == b.field:
         same = len(a.members) == len(b.members) and all(
-            one == other or vmstate.UNUSED in (one, other) or _same_words(one, other)
+            one == other or UNUSED in (one, other) or _same_words(one, other)
             for one, other in zip(a.members, b.members, strict=True)
         )
         return None if same else "conflict"
@@ -360,7 +360,7 @@ class Program:
 
 def _sizes_of(section: Section) -> Mapping[str, int]:
     """Leaf path → size in bytes, of the section and its subsections."""
-    return vmstate.remembered(
+    return remembered(
         ("sizes", id(section)),
         (section,),
         lambda: {leaf.path: leaf.size for part in section.walk() for leaf in part.current().leaves},

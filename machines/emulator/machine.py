@@ -125,7 +125,7 @@ def trial(
     ``relaxed`` are the versions that a downstream allows against the computed default: (device,
     section or None) → versions, 0 for absence. The same input gives the same result.
     Raises :class:`TrialError` for input that no trial can be held on, and
-    :class:`machines.emulator.vmstate.DescriptionError` for a description beyond the limits.
+    :class:`machines.emulator.layout.DescriptionError` for a description beyond the limits.
     """
     if not 2 <= len(sides) <= MAX_SIDES:
         raise TrialError(f"a trial has 2 to {MAX_SIDES} sides, not {len(sides)}")

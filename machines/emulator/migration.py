@@ -30,8 +30,10 @@ from machines.emulator.events import (
     write_events,
 )
 from machines.emulator.guest import Pairing, Program
+from machines.emulator.layout import Leaf, Section
+from machines.emulator.memo import remembered
 from machines.emulator.stream import MAX_DEVICE_STATE, read_events
-from machines.emulator.vmstate import Leaf, LoadError, Section
+from machines.emulator.vmstate import LoadError
 
 SHOWN_BYTES = 16
 NAMED_FIELDS = 8
@@ -196,7 +198,7 @@ class Saving:
         if device.model is not None:
             entries = json.dumps(vmstate.describe(block, sends, device.shape))[1:]
         else:
-            entries = vmstate.remembered(
+            entries = remembered(
                 ("describe", id(block), tuple(sorted(sent.items()))),
                 (block,),
                 lambda: json.dumps(vmstate.describe(block, sends))[1:],
@@ -234,7 +236,7 @@ def load_section(device: Device, version: int, payload: bytes, places: set[str])
         known = section.version_id
         reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
         raise LoadError("version-too-new", reason, section.name)
-    section.check_version(version)
+    vmstate.check_version(section, version)
     accepts(section, version)
     reader = vmstate.ByteReader(payload)
     measure = None if device.model is None else device.model.measure

@@ -16,7 +16,7 @@ from machines.emulator.catalogue import Catalogue, Description, Field
 from machines.emulator.catalogue.answers import parse
 from machines.emulator.catalogue.files import load_json
 from machines.emulator.features import Carrier, FeatureSpec
-from machines.emulator.vmstate import described_sections
+from machines.emulator.layout import described_sections
 from machines.models import Release, Section, Tree
 from policy import rules
 from policy.document import Backport, Graft

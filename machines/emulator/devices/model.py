@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from machines.emulator import vmstate
 from machines.emulator.catalogue import Description, Field
 from machines.emulator.devices.platform import Platform
-from machines.emulator.vmstate import ByteReader, Leaf, LoadError, Section
+from machines.emulator.layout import Leaf, Section
+from machines.emulator.memo import remembered
+from machines.emulator.vmstate import ByteReader, LoadError
 
 _INDEX = re.compile(r"\[(\d+)\]")
 NOT_PENDING = 2**64 - 1
@@ -183,7 +184,7 @@ class Model:
     @classmethod
     def settled(cls, description: Description) -> Description:
         """The description with every gap filled that this hardware knows."""
-        return vmstate.remembered(
+        return remembered(
             ("settled", id(description), cls), (description,), lambda: cls._settled(description, "")
         )
 

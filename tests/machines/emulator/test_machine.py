@@ -24,6 +24,7 @@ from machines.emulator.catalogue import (
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.decode import decode_stream
 from machines.emulator.features import Carrier, FeatureSpec, Gate
+from machines.emulator.layout import Section, described_sections
 from machines.emulator.machine import (
     Side,
     TrialError,
@@ -36,7 +37,6 @@ from machines.emulator.machine import (
     trial,
 )
 from machines.emulator.qdev import Global
-from machines.emulator.vmstate import Section, described_sections
 
 SAMPLE = Path(__file__).resolve().parents[3] / "machines" / "sample" / "qemu"
 BASE = (Field("a", 4), Field("b", 2))
@@ -457,7 +457,7 @@ def test_the_models_stream_is_qemus_format() -> None:
         ("serial", 1),
         ("e1000e", 0),
     ]
-    (state,) = decoded["sections"][0]["fields"]
+    (state,) = decoded["sections"][1]["fields"]
     assert [field["name"] for field in state["fields"]][:2] == ["divider", "rbr"]
     assert state["fields"][0]["value"] != 0
 

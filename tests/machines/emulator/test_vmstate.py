@@ -10,24 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machines.emulator import vmstate
 from machines.emulator.catalogue import Description, Field
 from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.layout import DescriptionError, Section, section_of
+from machines.emulator.reconciling import Decision, decide, names_field, reconcile
 from machines.emulator.vmdescription import described_size
 from machines.emulator.vmstate import (
     ByteReader,
-    Decision,
-    DescriptionError,
     EndOfStream,
     LoadError,
-    Section,
-    decide,
+    check_version,
     describe,
     load,
-    names_field,
-    reconcile,
     save,
-    section_of,
 )
 
 SAMPLE = Path(__file__).resolve().parents[3] / "machines" / "sample" / "qemu"
@@ -199,10 +194,10 @@ def test_a_subsection_of_a_nested_structure_follows_the_structure() -> None:
 def test_versions_are_refused_in_qemus_words() -> None:
     section = Section(FOO)
     with pytest.raises(LoadError, match="incoming version_id 1 is too old for local minimum"):
-        section.check_version(1)
+        check_version(section, 1)
     with pytest.raises(LoadError, match="incoming version_id 4 is too new for local version_id 3"):
-        section.check_version(4)
-    section.check_version(2)
+        check_version(section, 4)
+    check_version(section, 2)
 
 
 def test_an_unknown_subsection_is_refused_by_name() -> None:
@@ -330,7 +325,7 @@ def test_every_description_of_a_real_release_round_trips() -> None:
     catalogue = read_directory(SAMPLE / "11.1")
     for description in catalogue.descriptions.values():
         section = section_of(description)
-        assert section is vmstate.section_of(description)
+        assert section is section_of(description)
         payload = saved(section, {})
         document = {"fields": [], **describe(section.current(), always)}
         assert described_size(document, section.name) == len(payload)
