@@ -50,8 +50,8 @@ from machines.emulator.board import (
     migratable_devices,
 )
 from machines.emulator.guest import Program
+from machines.emulator.losses import Difference
 from machines.emulator.migration import (
-    Difference,
     Hop,
     Migration,
     Outcome,
