@@ -19,7 +19,7 @@ from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.swaps import respond
 from machines.models import Release, Tree
-from policy import trials as policy_trials
+from policy import matrix as policy_matrix
 from policy.models import ChangeRequest, Trial
 from policy.trials import Requirement
 
@@ -168,7 +168,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "change": change,
         "changes": _tree_changes(tree),
     }
-    names = newest_first(policy_trials.matrix_machine_types(tree, change)) if tree else ()
+    names = newest_first(policy_matrix.machine_types(tree, change)) if tree else ()
     if tree is not None and names:
         wanted = request.GET.get("machine_type", "")
         name = wanted if wanted in names else names[0]
@@ -206,8 +206,8 @@ def _tree_changes(tree: Tree | None) -> Any:
 def _matrix(
     request: HttpRequest, tree: Tree, name: str, change: ChangeRequest | None
 ) -> dict[str, Any]:
-    found = policy_trials.matrix(tree, name, change)
-    published = policy_trials.matrix(tree, name) if change else found
+    found = policy_matrix.matrix(tree, name, change)
+    published = policy_matrix.matrix(tree, name) if change else found
     order = {label: number for number, label in enumerate(_in_order(tree, found.labels))}
     query = {"tree": tree.name, "machine_type": name, "change": change.pk if change else ""}
     chosen = (request.GET.get("source", ""), request.GET.get("destination", ""))

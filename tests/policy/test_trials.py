@@ -6,7 +6,7 @@ import pytest
 from policy_world import MACHINES, World, arrays, person, release, run_trials
 
 from machines.models import Snapshot
-from policy import edits, trials, workflow
+from policy import edits, matrix, trials, workflow
 from policy.document import digest
 from policy.errors import Forbidden
 from policy.models import ChangeRequest, Role, Trial
@@ -229,10 +229,10 @@ def test_a_viewer_asks_for_no_trials(world: World) -> None:
 def test_the_matrix_shows_the_draft_in_place_of_what_is_published(world: World) -> None:
     change = declared(world, source="up 1.0")
     tree = world.release.tree
-    assert trials.matrix(tree, OLDER).cells == {}
+    assert matrix.matrix(tree, OLDER).cells == {}
     change = edits.add_migration(
         change, world.maintainer, change.lock_version, "down 1.2", "down 1.2", "correct"
     )
-    found = trials.matrix(tree, OLDER, change)
+    found = matrix.matrix(tree, OLDER, change)
     assert set(found.cells) == {("down 1.2", "down 1.2")}
     assert found.rows()[0][0] == "down 1.2"
