@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from machines.emulator.errors import StreamError
@@ -56,18 +55,11 @@ MAX_CAPABILITIES = 256
 MAX_PACKAGE = 2**24  # migration/savevm.h, MAX_VM_CMD_PACKAGED_SIZE
 
 
-@dataclass(slots=True)
-class _Open:
-    """A section that START announced. ``memory`` is used where it is the guest's."""
-
-    begin: SectionBegin
-    memory: GuestMemory
-
-
 class _Reader:
     def __init__(self, file: BinaryIO) -> None:
         self.source = Window(file)
-        self.open: dict[int, _Open] = {}
+        self.started: dict[int, SectionBegin] = {}
+        self.memory: dict[int, GuestMemory] = {}
         self.ended: set[int] = set()
         self.count = 0
         self.footers: bool | None = None
@@ -183,19 +175,18 @@ class _Reader:
         source.section = idstr
         begin = SectionBegin(offset, kind, section_id, idstr, source.be32(), source.be32())
         if kind == SectionType.START:
-            if section_id in self.open:
+            if section_id in self.started:
                 raise source.error(f"section {section_id} is started twice")
-            self.open[section_id] = _Open(
-                begin, GuestMemory(source, self.page_size, self.ignore_shared)
-            )
+            self.started[section_id] = begin
+            if idstr == "ram":
+                self.memory[section_id] = GuestMemory(source, self.page_size, self.ignore_shared)
         return begin
 
     def _resume(self, offset: int, kind: SectionType) -> SectionBegin:
         section_id = self.source.be32()
-        known = self.open.get(section_id)
-        if known is None or section_id in self.ended:
+        started = self.started.get(section_id)
+        if started is None or section_id in self.ended:
             raise StreamError(offset, "", f"unknown section {section_id}")
-        started = known.begin
         self.source.section = started.idstr
         if kind == SectionType.END:
             self.ended.add(section_id)
@@ -206,8 +197,9 @@ class _Reader:
 
     def _section(self, begin: SectionBegin) -> Iterator[Event]:
         yield begin
-        if begin.idstr == "ram" and begin.section_id in self.open:
-            yield from self.open[begin.section_id].memory.records()
+        memory = None if begin.type == SectionType.FULL else self.memory.get(begin.section_id)
+        if memory is not None:
+            yield from memory.records()
         else:
             yield self._payload(begin)
         yield self._end(begin)
@@ -220,7 +212,7 @@ class _Reader:
         if not self.looked_ahead:
             # Once per device part: what follows the last START's END is device state.
             self.looked_ahead = True
-            if set(self.open) <= self.ended:
+            if self.started.keys() <= self.ended:
                 self.sizes = self._described_sizes()
         size = None
         if self.sizes is not None and begin.type == SectionType.FULL:

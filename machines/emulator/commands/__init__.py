@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     command = importlib.import_module(f"{__name__}.{given[0]}")
     parser = argparse.ArgumentParser(
-        prog=f"{_PROGRAM} {given[0]}", description=COMMANDS[given[0]].capitalize()
+        prog=f"{_PROGRAM} {given[0]}",
+        description=COMMANDS[given[0]],
+        formatter_class=_Help,
     )
     command.add_arguments(parser)
     options = parser.parse_args(given[1:])
@@ -67,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{message_of(error)}\n")
         return BAD_INPUT
     return status
+
+
+class _Help(argparse.HelpFormatter):
+    """Help of a fixed width: asking for the terminal's imports more than an answer needs."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=98)
 
 
 def _overview() -> argparse.ArgumentParser:

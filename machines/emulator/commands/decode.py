@@ -36,10 +36,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_stream(decoded: Mapping[str, Any]) -> None:
     """A section a line: readable, and made without the slow indenting encoder."""
-    head = {key: value for key, value in decoded.items() if key != "sections"}
     encode = json.JSONEncoder(check_circular=False).encode  # a decoded stream is a tree
-    sections = ",\n".join(map(encode, decoded["sections"]))
-    sys.stdout.write(f'{encode(head)[:-1]}, "sections": [\n{sections}\n]}}\n')
+    head = encode({key: value for key, value in decoded.items() if key != "sections"})
+    sys.stdout.write(f'{head[:-1]}, "sections": [')
+    separator = "\n"
+    for section in decoded["sections"]:
+        sys.stdout.write(separator + encode(section))
+        separator = ",\n"
+    sys.stdout.write("\n]}\n")
 
 
 def _unknown_section(file: str, wanted: str, decoded: Mapping[str, Any]) -> str:
