@@ -10,7 +10,7 @@ from typing import Any
 
 from machines.emulator.catalogue import Catalogue, CatalogueError, Description, MachineType
 from machines.emulator.catalogue.answers import parse
-from machines.emulator.catalogue.files import read_document
+from machines.emulator.catalogue.files import member, read_document, read_text
 
 #: The property by which a release keeps the old limit of the one transport that never allocated
 #: what a guest asked for. A release that has it compares queue sizes when loading.
@@ -45,12 +45,20 @@ class Release:
             return self._whole
         wanted = tuple(sorted(drivers))
         if wanted not in self._parts:
-            listed = self.document("properties") or {}
-            chosen = {name: listed[name] for name in wanted if name in listed}
+            found = {name: member("properties", self._properties, name) for name in wanted}
+            chosen = {name: listed for name, listed in found.items() if listed is not None}
             self._parts[wanted] = replace(
                 self._small, properties=parse({"properties": chosen}).properties
             )
         return self._parts[wanted]
+
+    @cached_property
+    def _properties(self) -> str:
+        """The lists of all device types, unparsed: most of a catalogue, of which few are asked for.
+
+        No entry of such a list has a key that is the name of a device type.
+        """
+        return read_text(self._directory, "properties")
 
     @cached_property
     def _small(self) -> Catalogue:

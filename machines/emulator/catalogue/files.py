@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,53 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 #: The files of a catalogue folder, each ``<name>.json`` or ``<name>.json.xz``.
 FILE_NAMES = ("vmstate", "machines", "types", "properties", "version", "compat")
 
+#: What stands between a member's name and its value, where this is a list or an object.
+_MEMBER_VALUE = re.compile(r"\s*:\s*(?=[\[{])")
+
 
 def read_document(directory: Path, name: str) -> Any:
     """One of :data:`FILE_NAMES` as JSON, None where the folder has none of that name.
 
     Raises :class:`CatalogueError`.
     """
+    path = _find(directory, name)
+    return None if path is None else load_json(path.name, path.read_bytes())
+
+
+def read_text(directory: Path, name: str) -> str:
+    """One of :data:`FILE_NAMES` unparsed, for :func:`member`; empty where there is none.
+
+    Raises :class:`CatalogueError`.
+    """
+    path = _find(directory, name)
+    return "" if path is None else _decoded(path.name, unpack(path.name, path.read_bytes()))
+
+
+def _find(directory: Path, name: str) -> Path | None:
     for path in (directory / f"{name}.json", directory / f"{name}.json.xz"):
         if path.is_file():
-            return load_json(path.name, path.read_bytes())
+            return path
     return None
+
+
+def member(place: str, text: str, key: str) -> Any:
+    """The value of a JSON object's member that is a list or an object; None where it has none.
+
+    Nothing else of ``text`` is parsed, which matters where it has megabytes. An unescaped quote
+    inside a string is no JSON, so the key followed by a colon is nothing but a key; that no object
+    deeper down has such a key too is for the caller to know. Raises :class:`CatalogueError`.
+    """
+    quoted = json.dumps(key)
+    begin = -1
+    at = text.find(quoted)
+    while at >= 0:
+        value = _MEMBER_VALUE.match(text, at + len(quoted))
+        if value is not None and text[at - 1 : at] != "\\":
+            begin = value.end()
+        at = text.find(quoted, at + 1)
+    if begin < 0:
+        return None
+    return _parsed(place, json.JSONDecoder().raw_decode, text, begin)[0]
 
 
 def unpack(place: str, content: bytes) -> bytes:
@@ -40,6 +79,8 @@ def unpack(place: str, content: bytes) -> bytes:
             raise CatalogueError(place, f"is not a readable .xz file ({error})") from error
         if not unpacker.eof and len(content) <= MAX_FILE_BYTES:
             raise CatalogueError(place, "is cut short: the .xz file has no end")
+        if unpacker.unused_data.strip(b"\0"):
+            raise CatalogueError(place, "has something after the end of the .xz file")
     if len(content) > MAX_FILE_BYTES:
         raise CatalogueError(place, f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
     return content
@@ -47,13 +88,21 @@ def unpack(place: str, content: bytes) -> bytes:
 
 def load_json(place: str, content: bytes) -> Any:
     """JSON from bytes, unpacked first as :func:`unpack` does. Raises :class:`CatalogueError`."""
-    content = unpack(place, content)
+    return _parsed(place, json.loads, _decoded(place, unpack(place, content)))
+
+
+def _decoded(place: str, content: bytes) -> str:
     try:
-        return json.loads(content)
-    except RecursionError as error:
-        raise CatalogueError(place, "nests too deeply") from error
+        return content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
         raise CatalogueError(place, f"is not UTF-8 text (byte {error.start})") from error
+
+
+def _parsed(place: str, parser: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return parser(*arguments)
+    except RecursionError as error:
+        raise CatalogueError(place, "nests too deeply") from error
     except json.JSONDecodeError as error:
         raise CatalogueError(
             f"{place}:{error.lineno}:{error.colno}", f"is not JSON: {error.msg}"
