@@ -133,9 +133,13 @@ class Model:
         self.platform = platform
         self.properties = properties
         self.instance = instance
+        self.connect()
         self.reset()
 
     # What a device does; a subclass has those that it needs.
+
+    def connect(self) -> None:
+        """Listen to the platform's lines, where the device has inputs; once, before reset."""
 
     def reset(self) -> None:
         """Put every register into its state after power-on."""

@@ -1,12 +1,13 @@
 """What surrounds a modelled device: virtual time, guest memory, interrupt lines.
 
 All of it migrates with the machine: time in QEMU's ``timer`` section (system/cpu-timers.c), memory
-in ``ram``. Interrupt lines are levels that the devices drive again from their own state.
+in ``ram``. Interrupt lines are levels that the devices restore from their own state; what listens
+to a line brings along what it had heard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from machines.emulator.errors import EmulatorError
@@ -89,12 +90,23 @@ class Platform:
         self.lines: dict[int, bool] = {}
         #: line → how often it rose since the machine started, as an edge-triggered input counts
         self.edges: dict[int, int] = {}
+        self._listeners: list[Callable[[int, bool], None]] = []
 
     def set_line(self, line: int, level: bool) -> None:
         """Drive an interrupt line."""
         if level and not self.lines.get(line, False):
             self.edges[line] = self.edges.get(line, 0) + 1
         self.lines[line] = level
+        for listener in self._listeners:
+            listener(line, level)
+
+    def restore_line(self, line: int, level: bool) -> None:
+        """Put a line on the level that it had before the migration: nobody hears a change."""
+        self.lines[line] = level
+
+    def listen(self, listener: Callable[[int, bool], None]) -> None:
+        """Tell ``listener`` (line, level) whenever a line is driven, changed or not."""
+        self._listeners.append(listener)
 
     def advance(self, duration: int) -> None:
         """Let virtual time pass (ns); every timer expires at its deadline, the earliest first."""
