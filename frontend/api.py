@@ -34,6 +34,7 @@ from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import differences, rules, state, workflow
+from policy.blockers import blockers as blockers_of
 from policy.errors import Conflict, Forbidden, PolicyError
 from policy.models import AuditEntry, Bundle, ChangeRequest, Trial
 from policy.permissions import may
@@ -311,7 +312,7 @@ class ChangeTransition(Api):
 
 
 def _change_document(change: ChangeRequest, user: Any) -> Any:
-    change.blockers = workflow.blockers(change) if change.is_open else ()  # type: ignore[attr-defined]
+    change.blockers = blockers_of(change) if change.is_open else ()  # type: ignore[attr-defined]
     change.differences = differences.compare(  # type: ignore[attr-defined]
         state.baseline(change), change.policy
     )

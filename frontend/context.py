@@ -19,7 +19,7 @@ from frontend.addresses import release_address
 from machines.models import DeviceType, MachineType, Release
 from policy.models import Bundle, ChangeRequest, Feature, Trial
 from policy.permissions import may
-from policy.workflow import your_turn
+from policy.turns import your_turns
 
 #: The session's key of the release whose pages were seen last; the sidebar leads back to it.
 LAST_RELEASE = "release"
@@ -63,7 +63,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return known | {
         "navigation_release": release,
         "navigation": SimpleLazyObject(lambda: _navigation(request, release, sees)),
-        "waiting": SimpleLazyObject(lambda: your_turn(user)),
+        "waiting": SimpleLazyObject(lambda: your_turns(user)),
     }
 
 

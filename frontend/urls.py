@@ -15,6 +15,7 @@ from frontend.views import (
     imports,
     jobs,
     machine_types,
+    mails,
     rebasing,
     releases,
     search,
@@ -29,7 +30,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/login/", accounts.login, name="login"),
     path("accounts/logout/", accounts.logout, name="logout"),
     path("accounts/password/", accounts.password, name="password"),
+    path("accounts/mails/", mails.mail_settings, name="mail-settings"),
+    path("mails/<str:token>/", mails.unsubscribe, name="unsubscribe"),
     path("", home.home, name="home"),
+    path("your-turn/", home.turns, name="turns"),
     path("search/", search.search, name="search"),
     # What a release is, and edits of it in a change request.
     path("releases/", releases.releases, name="releases"),

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from policy import audit, trials
+from policy import audit, checking, history, notices, trials
 from policy.differences import compare
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Conflict, Invalid
@@ -28,7 +28,7 @@ Status = ChangeRequest.Status
 STATUS_AFTER_EDIT = Case(
     When(status=Status.APPROVED, then=Value(Status.SUBMITTED.value)), default=F("status")
 )
-OPEN = (Status.DRAFT, Status.SUBMITTED, Status.CHANGES_REQUESTED, Status.APPROVED)
+OPEN = ChangeRequest.OPEN
 MAX_RECORDED = 200
 
 
@@ -48,10 +48,10 @@ def rewrite(
     one under review asks for the trials that it touches.
     Raises Forbidden, Conflict (the draft is not at ``expected_version``), or Invalid.
     """
-    with transaction.atomic():
+    with notices.told(change, actor), transaction.atomic():
         present = fresh(change)
         require(actor, "edit", present.release.tree)
-        _check_open(present)
+        check_open(present)
         _check_version(present, expected_version)
         before = present.policy
         after = checked(alter(before))
@@ -60,8 +60,10 @@ def rewrite(
         columns |= {"content": after.to_json(), "digest": after.digest}
         _write(present, actor, expected_version, **columns)
         edited = fresh(change)
+        history.keep(edited, actor, action)
         if edited.status == Status.SUBMITTED:
             trials.enqueue_missing(edited, actor)
+            checking.note(edited)
         audit.record(
             actor,
             action,
@@ -79,7 +81,7 @@ def describe(
     with transaction.atomic():
         present = fresh(change)
         require(actor, "edit", present.release.tree)
-        _check_open(present)
+        check_open(present)
         _check_version(present, expected_version)
         rows = ChangeRequest.objects.filter(
             pk=present.pk, lock_version=expected_version, status__in=OPEN
@@ -90,7 +92,7 @@ def describe(
             updated_at=timezone.now(),
         )
         if not rows:
-            raise _lost(fresh(change))
+            raise _lost(fresh(change), expected_version)
         edited = fresh(change)
         audit.record(
             actor,
@@ -118,34 +120,39 @@ def checked(policy: Policy) -> Policy:
 
 
 def _write(change: ChangeRequest, actor: User, expected_version: int, **values: Any) -> None:
+    now = timezone.now()
     rows = ChangeRequest.objects.filter(
         pk=change.pk, lock_version=expected_version, status__in=OPEN
     ).update(
         **values,
         status=STATUS_AFTER_EDIT,
+        status_since=Case(When(status=Status.APPROVED, then=Value(now)), default=F("status_since")),
         lock_version=F("lock_version") + 1,
-        updated_at=timezone.now(),
+        updated_at=now,
+        edited_at=now,
     )
     if not rows:
-        raise _lost(fresh(change))
+        raise _lost(fresh(change), expected_version)
     change.editors.add(actor)
 
 
-def _check_open(change: ChangeRequest) -> None:
+def check_open(change: ChangeRequest) -> None:
+    """Raise Invalid where the change request is published or withdrawn."""
     if change.status not in OPEN:
         raise Invalid(f"The change request is {change.get_status_display()}: open a new one.")
 
 
 def _check_version(change: ChangeRequest, expected: int) -> None:
     if change.lock_version != expected:
-        raise _lost(change)
+        raise _lost(change, expected)
 
 
-def _lost(change: ChangeRequest) -> Conflict:
+def _lost(change: ChangeRequest, seen: int) -> Conflict:
     return Conflict(
         "Someone else edited this change request in the meantime; nothing of yours was written. "
         f"It is now at version {change.lock_version}.",
         current_version=change.lock_version,
+        meanwhile=history.since(change, seen),
     )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
 
+from policy.differences import Difference
+
 
 class PolicyError(Exception):
     """Something was asked for that does not work. ``field`` names the input, where one is."""
@@ -30,11 +32,22 @@ class Invalid(PolicyError):
 
 
 class Conflict(PolicyError):
-    """Someone else changed the object in the meantime; ``current_version`` is its version now."""
+    """Someone else changed the object in the meantime; ``current_version`` is its version now.
 
-    def __init__(self, message: str, current_version: int = 0, field: str = "") -> None:
+    ``meanwhile`` is what they changed since the version that the person saw, as far as that is
+    known: the other side of what the person now has to bring together.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        current_version: int = 0,
+        field: str = "",
+        meanwhile: tuple[Difference, ...] = (),
+    ) -> None:
         super().__init__(message, field)
         self.current_version = current_version
+        self.meanwhile = meanwhile
 
 
 class Forbidden(PolicyError, PermissionDenied):

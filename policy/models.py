@@ -175,6 +175,12 @@ class ChangeRequest(models.Model):
     )
     trials_digest = models.CharField(max_length=64, blank=True, editable=False)
 
+    OPEN: ClassVar[tuple[str, ...]] = (
+        Status.DRAFT,
+        Status.SUBMITTED,
+        Status.CHANGES_REQUESTED,
+        Status.APPROVED,
+    )
     _read: tuple[object, Policy] | None = None
 
     class Meta:
@@ -193,7 +199,7 @@ class ChangeRequest(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.status not in {self.Status.PUBLISHED, self.Status.WITHDRAWN}
+        return self.status in self.OPEN
 
     @property
     def is_editable(self) -> bool:
@@ -297,7 +303,7 @@ class Thread(models.Model):
 
     change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="threads")
     group = models.CharField(max_length=100, blank=True)
-    label = models.CharField(max_length=1000, blank=True)
+    label = models.TextField(blank=True)
     #: The content that it was opened on, and what the line said then (a Difference's JSON).
     digest = models.CharField(max_length=64)
     line = models.JSONField(null=True)

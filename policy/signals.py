@@ -11,3 +11,6 @@ trials_required = Signal()
 #: A revision was published and has no bundle yet. Arguments: ``revision``, ``user``. Sent inside
 #: the transaction: enqueue on commit.
 bundle_required = Signal()
+
+#: Mails wait to be sent: rows of Notice. Sent inside the transaction: enqueue on commit.
+mails_required = Signal()

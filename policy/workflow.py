@@ -8,30 +8,41 @@
     withdraw          any of the open ones         withdrawn           author, administrator
     (an edit)         approved                     in review           see policy.drafts
 
+A tree may ask for up to three approvals: before the last one of them the change stays in review.
 An approval names the digest of the content that was read. Four eyes means persons: neither the
 author nor anyone who edited the content approves it, whatever roles they hold.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from machines.catalogue import NoCatalogue
-from policy import audit, drafts, revisions, state, trials
+from machines.models import Tree
+from policy import audit, checking, discussion, drafts, notices, revisions, state, trials, turns
+from policy.blockers import blockers
 from policy.differences import compare
 from policy.edits.checks import words
 from policy.errors import Conflict, Forbidden, Invalid
-from policy.exporters import formats
-from policy.models import ChangeRequest, Review, Revision
-from policy.permissions import may, require, trees_where
+from policy.models import (
+    ChangeRequest,
+    Comment,
+    Notice,
+    Review,
+    ReviewRules,
+    Revision,
+)
+from policy.permissions import may, require
 from policy.signals import bundle_required
+from policy.votes import approvals, approvals_needed, not_four_eyes, standing_votes
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+    from django.contrib.auth.models import AnonymousUser
 
 Status = ChangeRequest.Status
 Verdict = Review.Verdict
@@ -60,18 +71,14 @@ TRANSITIONS: dict[str, Transition] = {
     "withdraw": Transition(frozenset(drafts.OPEN), Status.WITHDRAWN, "view"),
 }
 #: What people may do with an open change request besides moving it on: action → role.
-OTHER_ACTIONS = {"edit": "edit", "comment": "view"}
-
-
-@dataclass(frozen=True, slots=True)
-class Blocker:
-    """Why a change request cannot be published now.
-
-    ``code``: status, approval, objection, outdated, export, trials.
-    """
-
-    code: str
-    text: str
+OTHER_ACTIONS = {
+    "edit": "edit",
+    "comment": "view",
+    "request-review": "edit",
+    "withdraw-request": "view",
+}
+#: Whoever has one of these roles in the tree may ask for its trials.
+_PARTS = ("edit", "review", "publish")
 
 
 # --- Moving on ------------------------------------------------------------------------------------
@@ -79,31 +86,34 @@ class Blocker:
 
 def submit(change: ChangeRequest, actor: User) -> ChangeRequest:
     """Ask for review, and for the trials that the change needs. Raises Forbidden, Invalid."""
-    with transaction.atomic():
+    with notices.told(change, actor):
         present = drafts.fresh(change)
         require(actor, "edit", present.release.tree)
         _check_changes_something(present)
         moved = _move(present, actor, "submit", submitted_at=timezone.now())
         trials.enqueue_missing(moved, actor)
+        checking.note(moved)
         _record(actor, "submit", present, moved)
     return moved
 
 
 def approve(change: ChangeRequest, actor: User, digest: str, text: str = "") -> ChangeRequest:
-    """Approve exactly the content with this digest.
+    """Approve exactly the content with this digest; what the person drafted is published with it.
 
     Raises Forbidden for the author and everyone who edited, Conflict where the content is another
     by now.
     """
-    with transaction.atomic():
+    with notices.told(change, actor) as news:
         present = drafts.fresh(change)
         require(actor, "review", present.release.tree)
-        moved = _move(present, actor, "approve", digest=_named(digest))
-        # Asked after the row is ours: an edit that commits before has recorded its editor.
-        if reason := _not_four_eyes(moved, actor):
+        # The row first: an edit that commits before has recorded its editor, and voids this.
+        moved = _move(present, actor, "approve", digest=_named(digest), status=present.status)
+        if reason := not_four_eyes(moved, actor):
             raise Forbidden(reason)
-        _vote(moved, actor, Verdict.APPROVE, text)
-        _record(actor, "approve", present, moved, text=text)
+        review, said = _vote(moved, actor, Verdict.APPROVE, text)
+        moved = _settle(moved)
+        news.tell(Notice.Kind.DISCUSSION, f"{actor} approved", _all_said(review, said))
+        _record(actor, "approve", present, moved, text=text, comments=discussion.told(said))
     return moved
 
 
@@ -111,40 +121,101 @@ def request_changes(change: ChangeRequest, actor: User, digest: str, text: str) 
     """Send the change back to its author, with a reason. Raises as :func:`approve`."""
     if not text.strip():
         raise Invalid("Say what should change.", field="text")
-    with transaction.atomic():
+    with notices.told(change, actor) as news:
         present = drafts.fresh(change)
         require(actor, "review", present.release.tree)
         if present.author_id == actor.pk:
             raise Forbidden("You wrote this change: edit it instead.")
         moved = _move(present, actor, "request-changes", digest=_named(digest))
-        _vote(moved, actor, Verdict.REQUEST_CHANGES, text)
-        _record(actor, "request changes", present, moved, text=text)
+        review, said = _vote(moved, actor, Verdict.REQUEST_CHANGES, text)
+        news.tell(Notice.Kind.DISCUSSION, f"{actor} requested changes", _all_said(review, said))
+        told = discussion.told(said)
+        _record(actor, "request changes", present, moved, text=text, comments=told)
     return moved
 
 
 def comment(change: ChangeRequest, actor: User, text: str) -> Review:
-    """Say something about the change; anyone who may see it may."""
-    if not text.strip():
-        raise Invalid("Write something.", field="text")
-    with transaction.atomic():
+    """Say something about the whole, and publish what the person drafted; anyone who sees it may.
+
+    What is said here needs no answer; a question is drafted (:func:`policy.discussion.ask`).
+    """
+    with notices.told(change, actor) as news:
         present = drafts.fresh(change)
         require(actor, "view", present.release.tree)
-        if not present.is_open:
-            raise Invalid(f"The change request is {present.get_status_display()}.")
-        review = _vote(present, actor, Verdict.COMMENT, text)
-        audit.record(actor, "comment", present, after={"text": review.text})
+        drafts.check_open(present)
+        if not text.strip() and not discussion.drafts_of(present, actor).exists():
+            raise Invalid("Write something.", field="text")
+        review, said = _vote(present, actor, Verdict.COMMENT, text)
+        news.tell(Notice.Kind.DISCUSSION, f"{actor} commented", _all_said(review, said))
+        after = {"text": review.text, "comments": discussion.told(said)}
+        audit.record(actor, "comment", present, after=after)
     return review
 
 
 def withdraw(change: ChangeRequest, actor: User) -> ChangeRequest:
     """Give the change up. Only its author and an administrator of the tree may."""
-    with transaction.atomic():
+    with notices.told(change, actor) as news:
         present = drafts.fresh(change)
         if not _may_withdraw(present, actor):
             raise Forbidden("Only its author or an administrator withdraws a change request.")
         moved = _move(present, actor, "withdraw")
+        news.tell(Notice.Kind.OUTCOME, f"{actor} withdrew it")
         _record(actor, "withdraw", present, moved)
     return moved
+
+
+def run_trials(change: ChangeRequest, actor: User) -> int:
+    """Ask for the trials that the change needs and lacks. Returns how many wait to be run."""
+    with notices.told(change, actor):
+        waiting = trials.enqueue_missing(change, actor)
+        checking.note(drafts.fresh(change))
+        if waiting:
+            audit.record(actor, "run trials", change, after={"trials": len(waiting)})
+    return len(waiting)
+
+
+# --- How many approvals a tree needs --------------------------------------------------------------
+
+
+def set_approvals(tree: Tree, actor: User, number: int) -> None:
+    """Say how many approvals changes of a tree need: 1 to 3. Its administrators may.
+
+    What is in review or approved at that moment is judged again by the new number.
+    """
+    require(actor, "administer", tree)
+    if not 1 <= number <= ReviewRules.MOST_APPROVALS:
+        raise Invalid(f"1 to {ReviewRules.MOST_APPROVALS}.", field="approvals")
+    with transaction.atomic():
+        before = approvals_needed(tree)
+        if number == before:
+            return
+        rules, _ = ReviewRules.objects.update_or_create(tree=tree, defaults={"approvals": number})
+        for change in ChangeRequest.objects.filter(
+            release__tree=tree, status__in=TRANSITIONS["approve"].sources
+        ):
+            with notices.told(change, actor):
+                present = drafts.fresh(change)
+                moved = _settle(present)
+                if moved.status != present.status:
+                    _record(actor, "approvals needed", present, moved)
+        audit.record(
+            actor, "set approvals", rules, before={"approvals": before}, after={"approvals": number}
+        )
+
+
+def _settle(change: ChangeRequest) -> ChangeRequest:
+    """Approved is what has enough approvals; with fewer it is in review."""
+    enough = len(approvals(change)) >= approvals_needed(change.release.tree)
+    status = Status.APPROVED if enough else Status.SUBMITTED
+    if change.status == status or change.status not in TRANSITIONS["approve"].sources:
+        return change
+    ChangeRequest.objects.filter(pk=change.pk, digest=change.digest).update(
+        status=status, status_since=timezone.now()
+    )
+    return drafts.fresh(change)
+
+
+# --- Publishing -----------------------------------------------------------------------------------
 
 
 def publish(change: ChangeRequest, actor: User) -> Revision:
@@ -153,9 +224,15 @@ def publish(change: ChangeRequest, actor: User) -> Revision:
     Raises Forbidden, Invalid with everything that stands in the way, or Conflict where another
     change of the release was published at the same moment.
     """
+    # Whoever has another approved change of this release has to rebase it now.
+    others = turns.open_changes().filter(release=change.release_id, status=Status.APPROVED)
     try:
-        with transaction.atomic():
-            return _publish(change, actor)
+        with notices.told(change, actor) as news, contextlib.ExitStack() as stack:
+            for other in others.exclude(pk=change.pk):
+                stack.enter_context(notices.told(other, actor))
+            revision = _publish(change, actor)
+            news.tell(Notice.Kind.OUTCOME, f"{actor} published it as {revision}")
+            return revision
     except IntegrityError as error:
         raise Conflict(
             "Another change of this release was published at the same moment.",
@@ -188,14 +265,18 @@ def _named(digest: str) -> str:
 def _move(
     change: ChangeRequest, actor: User, action: str, digest: str = "", **values: Any
 ) -> ChangeRequest:
-    """Change the status by one conditional UPDATE: nothing else in the program does."""
+    """Change the status by one conditional UPDATE. Whoever has done so holds the row."""
     transition = TRANSITIONS[action]
     if digest and change.digest != digest:
         raise _edited_since(change)
     rows = ChangeRequest.objects.filter(
         pk=change.pk, status__in=transition.sources, digest=change.digest
     )
-    if rows.update(status=transition.target, updated_at=timezone.now(), **values):
+    now = timezone.now()
+    written = {"status": transition.target, "updated_at": now, **values}
+    if written["status"] != change.status:
+        written["status_since"] = now
+    if rows.update(**written):
         return drafts.fresh(change)
     present = drafts.fresh(change)
     if present.digest != change.digest:
@@ -219,18 +300,29 @@ def _why_not(action: str, change: ChangeRequest) -> str:
     )
 
 
-def _vote(change: ChangeRequest, actor: User, verdict: str, text: str) -> Review:
-    return Review.objects.create(
+def _vote(
+    change: ChangeRequest, actor: User, verdict: str, text: str
+) -> tuple[Review, list[Comment]]:
+    """Write a vote or a comment down, and publish with it what the person drafted."""
+    review = Review.objects.create(
         change_request=change,
         reviewer=actor,
         verdict=verdict,
         digest=change.digest,
         text=words(text, "text"),
     )
+    return review, discussion.publish(change, actor, review)
+
+
+def _all_said(review: Review, comments: list[Comment]) -> str:
+    """The words of a vote and of all that was published with it, for a mail."""
+    said = [review.text] if review.text else []
+    said += [f"{item.thread.label or 'On the whole'}:\n{item.text}" for item in comments]
+    return "\n\n".join(said)
 
 
 def _record(
-    actor: User, action: str, before: ChangeRequest, after: ChangeRequest, **more: str
+    actor: User, action: str, before: ChangeRequest, after: ChangeRequest, **more: Any
 ) -> None:
     audit.record(
         actor,
@@ -247,16 +339,7 @@ def _check_changes_something(change: ChangeRequest) -> None:
         raise Invalid("It changes nothing yet.")
 
 
-# --- Four eyes and what else stands in the way ----------------------------------------------------
-
-
-def _not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
-    """Why this person may not approve; empty where they may."""
-    if change.author_id == user.pk:
-        return "You wrote this change: someone else has to approve it."
-    if user.pk is not None and change.editors.filter(pk=user.pk).exists():
-        return "You edited this change: someone else has to approve it."
-    return ""
+# --- Who may do what now --------------------------------------------------------------------------
 
 
 def _has_approved(change: ChangeRequest, user: User | AnonymousUser) -> bool:
@@ -272,76 +355,11 @@ def _may_withdraw(change: ChangeRequest, user: User | AnonymousUser) -> bool:
     )
 
 
-def standing_votes(change: ChangeRequest) -> dict[int, Review]:
-    """The newest vote of each reviewer on exactly the present content."""
-    votes = change.reviews.filter(digest=change.digest).exclude(verdict=Verdict.COMMENT)
-    return {vote.reviewer_id: vote for vote in votes.select_related("reviewer").order_by("id")}
-
-
-def approvals(change: ChangeRequest) -> list[Review]:
-    """The approvals that hold: of the present content, by people who had no part in writing it."""
-    writers = {change.author_id, *change.editors.values_list("pk", flat=True)}
-    return [
-        vote
-        for vote in standing_votes(change).values()
-        if vote.verdict == Verdict.APPROVE and vote.reviewer_id not in writers
-    ]
-
-
-def blockers(change: ChangeRequest) -> tuple[Blocker, ...]:
-    """Everything that keeps an open change request from being published, most urgent first."""
-    found = []
-    if change.status != Status.APPROVED:
-        found.append(Blocker("status", f"It is {change.get_status_display()}, not approved."))
-    if not approvals(change):
-        found.append(Blocker("approval", "Nobody has approved the present content."))
-    found += [
-        Blocker("objection", f"{vote.reviewer} requested changes to the present content.")
-        for vote in standing_votes(change).values()
-        if vote.verdict == Verdict.REQUEST_CHANGES
-    ]
-    newest = state.newest_revision(change.release)
-    if (newest.pk if newest is not None else None) != change.base_revision_id:
-        text = f"It was not made from {newest}, the newest revision: rebase it."
-        found.append(Blocker("outdated", text))
-    return (*found, *_export_blockers(change), *_trial_blockers(change))
-
-
-def _export_blockers(change: ChangeRequest) -> list[Blocker]:
-    """An entry from a C array may hold what some format cannot: that would make no bundle."""
-    entries = dict.fromkeys(entry for item in change.policy.machine_types for entry in item.entries)
-    return [Blocker("export", f"{text}.") for text in formats.problems(tuple(entries))]
-
-
-def _trial_blockers(change: ChangeRequest) -> list[Blocker]:
-    try:
-        needed = trials.required(change)
-    except NoCatalogue as error:
-        return [Blocker("trials", str(error))]
-    sentences = {
-        "not-run": "{} was not run yet.",
-        "running": "{} is running.",
-        "could-not-run": "{} could not run: {}",
-        "differs": "{} was {}, declared is {}.",
-    }
-    found = []
-    for item in needed:
-        want = item.required
-        name = f"The trial {want.source} → {want.destination} {want.machine_type}".strip()
-        trial = item.trial
-        if item.verdict == "could-not-run":
-            details: tuple[str, ...] = (item.problem or (trial.error if trial else ""),)
-        else:
-            details = (trial.outcome if trial else "", want.expected)
-        if item.verdict != "passed":
-            text = sentences[item.verdict].format(name, *details)
-            found.append(Blocker("trials", text))
-    return found
-
-
 def available(change: ChangeRequest, user: User | AnonymousUser) -> frozenset[str]:
-    """What the person may do with the change now: actions of :data:`TRANSITIONS`, "edit",
-    "comment", "run-trials". What still stands in the way of "publish", :func:`blockers` tells."""
+    """What the person may do with the change now: actions of :data:`TRANSITIONS` and of
+    :data:`OTHER_ACTIONS`, "run-trials". What still is in the way of "publish", :func:`blockers`
+    tells.
+    """
     tree = change.release.tree
     if not change.is_open or not user.is_active:
         return frozenset()
@@ -352,38 +370,20 @@ def available(change: ChangeRequest, user: User | AnonymousUser) -> frozenset[st
         for action, transition in TRANSITIONS.items()
         if change.status in transition.sources and transition.role in roles
     }
-    if "approve" in found and (_not_four_eyes(change, user) or _has_approved(change, user)):
+    if "approve" in found and (not_four_eyes(change, user) or _has_approved(change, user)):
         found.discard("approve")
     if change.author_id == user.pk:
         found.discard("request-changes")
     if not _may_withdraw(change, user):
         found.discard("withdraw")
-    if roles - {"view"}:
+    if roles & set(_PARTS):
         found.add("run-trials")
+    if not _asked_by(change, user, roles):
+        found.discard("withdraw-request")
     return frozenset(found)
 
 
-def your_turn(user: User | AnonymousUser) -> list[tuple[ChangeRequest, str]]:
-    """The open change requests that wait for this person, and what for; the oldest first."""
-    if not user.is_active:
-        return []
-    reviews, publishes = trees_where(user, "review"), trees_where(user, "publish")
-    waiting = (
-        ChangeRequest.objects.filter(status__in=drafts.OPEN)
-        .select_related("release__tree", "author")
-        .prefetch_related("editors")
-        .order_by("updated_at")
-    )
-    turns = []
-    for change in waiting:
-        writers = {change.author_id, *(editor.pk for editor in change.editors.all())}
-        tree = change.release.tree_id
-        if change.author_id == user.pk and change.status == Status.DRAFT:
-            turns.append((change, "Finish it and submit it for review."))
-        elif change.author_id == user.pk and change.status == Status.CHANGES_REQUESTED:
-            turns.append((change, "A reviewer requested changes."))
-        elif change.status == Status.SUBMITTED and tree in reviews and user.pk not in writers:
-            turns.append((change, "Review it."))
-        elif change.status == Status.APPROVED and tree in publishes:
-            turns.append((change, "Publish it."))
-    return turns
+def _asked_by(change: ChangeRequest, user: User | AnonymousUser, roles: set[str]) -> bool:
+    """Is somebody asked whom this person may no longer ask?"""
+    asked = set(change.requested.values_list("reviewer", flat=True))
+    return user.pk in asked or bool(asked and "edit" in roles)

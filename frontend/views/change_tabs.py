@@ -18,6 +18,7 @@ from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
 from policy import differences, rules, state, trials, workflow
+from policy.blockers import Blocker
 from policy.differences import Difference
 from policy.document import Policy
 from policy.errors import PolicyError
@@ -27,7 +28,6 @@ from policy.models import ChangeRequest, Trial
 from policy.permissions import may
 from policy.rules import RequiredTrial
 from policy.trials import Requirement
-from policy.workflow import Blocker
 from workers import jobs
 
 TABS = ("changes", "trials", "discussion", "bundle")

@@ -21,6 +21,7 @@ from frontend.lists import chips, page_of
 from frontend.views import change_tabs
 from machines.models import Release
 from policy import edits, trials, workflow
+from policy.blockers import blockers as blockers_of
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
@@ -101,7 +102,7 @@ def change_published(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _standing(found: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
     """How far the change request is, and what this person may do with it."""
-    blockers = workflow.blockers(found) if found.is_open else ()
+    blockers = blockers_of(found) if found.is_open else ()
     return {
         "change": found,
         "available": workflow.available(found, request.user),

@@ -33,3 +33,10 @@ def home(request: HttpRequest) -> HttpResponse:
         "recent": grouped(recent, RECENT),
     }
     return render(request, "pages/home.html", context)
+
+
+@login_required
+@require_safe
+def turns(request: HttpRequest) -> HttpResponse:
+    """What waits for the person, with why and since when; every page's context has it."""
+    return render(request, "pages/turns.html")

@@ -29,6 +29,7 @@ from policy.edits.migrations import (
 from policy.edits.opening import (
     edit_description,
     open_change,
+    open_revert,
     rebase,
     rebase_conflicts,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "edit_description",
     "move_entry",
     "open_change",
+    "open_revert",
     "rebase",
     "rebase_conflicts",
     "record_feature",

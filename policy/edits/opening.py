@@ -10,7 +10,7 @@ from django.db import transaction
 
 from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
 from machines.models import Release
-from policy import audit, drafts, seeding, state
+from policy import audit, drafts, history, seeding, state
 from policy.document import (
     Migration,
     Policy,
@@ -47,6 +47,41 @@ def open_change(release: Release, author: User, title: str, description: str = "
         )
     except NoCatalogue as error:
         raise Invalid(str(error), field="release") from error
+    return _open(release, author, title, description, policy, newest)
+
+
+def open_revert(
+    revision: Revision, author: User, title: str, description: str = ""
+) -> ChangeRequest:
+    """Open a change request that brings an older revision's policy back, for review like any other.
+
+    It follows the newest revision, stands on the release's catalogue of today, and rewrites no
+    history. Raises Forbidden, Invalid (field ``revision`` where it is the newest one).
+    """
+    release = revision.release
+    require(author, "edit", release.tree)
+    title, description = title_of(title), words(description, "description")
+    newest = state.newest_revision(release)
+    if newest is None or newest.pk == revision.pk:
+        raise Invalid(
+            f"{revision} is what is published: there is nothing to go back from.", field="revision"
+        )
+    try:
+        policy = replace(state.policy_of(revision), base=state.catalogue_ref(release))
+    except NoCatalogue as error:
+        raise Invalid(str(error), field="revision") from error
+    return _open(release, author, title, description, policy, newest, reverts_to=revision)
+
+
+def _open(
+    release: Release,
+    author: User,
+    title: str,
+    description: str,
+    policy: Policy,
+    newest: Revision | None,
+    reverts_to: Revision | None = None,
+) -> ChangeRequest:
     policy = drafts.checked(policy)
     with transaction.atomic():
         change = ChangeRequest.objects.create(
@@ -57,9 +92,11 @@ def open_change(release: Release, author: User, title: str, description: str = "
             content=policy.to_json(),
             digest=policy.digest,
             base_revision=newest,
+            reverts_to=reverts_to,
         )
         if newest is None:
             Seed.objects.create(change_request=change, content=policy.to_json())
+        history.keep(change, author, "open")
         audit.record(
             author,
             "open",
@@ -69,6 +106,7 @@ def open_change(release: Release, author: User, title: str, description: str = "
                 "digest": policy.digest,
                 "release": release.label,
                 "base_revision": str(newest) if newest is not None else "",
+                **({"reverts_to": str(reverts_to)} if reverts_to is not None else {}),
             },
         )
     return change

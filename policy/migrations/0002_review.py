@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('group', models.CharField(blank=True, max_length=100)),
-                ('label', models.CharField(blank=True, max_length=1000)),
+                ('label', models.TextField(blank=True)),
                 ('digest', models.CharField(max_length=64)),
                 ('line', models.JSONField(null=True)),
                 ('opened_at', models.DateTimeField()),

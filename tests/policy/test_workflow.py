@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import audit, edits, workflow
+from policy import audit, edits, turns, workflow
 from policy.document import canonical, digest, from_json
 from policy.errors import Conflict, Forbidden, Invalid, PolicyError
 from policy.models import AuditEntry, ChangeRequest, Revision, Role
@@ -173,7 +173,7 @@ def test_an_inactive_account_does_nothing() -> None:
     with pytest.raises(Forbidden):
         workflow.approve(change, world.reviewer, change.digest)
     assert workflow.available(change, world.reviewer) == frozenset()
-    assert workflow.your_turn(world.reviewer) == []
+    assert turns.your_turns(world.reviewer) == []
 
 
 # --- Digests --------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_a_person_sees_whose_turn_it_is() -> None:
 
     def waiting() -> list[str]:
         people = (world.maintainer, world.other, world.reviewer, world.manager)
-        return [user.username for user in people if workflow.your_turn(user)]
+        return [user.username for user in people if turns.your_turns(user)]
 
     assert waiting() == ["maintainer"]
     change = workflow.submit(change, world.maintainer)

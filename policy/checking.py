@@ -1,0 +1,97 @@
+"""How the required trials of a change request stand once its waivers are looked at.
+
+Not run, running, as promised, different, waived and "could not run" are six things and stay so: a
+waiver takes only a trial that ended differently out of the way. What has not ended, what could
+not run, and an outcome of ``corrupt`` cannot be waived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from django.utils import timezone
+
+from machines.catalogue import NoCatalogue
+from policy import trials, waivers
+from policy.document import Policy
+from policy.models import ChangeRequest
+from policy.trials import Requirement
+from policy.waivers import Standing
+
+Outcome = Literal["not-run", "running", "passed", "differs", "waived", "could-not-run"]
+#: Of these a trial is in the way of publishing; the first two pass by themselves.
+WAITING: tuple[Outcome, ...] = ("not-run", "running")
+BROKEN: tuple[Outcome, ...] = ("differs", "could-not-run")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTrial:
+    """A required trial, how it stands, and the waiver that is about it, if any."""
+
+    requirement: Requirement
+    outcome: Outcome
+    waived: Standing
+
+    @property
+    def may_be_waived(self) -> bool:
+        return self.requirement.verdict == "differs" and not self.is_corrupt
+
+    @property
+    def is_corrupt(self) -> bool:
+        trial = self.requirement.trial
+        return trial is not None and trial.outcome == "corrupt"
+
+
+def today() -> date:
+    """The day by which waivers expire: UTC's."""
+    return timezone.now().date()
+
+
+def trials_of(change: ChangeRequest) -> list[CheckedTrial]:
+    """The trials that the change's draft needs. Raises ``NoCatalogue``."""
+    return checked(change.policy, trials.required(change), today())
+
+
+def checked(policy: Policy, required: Iterable[Requirement], day: date) -> list[CheckedTrial]:
+    """The required trials with the policy's waivers as they stand on that day."""
+    return [_checked(policy, item, day) for item in required]
+
+
+def _checked(policy: Policy, item: Requirement, day: date) -> CheckedTrial:
+    waived = Standing.of(waivers.find(policy, trial_scope(item)), item.key, day)
+    found = CheckedTrial(item, item.verdict, waived)
+    if found.may_be_waived and waived.holds:
+        return CheckedTrial(item, "waived", waived)
+    return found
+
+
+def trial_scope(item: Requirement) -> tuple[str, str, str, str]:
+    """The scope of a waiver of this trial (:func:`policy.waivers.scope`)."""
+    required = item.required
+    return "", required.source, required.destination, required.machine_type
+
+
+def standing_of(change: ChangeRequest) -> ChangeRequest.Standing:
+    """How the required trials of the change stand as a whole."""
+    try:
+        outcomes = {item.outcome for item in trials_of(change)}
+    except NoCatalogue:
+        return ChangeRequest.Standing.BROKEN
+    if outcomes & set(BROKEN):
+        return ChangeRequest.Standing.BROKEN
+    if outcomes & set(WAITING):
+        return ChangeRequest.Standing.OPEN
+    return ChangeRequest.Standing.PASSED
+
+
+def note(change: ChangeRequest) -> None:
+    """Note how the required trials stand, for whose turn it is (:mod:`policy.turns`).
+
+    To be called wherever that may have changed: it is too long a calculation for every list.
+    """
+    ChangeRequest.objects.filter(pk=change.pk).update(
+        trials_standing=standing_of(change), trials_digest=change.digest
+    )

@@ -1,0 +1,159 @@
+"""What a change request said at any time: its states, and any two of them compared.
+
+A state is kept under the digest of its document, so whatever a vote, a thread or an audit entry
+names can be looked at again. It is called by a word:
+
+    base        what the change request starts from
+    <number>    the content as of that version of the draft
+    reviewed    what the person read when they voted last
+    now         the present content
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from policy import state
+from policy.differences import Difference, compare
+from policy.document import Policy, canonical, from_json
+from policy.errors import Invalid
+from policy.models import ChangeRequest, Document, DraftState, Review
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+BASE, REVIEWED, NOW = "base", "reviewed", "now"
+
+
+def keep(change: ChangeRequest, actor: User, action: str) -> None:
+    """Keep the present content as a state of the change request."""
+    # Another change request may have had the same content at the same moment.
+    Document.objects.bulk_create(
+        [Document(digest=change.digest, content=_packed(change.policy))], ignore_conflicts=True
+    )
+    DraftState.objects.create(
+        change_request=change,
+        version=change.lock_version,
+        document_id=change.digest,
+        actor=actor,
+        action=action,
+        at=change.edited_at,
+    )
+
+
+def _packed(policy: Policy) -> bytes:
+    return zlib.compress(canonical(policy.to_json()).encode())
+
+
+@lru_cache(maxsize=64)
+def policy_by_digest(digest: str) -> Policy:
+    """A kept policy by its digest. Raises Invalid where nothing of that digest was kept."""
+    found = Document.objects.filter(digest=digest).first()
+    if found is None:
+        raise Invalid(f"No content {digest[:12]}… was kept.")
+    return from_json(json.loads(zlib.decompress(bytes(found.content))))
+
+
+def states(change: ChangeRequest) -> models.QuerySet[DraftState]:
+    """Every state of the change request with who made it, the newest first."""
+    kept = change.states.select_related("actor").defer("document__content")
+    return kept.order_by("-version")
+
+
+def last_vote(change: ChangeRequest, user: User | AnonymousUser) -> Review | None:
+    """The person's newest vote on the change request, on whatever content."""
+    votes = change.reviews.filter(reviewer_id=user.pk).exclude(verdict=Review.Verdict.COMMENT)
+    return votes.order_by("-id").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A state that somebody named: the word for it, and its policy."""
+
+    name: str
+    policy: Policy
+    digest: str
+
+
+def named(change: ChangeRequest, name: str, user: User | AnonymousUser) -> Told:
+    """The state of that name (see the module). Raises Invalid where there is none."""
+    if name == NOW:
+        return Told(name, change.policy, change.digest)
+    if name == BASE:
+        policy = state.baseline(change)
+        return Told(name, policy, policy.digest)
+    if name == REVIEWED:
+        return _reviewed(change, user)
+    if not name.isascii() or not name.isdigit() or len(name) > 9:
+        raise Invalid(f"'{name:.40}' names no state: {BASE}, {REVIEWED}, {NOW} or a version.")
+    # Title and description raise the version too: the content is then that of an earlier one.
+    kept = change.states.filter(version__lte=int(name)).order_by("-version").first()
+    if kept is None or int(name) > change.lock_version:
+        raise Invalid(f"The change request has no version {name}.")
+    return Told(name, policy_by_digest(kept.document_id), kept.document_id)
+
+
+def _reviewed(change: ChangeRequest, user: User | AnonymousUser) -> Told:
+    vote = last_vote(change, user)
+    if vote is None:
+        raise Invalid("You have not voted on this change request.")
+    return Told(REVIEWED, policy_by_digest(vote.digest), vote.digest)
+
+
+def between(
+    change: ChangeRequest, first: str, second: str, user: User | AnonymousUser
+) -> tuple[Difference, ...]:
+    """What differs from one named state to another. Raises Invalid."""
+    old, new = named(change, first, user), named(change, second, user)
+    return compare(old.policy, new.policy)
+
+
+def since(change: ChangeRequest, version: int) -> tuple[Difference, ...]:
+    """What was changed after a version of the draft; empty where that one is not known."""
+    if not 0 < version <= change.lock_version:
+        return ()
+    kept = change.states.filter(version__lte=version).order_by("-version").first()
+    return compare(policy_by_digest(kept.document_id), change.policy) if kept is not None else ()
+
+
+# --- Others at the same things --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Another open change request of the release, and the things that both touch."""
+
+    change: ChangeRequest
+    labels: tuple[str, ...]
+
+
+def overlaps(change: ChangeRequest) -> tuple[Overlap, ...]:
+    """The other open change requests that touch what this one touches, the oldest first."""
+    if not change.is_open:
+        return ()
+    mine = touched(change)
+    others = (
+        ChangeRequest.objects.filter(release_id=change.release_id, status__in=ChangeRequest.OPEN)
+        .exclude(pk=change.pk)
+        .select_related("author", "base_revision", "seed", "release__tree")
+        .order_by("pk")
+    )
+    found = []
+    for other in others:
+        theirs = touched(other)
+        if shared := tuple(label for group, label in mine if (group, label) in theirs):
+            found.append(Overlap(other, shared))
+    return tuple(found)
+
+
+def touched(change: ChangeRequest) -> dict[tuple[str, str], None]:
+    """The things that the change request touches, in order: (group, label) of its differences."""
+    found: Iterable[Difference] = compare(state.baseline(change), change.policy)
+    return dict.fromkeys((item.group, item.label) for item in found)

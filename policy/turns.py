@@ -1,0 +1,218 @@
+"""Whose turn a change request is: always known, with why and since when.
+
+    status             condition, the first that holds         whose turn                 code
+    draft                                                      the author                 finish
+    changes requested                                          the author                 correct
+    in review          somebody asked by name has not voted    those                      review
+                       otherwise                               the tree's reviewers       review
+    approved           somebody's request for changes stands   those                      review
+                       another revision was published since    the author                 rebase
+                       a thread is open                        the author                 answer
+                       a trial ended otherwise                 the author                 mend
+                       trials wait or run                      the service                wait
+                       otherwise                               the release managers       publish
+
+"In review" leaves out whoever wrote the content or has approved it. What holds is told by rows
+alone, for any number of change requests in the same number of queries; how the trials stand is
+noted by :mod:`policy.workflow` whenever that may have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import User
+from django.db.models import (
+    Count,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from policy.models import ChangeRequest, Review, ReviewRequest, Revision, Thread
+from policy.permissions import ROLES, trees_where
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+    from django.utils.functional import Promise
+
+Status = ChangeRequest.Status
+
+#: What a turn's code asks of the person.
+WORDS: dict[str, str | Promise] = {
+    "finish": _("Finish it and submit it for review."),
+    "correct": _("A reviewer requested changes."),
+    "review": _("Review it."),
+    "rebase": _("Another revision was published: rebase it."),
+    "answer": _("Answer or resolve the open threads."),
+    "mend": _("A required trial stands in the way."),
+    "wait": _("The required trials are not all run yet."),
+    "publish": _("Publish it."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Somebody's turn: of ``people`` (primary keys), or of all who may do ``action`` in the tree
+    but ``without`` these. Where both are empty the service itself is at work.
+    """
+
+    change: ChangeRequest
+    code: str
+    since: datetime
+    people: frozenset[int] = frozenset()
+    action: str = ""
+    without: frozenset[int] = frozenset()
+
+    @property
+    def why(self) -> str:
+        return str(WORDS[self.code])
+
+
+def open_changes() -> QuerySet[ChangeRequest]:
+    """The open change requests with all that :func:`turns_of` asks of them, without content."""
+    newest = Revision.objects.filter(release=OuterRef("release")).order_by("-number")
+    threads = (
+        Thread.objects.filter(change_request=OuterRef("pk"), resolved_at=None)
+        .filter(comments__published_at__isnull=False)
+        .order_by()
+        .values("change_request")
+        .annotate(count=Count("pk", distinct=True))
+        .values("count")
+    )
+    votes = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
+    return (
+        ChangeRequest.objects.filter(status__in=ChangeRequest.OPEN)
+        .select_related("release__tree", "author")
+        .defer("content")
+        .prefetch_related(
+            "editors", Prefetch("reviews", votes, to_attr="votes"), "requested__reviewer"
+        )
+        .annotate(
+            newest_revision=Subquery(newest.values("pk")[:1]),
+            newest_published=Subquery(newest.values("published_at")[:1]),
+            open_threads=Coalesce(
+                Subquery(threads, output_field=IntegerField()), Value(0, IntegerField())
+            ),
+        )
+    )
+
+
+def turns_of(change: ChangeRequest) -> list[Turn]:
+    """Whose turn it is; empty where it is closed. ``change`` is one of :func:`open_changes`."""
+    author = frozenset({change.author_id})
+    if change.status == Status.DRAFT:
+        return [Turn(change, "finish", change.status_since, author)]
+    if change.status == Status.CHANGES_REQUESTED:
+        return [Turn(change, "correct", change.status_since, author)]
+    if change.status == Status.SUBMITTED:
+        return _reviewing(change)
+    if change.status == Status.APPROVED:
+        return [_publishing(change, author)]
+    return []
+
+
+def _votes(change: ChangeRequest, verdict: str) -> dict[int, datetime]:
+    """Who voted so last on the present content, and when."""
+    newest = {vote.reviewer_id: vote for vote in change.votes if vote.digest == change.digest}  # type: ignore[attr-defined]
+    return {pk: vote.created_at for pk, vote in newest.items() if vote.verdict == verdict}
+
+
+def _reviewing(change: ChangeRequest) -> list[Turn]:
+    since = max(change.status_since, change.edited_at)
+    approved = _votes(change, Review.Verdict.APPROVE)
+    done = {change.author_id, *(editor.pk for editor in change.editors.all()), *approved}
+    asked = [
+        Turn(change, "review", max(since, item.requested_at), frozenset({item.reviewer_id}))
+        for item in change.requested.all()
+        if item.reviewer_id not in done
+    ]
+    if asked:
+        return asked
+    last = max([since, *approved.values()])
+    return [Turn(change, "review", last, action="review", without=frozenset(done))]
+
+
+def _publishing(change: ChangeRequest, author: frozenset[int]) -> Turn:
+    since = change.status_since
+    if objections := _votes(change, Review.Verdict.REQUEST_CHANGES):
+        return Turn(change, "review", since, frozenset(objections))
+    if change.newest_revision != change.base_revision_id:  # type: ignore[attr-defined]
+        return Turn(change, "rebase", max(since, change.newest_published), author)  # type: ignore[attr-defined]
+    if change.open_threads:  # type: ignore[attr-defined]
+        return Turn(change, "answer", since, author)
+    if change.trials_digest == change.digest:
+        if change.trials_standing == ChangeRequest.Standing.BROKEN:
+            return Turn(change, "mend", since, author)
+        if change.trials_standing == ChangeRequest.Standing.OPEN:
+            return Turn(change, "wait", since)
+    return Turn(change, "publish", since, action="publish")
+
+
+def of_one(change: ChangeRequest) -> list[Turn]:
+    """Whose turn this change request is, as the database has it now."""
+    found = open_changes().filter(pk=change.pk).first()
+    return turns_of(found) if found is not None else []
+
+
+def your_turns(user: User | AnonymousUser) -> list[Turn]:
+    """What waits for this person, the one that has waited longest first."""
+    if not user.is_active or user.pk is None:
+        return []
+    allowed = {action: trees_where(user, action) for action in ("review", "publish")}
+    found = [
+        turn
+        for change in _concerning(user, allowed)
+        for turn in turns_of(change)
+        if _is_for(turn, user.pk, allowed)
+    ]
+    return sorted(found, key=lambda turn: turn.since)
+
+
+def _concerning(
+    user: User | AnonymousUser, allowed: Mapping[str, frozenset[int]]
+) -> QuerySet[ChangeRequest]:
+    """Only those that may be theirs, so that others' drafts are not even read."""
+    asked = ReviewRequest.objects.filter(reviewer=user.pk)
+    in_review = Q(status=Status.SUBMITTED) & (
+        Q(release__tree__in=allowed["review"]) | Q(pk__in=asked.values("change_request"))
+    )
+    to_publish = Q(status=Status.APPROVED, release__tree__in=allowed["publish"])
+    return open_changes().filter(Q(author=user.pk) | in_review | to_publish)
+
+
+def _is_for(turn: Turn, user: int, allowed: Mapping[str, frozenset[int]]) -> bool:
+    if turn.action:
+        return user not in turn.without and turn.change.release.tree_id in allowed[turn.action]
+    return user in turn.people
+
+
+def people_of(turns: Iterable[Turn]) -> dict[int, tuple[User, Turn]]:
+    """Everybody whose turn one of these is, by primary key. Superusers are not taken for a role."""
+    turns = list(turns)
+    named = {pk for turn in turns for pk in turn.people}
+    found: dict[int, tuple[User, Turn]] = {}
+    users = User.objects.in_bulk(named)
+    for turn in turns:
+        persons = [users[pk] for pk in turn.people if pk in users]
+        if turn.action:
+            persons = list(holders(turn.change.release.tree_id, turn.action))
+        for person in persons:
+            if person.is_active and person.pk not in turn.without:
+                found.setdefault(person.pk, (person, turn))
+    return found
+
+
+def holders(tree: int, action: str) -> QuerySet[User]:
+    """The active people whose roles in the tree allow the action, by name."""
+    held = User.objects.filter(memberships__tree=tree, memberships__role__in=ROLES[action])
+    return held.filter(is_active=True).distinct().order_by("username")

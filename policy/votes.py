@@ -1,0 +1,48 @@
+"""Votes on a change request: whose count, and who may give one.
+
+Four eyes means persons: neither the author nor anyone who edited the content approves it, whatever
+roles they hold, and whatever they voted before they edited.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machines.models import Tree
+from policy.models import ChangeRequest, Review, ReviewRules
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+Verdict = Review.Verdict
+
+
+def not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
+    """Why this person may not approve; empty where they may."""
+    if change.author_id == user.pk:
+        return "You wrote this change: someone else has to approve it."
+    if user.pk is not None and change.editors.filter(pk=user.pk).exists():
+        return "You edited this change: someone else has to approve it."
+    return ""
+
+
+def standing_votes(change: ChangeRequest) -> dict[int, Review]:
+    """The newest vote of each reviewer on exactly the present content."""
+    votes = change.reviews.filter(digest=change.digest).exclude(verdict=Verdict.COMMENT)
+    return {vote.reviewer_id: vote for vote in votes.select_related("reviewer").order_by("id")}
+
+
+def approvals(change: ChangeRequest) -> list[Review]:
+    """The approvals that hold: of the present content, by people who had no part in writing it."""
+    writers = {change.author_id, *change.editors.values_list("pk", flat=True)}
+    return [
+        vote
+        for vote in standing_votes(change).values()
+        if vote.verdict == Verdict.APPROVE and vote.reviewer_id not in writers
+    ]
+
+
+def approvals_needed(tree: Tree) -> int:
+    """How many approvals a change of the tree needs."""
+    rules = ReviewRules.objects.filter(tree=tree).first()
+    return rules.approvals if rules is not None else 1
