@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from machines.emulator.catalogue import Catalogue, CatalogueError, Description, Field
 from machines.emulator.catalogue.descriptions import parse_description
+from machines.emulator.catalogue.files import has_key, parse_json
 from machines.emulator.names import is_negated, words
 from machines.emulator.release import Release
 
@@ -58,7 +59,8 @@ class Finding:
 class Dump(Mapping[str, Description]):
     """A dump whose descriptions are read one by one: most of them nobody asks for."""
 
-    def __init__(self, document: Any) -> None:
+    def __init__(self, text: str) -> None:
+        document = parse_json("vmstate", text)
         if not isinstance(document, dict):
             raise CatalogueError("vmstate", "should be an object with an entry per device")
         self._entries = {
@@ -67,6 +69,7 @@ class Dump(Mapping[str, Description]):
             if isinstance(entry, dict) and "Description" in entry
         }
         self._parsed: dict[str, Description] = {}
+        self._text = text
 
     def __getitem__(self, driver: str) -> Description:
         if driver not in self._parsed:
@@ -83,9 +86,13 @@ class Dump(Mapping[str, Description]):
         return driver in self._entries
 
     def same(self, other: Dump, driver: str) -> bool:
-        """Whether both dumps say the very same of a device that can be migrated."""
+        """Whether both dumps say the same of a device that can be migrated, as far as they tell."""
         entry = self._entries.get(driver)
-        return isinstance(entry, dict) and "Fields" in entry and entry == other._entries.get(driver)
+        return (
+            isinstance(entry, dict)
+            and "Fields" in entry
+            and _alike(entry, other._entries.get(driver))
+        )
 
     @cached_property
     def drivers_by_name(self) -> Mapping[str, list[str]]:
@@ -99,13 +106,28 @@ class Dump(Mapping[str, Description]):
     @cached_property
     def tells_counts(self) -> bool:
         """Whether any field tells its number of elements."""
-        return _mentions(self._entries, "num")
+        return has_key(self._text, "num")
 
 
-def _mentions(document: Any, key: str) -> bool:
-    if isinstance(document, dict):
-        return key in document or any(_mentions(item, key) for item in document.values())
-    return isinstance(document, list) and any(_mentions(item, key) for item in document)
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Equal, but for what a dump says in vain.
+
+    That is a structure's own size, and a number of elements that only one of two dumps tells.
+    """
+    if ours == theirs:
+        return True
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        vain = "size" if "Description" in ours else None
+        for key in ours.keys() | theirs.keys():
+            if key not in ours or key not in theirs:
+                if key != "num":
+                    return False
+            elif key != vain and not _alike(ours[key], theirs[key]):
+                return False
+        return True
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+    return False
 
 
 def drivers_named(descriptions: Mapping[str, Description], name: str) -> Sequence[str]:
@@ -137,10 +159,10 @@ class Side:
     def read(cls, directory: Path, machine: str) -> Side:
         """A side from a folder of catalogue files. Raises :class:`CatalogueError`."""
         release = Release(directory)
-        document = release.document("vmstate")
-        if document is None:
+        text = release.text("vmstate")
+        if not text:
             raise CatalogueError(str(directory), "has no vmstate.json (or .xz)")
-        return cls(Dump(document), machine, release)
+        return cls(Dump(text), machine, release)
 
     def read_as(self, driver: str, sent: Description) -> Description | None:
         """What reads a device's section: the type of that name, else one with such a section.
@@ -180,7 +202,7 @@ class Side:
         if not wanted:
             return None
         catalogue = self.release.catalogue_of([driver])
-        machine = catalogue.machine_types.get(self.machine)
+        machine = self.release.machine_type(self.machine)
         entries = compat_globals(machine.compat, machine.name) if machine else ()
         for owner in ancestors(catalogue, driver):
             for prop in catalogue.properties.get(owner, {}):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from machines.emulator.catalogue import Catalogue, CatalogueError, Description, MachineType
-from machines.emulator.catalogue.answers import parse
+from machines.emulator.catalogue.answers import parse, parse_arrays, parse_machines
 from machines.emulator.catalogue.files import member, read_document, read_text
 
 #: The property by which a release keeps the old limit of the one transport that never allocated
@@ -30,7 +30,9 @@ class Release:
         self._directory = directory
         self._whole: Catalogue | None = None
         self._documents: dict[str, Any] = {}
+        self._texts: dict[str, str] = {}
         self._parts: dict[tuple[str, ...], Catalogue] = {}
+        self._machines: dict[str, MachineType | None] = {}
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Release:
@@ -40,30 +42,26 @@ class Release:
         return release
 
     def catalogue_of(self, drivers: Sequence[str]) -> Catalogue:
-        """The catalogue with the properties of these device types alone."""
+        """The catalogue's types, with the properties of these device types alone."""
         if self._whole is not None:
             return self._whole
         wanted = tuple(sorted(drivers))
         if wanted not in self._parts:
-            found = {name: member("properties", self._properties, name) for name in wanted}
+            # No entry of such a list has a key that is the name of a device type.
+            text = self.text("properties")
+            found = {name: member("properties", text, name) for name in wanted}
             chosen = {name: listed for name, listed in found.items() if listed is not None}
             self._parts[wanted] = replace(
-                self._small, properties=parse({"properties": chosen}).properties
+                self._types, properties=parse({"properties": chosen}).properties
             )
         return self._parts[wanted]
 
     @cached_property
-    def _properties(self) -> str:
-        """The lists of all device types, unparsed: most of a catalogue, of which few are asked for.
+    def _types(self) -> Catalogue:
+        """Version and types alone."""
+        return self._parse("version", "types")
 
-        No entry of such a list has a key that is the name of a device type.
-        """
-        return read_text(self._directory, "properties")
-
-    @cached_property
-    def _small(self) -> Catalogue:
-        """Types and machine types, without descriptions and properties."""
-        names = ("version", "types", "machines", "compat")
+    def _parse(self, *names: str) -> Catalogue:
         documents = {name: self.document(name) for name in names}
         return parse({name: found for name, found in documents.items() if found is not None})
 
@@ -72,19 +70,38 @@ class Release:
         """Whether the whole catalogue was given, not a folder."""
         return self._whole is not None
 
-    @property
+    @cached_property
     def machine_types(self) -> Mapping[str, MachineType]:
-        return (self._whole or self._small).machine_types
+        if self._whole is not None:
+            return self._whole.machine_types
+        return self._parse("types", "machines", "compat").machine_types
+
+    def machine_type(self, name: str) -> MachineType | None:
+        """One machine type, without reading the entries of the others; None where there is none."""
+        if self._whole is not None:
+            return self._whole.machine_types.get(name)
+        if name not in self._machines:
+            arrays = parse_arrays(self.document("compat") or {}, self.types)
+            listed = self.document("machines") or ()
+            own = [item for item in listed if isinstance(item, dict) and item.get("name") == name]
+            self._machines[name] = parse_machines(own, arrays).get(name)
+        return self._machines[name]
 
     @property
     def types(self) -> Mapping[str, str | None]:
-        return (self._whole or self._small).types
+        return (self._whole or self._types).types
 
     def document(self, name: str) -> Any:
         """One file of the catalogue, read once, None where it is missing."""
         if name not in self._documents:
             self._documents[name] = read_document(self._directory, name)
         return self._documents[name]
+
+    def text(self, name: str) -> str:
+        """One file of the catalogue unparsed, read once, empty where it is missing."""
+        if name not in self._texts:
+            self._texts[name] = read_text(self._directory, name)
+        return self._texts[name]
 
     @cached_property
     def all_descriptions(self) -> Mapping[str, Description]:

@@ -49,7 +49,7 @@ def parse(documents: Mapping[str, Any]) -> Catalogue:
     version, package = _parse_version(documents.get("version"))
     types = _parse_types(documents.get("types", []))
     declared, unreadable = _parse_properties(documents.get("properties", {}))
-    arrays = _parse_arrays(documents.get("compat", {}), types)
+    arrays = parse_arrays(documents.get("compat", {}), types)
     return Catalogue(
         version=version,
         package=package,
@@ -57,7 +57,7 @@ def parse(documents: Mapping[str, Any]) -> Catalogue:
         descriptions=parse_dump(documents.get("vmstate", {})),
         properties=hoist_properties(types, declared),
         unreadable=unreadable,
-        machine_types=_parse_machines(documents.get("machines", []), arrays),
+        machine_types=parse_machines(documents.get("machines", []), arrays),
         arrays=arrays,
     )
 
@@ -110,9 +110,10 @@ def _parse_properties(
     return declared, unreadable
 
 
-def _parse_machines(
+def parse_machines(
     document: Any, arrays: Mapping[str, tuple[CompatProperty, ...]]
 ) -> dict[str, MachineType]:
+    """Name → machine type, from the answer to ``query-machines``. Raises CatalogueError."""
     expect(isinstance(document, list), "machines", "should be the answer to query-machines")
     expect(len(document) <= MAX_DRIVERS, "machines", f"has more than {MAX_DRIVERS} entries")
     machines = {}
@@ -155,9 +156,10 @@ def _parse_compat_prop(entry: Any, place: str) -> CompatProperty:
     )
 
 
-def _parse_arrays(
+def parse_arrays(
     document: Any, types: Mapping[str, str | None]
 ) -> dict[str, tuple[CompatProperty, ...]]:
+    """Name → entries of the C arrays. Raises CatalogueError."""
     expect(isinstance(document, dict), "compat", "should map array names to entries")
     arrays = {}
     for name, entries in document.items():

@@ -34,7 +34,8 @@ def expect(condition: bool, place: str, problem: str) -> None:
 def name_text(value: Any, place: str) -> str:
     """A name: of 1 to :data:`MAX_NAME_LENGTH` characters."""
     name = _text_up_to(MAX_NAME_LENGTH, value, place)
-    expect(name != "", place, "has 0 characters")
+    if not name:
+        raise CatalogueError(place, "has 0 characters")
     return name
 
 
@@ -48,7 +49,8 @@ def _text_up_to(length: int, value: Any, place: str) -> str:
         raise CatalogueError(place, f"should be a text, is {_shown(value)}")
     if len(value) > length:
         raise CatalogueError(place, f"has {len(value)} characters")
-    storable(value, place)
+    if not value.isascii() or "\0" in value:
+        storable(value, place)
     return value
 
 
@@ -91,11 +93,10 @@ def json_value(value: Any, place: str, depth: int = 0) -> Any:
 
 def integer(value: Any, place: str, *, low: int = 0, high: int = 2**32) -> int:
     """A whole number within both bounds."""
-    valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    if not valid:
-        problem = f"should be a whole number from {low} to {high}"
-        raise CatalogueError(place, f"{problem}, is {_shown(value)}")
-    return int(value)
+    if type(value) is int and low <= value <= high:  # a truth value is no number here
+        return value
+    problem = f"should be a whole number from {low} to {high}"
+    raise CatalogueError(place, f"{problem}, is {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 #: The files of a catalogue folder, each ``<name>.json`` or ``<name>.json.xz``.
 FILE_NAMES = ("vmstate", "machines", "types", "properties", "version", "compat")
 
-#: What stands between a member's name and its value, where this is a list or an object.
-_MEMBER_VALUE = re.compile(r"\s*:\s*(?=[\[{])")
+_COLON = re.compile(r"\s*:\s*")
 
 
 def read_document(directory: Path, name: str) -> Any:
@@ -31,7 +30,7 @@ def read_document(directory: Path, name: str) -> Any:
 
 
 def read_text(directory: Path, name: str) -> str:
-    """One of :data:`FILE_NAMES` unparsed, for :func:`member`; empty where there is none.
+    """One of :data:`FILE_NAMES` unparsed, empty where there is none.
 
     Raises :class:`CatalogueError`.
     """
@@ -49,21 +48,29 @@ def _find(directory: Path, name: str) -> Path | None:
 def member(place: str, text: str, key: str) -> Any:
     """The value of a JSON object's member that is a list or an object; None where it has none.
 
-    Nothing else of ``text`` is parsed, which matters where it has megabytes. An unescaped quote
-    inside a string is no JSON, so the key followed by a colon is nothing but a key; that no object
-    deeper down has such a key too is for the caller to know. Raises :class:`CatalogueError`.
+    Nothing else of ``text`` is parsed, which matters where it has megabytes. That no object deeper
+    down has such a key too is for the caller to know. Raises :class:`CatalogueError`.
     """
+    for begin in _values(text, key):
+        if text[begin : begin + 1] in {"[", "{"}:
+            return _parsed(place, json.JSONDecoder().raw_decode, text, begin)[0]
+    return None
+
+
+def has_key(text: str, key: str) -> bool:
+    """Whether any object of a JSON text has such a key."""
+    return any(True for _ in _values(text, key))
+
+
+def _values(text: str, key: str) -> Iterator[int]:
+    """Where the values of a key begin. What an unescaped quote and a colon frame is a key."""
     quoted = json.dumps(key)
-    begin = -1
     at = text.find(quoted)
     while at >= 0:
-        value = _MEMBER_VALUE.match(text, at + len(quoted))
-        if value is not None and text[at - 1 : at] != "\\":
-            begin = value.end()
+        colon = _COLON.match(text, at + len(quoted))
+        if colon is not None and text[at - 1 : at] != "\\":
+            yield colon.end()
         at = text.find(quoted, at + 1)
-    if begin < 0:
-        return None
-    return _parsed(place, json.JSONDecoder().raw_decode, text, begin)[0]
 
 
 def unpack(place: str, content: bytes) -> bytes:
@@ -88,7 +95,12 @@ def unpack(place: str, content: bytes) -> bytes:
 
 def load_json(place: str, content: bytes) -> Any:
     """JSON from bytes, unpacked first as :func:`unpack` does. Raises :class:`CatalogueError`."""
-    return _parsed(place, json.loads, _decoded(place, unpack(place, content)))
+    return parse_json(place, _decoded(place, unpack(place, content)))
+
+
+def parse_json(place: str, text: str) -> Any:
+    """JSON from a text. Raises :class:`CatalogueError`."""
+    return _parsed(place, json.loads, text)
 
 
 def _decoded(place: str, content: bytes) -> str:
