@@ -106,5 +106,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job-cancel"),
     path("audit/", audit.audit, name="audit"),
-    path("api/v1/", include("frontend.api")),
+    path("api/v1/", include("frontend.api.urls")),
 ]

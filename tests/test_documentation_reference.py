@@ -9,7 +9,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
-from frontend import api
+from frontend.api.urls import urlpatterns
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
 from frontend.views.changes import ACTIONS
 from machines.emulator.__main__ import main
@@ -34,7 +34,7 @@ def in_first_column(text: str) -> set[str]:
 
 def addresses() -> Iterator[tuple[str, str]]:
     """Method and address of everything that the API takes."""
-    for pattern in api.urlpatterns:
+    for pattern in urlpatterns:
         address = re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))
         view = pattern.callback.view_class  # type: ignore[attr-defined]
         for method in ("get", "post", "put", "patch", "delete"):

@@ -1,0 +1,103 @@
+"""What has been done: trials, bundles, jobs, the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from frontend import serializers
+from frontend.access import visible_trees
+from frontend.api.base import Api
+from frontend.filters import AuditFilter, TrialFilter
+from frontend.views import bundles
+from policy.models import AuditEntry, Bundle, Trial
+from workers import jobs
+from workers.models import Job
+
+
+class Trials(Api, generics.ListAPIView[Any]):
+    """Trials, the newest first."""
+
+    serializer_class = serializers.TrialSerializer
+    filterset_class = TrialFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _trials(self.request).defer("inputs", "result")
+
+
+class TrialDetail(Api, generics.RetrieveAPIView[Any]):
+    """One trial with its inputs and its result."""
+
+    serializer_class = serializers.TrialDetailSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _trials(self.request)
+
+
+def _trials(request: Any) -> QuerySet[Trial]:
+    trees = visible_trees(request.user)
+    return Trial.objects.filter(source__tree__in=trees, destination__tree__in=trees).select_related(
+        "source__tree", "destination__tree"
+    )
+
+
+class Bundles(Api, generics.ListAPIView[Any]):
+    """Bundles, the newest first."""
+
+    serializer_class = serializers.BundleSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return (
+            Bundle.objects.filter(revision__release__tree__in=visible_trees(self.request.user))
+            .select_related("revision__release__tree")
+            .defer("content", "revision__content")
+        )
+
+
+class BundleDownload(Api):
+    """The bundle's bytes; its SHA-256 is its ETag."""
+
+    @extend_schema(responses={(200, "application/gzip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
+        return bundles.answer(request._request, tree, version, number)
+
+
+class Jobs(Api, generics.ListAPIView[Any]):
+    """Jobs, the newest first."""
+
+    serializer_class = serializers.JobSerializer
+    queryset = Job.objects.select_related("created_by").defer("log")
+
+
+class JobDetail(Api, generics.RetrieveAPIView[Any]):
+    """One job and how far it is."""
+
+    serializer_class = serializers.JobSerializer
+    queryset = Job.objects.select_related("created_by").defer("log")
+
+
+class JobCancel(Api):
+    """Take a job back."""
+
+    @extend_schema(request=None, responses=serializers.JobSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        job = Job.objects.filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        cancelled = jobs.cancel(job, request.user)  # type: ignore[arg-type]
+        return Response(serializers.JobSerializer(cancelled).data)
+
+
+class Audit(Api, generics.ListAPIView[Any]):
+    """The audit log, the newest first, each entry with its hash and that of the one before."""
+
+    serializer_class = serializers.AuditSerializer
+    filterset_class = AuditFilter
+    queryset = AuditEntry.objects.all()

@@ -1,0 +1,163 @@
+"""Trees and releases, and what a release consists of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from frontend import serializers
+from frontend.access import visible_change, visible_trees
+from frontend.api.base import Api
+from frontend.numbers import number_of
+from machines.models import Release
+from policy import rules, state
+from policy.state import State
+
+
+class Trees(Api, generics.ListAPIView[Any]):
+    """The trees."""
+
+    serializer_class = serializers.TreeSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible_trees(self.request.user)
+
+
+class Releases(Api, generics.ListAPIView[Any]):
+    """The releases of every tree."""
+
+    serializer_class = serializers.ReleaseSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _releases(self.request)
+
+
+class ReleaseDetail(Api, generics.RetrieveAPIView[Any]):
+    """One release, its current snapshot and its newest revision."""
+
+    serializer_class = serializers.ReleaseDetailSerializer
+
+    def get_object(self) -> Release:
+        return _release(self.request, self.kwargs)
+
+
+def _releases(request: Any) -> QuerySet[Release]:
+    return Release.objects.filter(tree__in=visible_trees(request.user)).select_related(
+        "tree", "base__tree", "stand_in__tree"
+    )
+
+
+def _release(request: Any, kwargs: dict[str, Any]) -> Release:
+    found = _releases(request).filter(tree__name=kwargs["tree"], version=kwargs["version"]).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+CHANGE_PARAMETER = OpenApiParameter(
+    "change", OpenApiTypes.INT, description="Show the draft of this change request instead."
+)
+
+
+def _state(request: Any, kwargs: dict[str, Any]) -> State:
+    """The release as published, or as ``?change=`` would leave it. Raises ``NoCatalogue``."""
+    release = _release(request, kwargs)
+    asked = request.query_params.get("change", "")
+    if not asked:
+        return state.published(release)
+    number = number_of(asked)
+    if number is None:
+        raise Http404
+    change = visible_change(request.user, number)
+    if change.release_id != release.pk:
+        raise Http404
+    return state.draft(change)
+
+
+class MachineTypes(Api):
+    """The machine types of a release."""
+
+    @extend_schema(
+        parameters=[CHANGE_PARAMETER], responses=serializers.MachineTypeSerializer(many=True)
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        found = _state(request, kwargs)
+        rows = [_machine_type(found, name) for name in rules.machine_types(found)]
+        return Response(serializers.MachineTypeSerializer(rows, many=True).data)
+
+
+class MachineTypeDetail(Api):
+    """A machine type with all that it sets, in order of application, the bitmaps last."""
+
+    @extend_schema(parameters=[CHANGE_PARAMETER], responses=serializers.MachineTypeDetailSerializer)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        found, name = _state(request, kwargs), kwargs["name"]
+        if name not in rules.machine_types(found):
+            raise Http404
+        properties = rules.resolved_properties(found.policy, found.catalogue, name)
+        row = {**_machine_type(found, name), "properties": [asdict(item) for item in properties]}
+        return Response(serializers.MachineTypeDetailSerializer(row).data)
+
+
+def _machine_type(found: State, name: str) -> dict[str, str]:
+    item = found.policy.machine_type(name) if found.policy else None
+    return {"name": name, "parent": item.parent if item else ""}
+
+
+class Devices(Api):
+    """The device types of a release."""
+
+    @extend_schema(parameters=[CHANGE_PARAMETER], responses=serializers.DeviceSerializer(many=True))
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        catalogue = _state(request, kwargs).catalogue
+        names = sorted({*catalogue.types, *catalogue.descriptions})
+        rows = [_device(catalogue, name) for name in names]
+        return Response(serializers.DeviceSerializer(rows, many=True).data)
+
+
+class DeviceDetail(Api):
+    """A device's sections with the bitmaps of their versions, on a machine type."""
+
+    @extend_schema(
+        parameters=[
+            CHANGE_PARAMETER,
+            OpenApiParameter(
+                "machine_type",
+                OpenApiTypes.STR,
+                description="Whose compat properties apply; the release's first one by default.",
+            ),
+        ],
+        responses=serializers.DeviceDetailSerializer,
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        found, driver = _state(request, kwargs), kwargs["driver"]
+        catalogue = found.catalogue
+        if driver not in catalogue.types and driver not in catalogue.descriptions:
+            raise Http404
+        names = rules.machine_types(found)
+        name = request.query_params.get("machine_type", "") or next(iter(names), "")
+        if name and name not in names:
+            raise Http404
+        bitmaps = rules.device_bitmaps(found.policy, catalogue, name, driver)
+        row = {
+            **_device(catalogue, driver),
+            "machine_type": name,
+            "sections": [asdict(item) for item in bitmaps],
+        }
+        return Response(serializers.DeviceDetailSerializer(row).data)
+
+
+def _device(catalogue: Any, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "parent": catalogue.types.get(name),
+        "has_state": name in catalogue.descriptions,
+    }

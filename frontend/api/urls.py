@@ -1,0 +1,48 @@
+"""Every address of the API, and its OpenAPI description."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import IsAuthenticated
+
+from frontend.api import changes, records, releases
+
+
+class Schema(SpectacularAPIView):
+    """This API's OpenAPI description."""
+
+    permission_classes = [IsAuthenticated]
+
+
+_RELEASE = "releases/<str:tree>/<str:version>/"
+_BUNDLE = "bundles/<str:tree>/<str:version>/r<int:number>/"
+urlpatterns: list[URLPattern] = [
+    path("schema/", Schema.as_view(), name="api-schema"),
+    path("trees/", releases.Trees.as_view(), name="api-trees"),
+    path("releases/", releases.Releases.as_view(), name="api-releases"),
+    path(_RELEASE, releases.ReleaseDetail.as_view(), name="api-release"),
+    path(f"{_RELEASE}machine-types/", releases.MachineTypes.as_view(), name="api-machine-types"),
+    path(
+        f"{_RELEASE}machine-types/<path:name>/",
+        releases.MachineTypeDetail.as_view(),
+        name="api-machine-type",
+    ),
+    path(f"{_RELEASE}devices/", releases.Devices.as_view(), name="api-devices"),
+    path(f"{_RELEASE}devices/<path:driver>/", releases.DeviceDetail.as_view(), name="api-device"),
+    path("changes/", changes.Changes.as_view(), name="api-changes"),
+    path("changes/<int:pk>/", changes.ChangeDetail.as_view(), name="api-change"),
+    path(
+        "changes/<int:pk>/<slug:action>/",
+        changes.ChangeTransition.as_view(),
+        name="api-change-action",
+    ),
+    path("trials/", records.Trials.as_view(), name="api-trials"),
+    path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
+    path("bundles/", records.Bundles.as_view(), name="api-bundles"),
+    path(f"{_BUNDLE}download", records.BundleDownload.as_view(), name="api-bundle-download"),
+    path("jobs/", records.Jobs.as_view(), name="api-jobs"),
+    path("jobs/<int:pk>/", records.JobDetail.as_view(), name="api-job"),
+    path("jobs/<int:pk>/cancel/", records.JobCancel.as_view(), name="api-job-cancel"),
+    path("audit/", records.Audit.as_view(), name="api-audit"),
+]
