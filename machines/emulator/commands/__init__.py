@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": "compare two streams field by field",
     "trial": "would a release load a stream?",
     "check": "compare what two releases send and read",
+    "run": "run a machine that is asked over QMP",
 }
 _PROGRAM = "python -m machines.emulator"
 

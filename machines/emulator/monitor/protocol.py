@@ -18,6 +18,7 @@ from machines.emulator.errors import EmulatorError
 from machines.emulator.monitor.json_stream import JsonError, JsonReader
 
 GENERIC, NOT_FOUND, NO_DEVICE = "GenericError", "CommandNotFound", "DeviceNotFound"
+NOT_ACTIVE = "DeviceNotActive"
 NEGOTIATION = "qmp_capabilities"
 
 Message = dict[str, Any]
@@ -92,9 +93,7 @@ class Conversation:
                 )
             return self._execute(request)
         if request.command != NEGOTIATION:
-            raise QmpError(
-                f"Expecting capabilities negotiation with '{NEGOTIATION}'", NOT_FOUND
-            )
+            raise QmpError(f"Expecting capabilities negotiation with '{NEGOTIATION}'", NOT_FOUND)
         answer = self._negotiate(request)
         self.is_negotiated = True
         return answer
