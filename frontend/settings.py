@@ -10,10 +10,11 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -178,6 +179,25 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "pages/locked_out.html"
+
+# --- Mails ------------------------------------------------------------------------------------
+
+#: Where the pages are reached from outside: the links in mails begin with it.
+LOCKSTEP_URL = os.environ.get("LOCKSTEP_URL", "http://127.0.0.1:8000").rstrip("/")
+#: After how many days somebody is reminded of what waits for them; 0: never.
+LOCKSTEP_REMIND_DAYS = int(os.environ.get("LOCKSTEP_REMIND_DAYS", "3"))
+DEFAULT_FROM_EMAIL = os.environ.get("LOCKSTEP_MAIL_FROM", "lockstep@localhost")
+#: "console", "file" (into var/mails), or smtp://user:password@host:port (smtps:// for TLS).
+_MAIL = urlsplit(os.environ.get("LOCKSTEP_MAIL", "console"))
+_BACKENDS = {"console": "console", "file": "filebased", "smtp": "smtp", "smtps": "smtp"}
+if (_MAIL.scheme or _MAIL.path) not in _BACKENDS:
+    raise ImproperlyConfigured("LOCKSTEP_MAIL is console, file, smtp://… or smtps://…")
+EMAIL_BACKEND = f"django.core.mail.backends.{_BACKENDS[_MAIL.scheme or _MAIL.path]}.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mails"
+EMAIL_HOST, EMAIL_PORT = _MAIL.hostname or "localhost", _MAIL.port or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
+EMAIL_USE_SSL = _MAIL.scheme == "smtps"
+EMAIL_TIMEOUT = 20
 
 # --- Security ---------------------------------------------------------------------------------
 

@@ -437,6 +437,9 @@ class Notice(models.Model):
     text = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, db_index=True)
+    #: How often it could not be sent, and why the last time.
+    failures = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]

@@ -1,4 +1,5 @@
-"""The Celery application: three queues, one task a kind of job, and the sweeper's clock.
+"""The Celery application: three queues, one task a kind of job, the sweeper's and the reminder's
+clock.
 
 A message carries a job's id and nothing else; what is to be done, and whether it still has to be
 done, stands in the job's row (:mod:`workers.jobs`).
@@ -19,8 +20,12 @@ ROUTES = {
     "workers.tasks.run_import": {"queue": "imports"},
     "workers.tasks.run_trials": {"queue": "trials"},
     "workers.tasks.run_bundle": {"queue": "exports"},
+    "workers.tasks.run_mails": {"queue": "exports"},
+    "workers.tasks.remind": {"queue": "exports"},
     "workers.tasks.sweep": {"queue": "exports"},
 }
+#: How often turns are looked at that wait for too long, in seconds.
+REMIND_SECONDS = 3600
 QUEUES = ("imports", "trials", "exports")
 
 app = Celery("lockstep")
@@ -44,7 +49,13 @@ def _set_the_clock(sender: Celery, **_: Any) -> None:
             "task": "workers.tasks.sweep",
             "schedule": every,
             "options": {"expires": every},
-        }
+        },
+        # What was reminded of is a row: asking again within its span of days does nothing.
+        "remind": {
+            "task": "workers.tasks.remind",
+            "schedule": REMIND_SECONDS,
+            "options": {"expires": REMIND_SECONDS},
+        },
     }
     sender.conf.beat_max_loop_interval = max(1, min(every, 60))
 

@@ -1,7 +1,8 @@
 """The scheduler's clock: it keeps nothing between starts, and shows that it ticks.
 
 Celery's own persistent scheduler does not start on a schedule file that a power cut left half
-written. The sweep is all there is to schedule, and after a start it is due at once anyway.
+written. The sweep and the reminders are all there is to schedule; after a start both are due at
+once, and one too many does nothing.
 """
 
 from __future__ import annotations

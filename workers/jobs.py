@@ -28,7 +28,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -53,6 +53,7 @@ TASKS: dict[str, str] = {
     Job.Kind.IMPORT: "workers.tasks.run_import",
     Job.Kind.TRIALS: "workers.tasks.run_trials",
     Job.Kind.BUNDLE: "workers.tasks.run_bundle",
+    Job.Kind.MAILS: "workers.tasks.run_mails",
 }
 #: How long a page may wait for Redis, in seconds.
 SEND_TIMEOUT = 1.0
@@ -159,6 +160,17 @@ def enqueue_bundle(revision: Revision, user: User | None) -> Job:
         user=user,
         dedup_key=f"revision-{revision.pk}",
     )
+
+
+def enqueue_mails() -> Job:
+    """Ask for the sending of every mail that waits."""
+    return enqueue(Job.Kind.MAILS, {}, title="Mails", user=None, dedup_key="mails")
+
+
+def mails_since(moment: datetime) -> bool:
+    """Whether mails were asked for since then, or are being sent."""
+    asked = Job.objects.filter(kind=Job.Kind.MAILS)
+    return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=_OPEN)).exists()
 
 
 def jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:

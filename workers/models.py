@@ -16,6 +16,7 @@ class Job(models.Model):
         IMPORT = "import", _("import")
         TRIALS = "trials", _("trial migrations")
         BUNDLE = "bundle", _("bundle")
+        MAILS = "mails", _("mails")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("waiting")

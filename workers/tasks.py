@@ -1,4 +1,4 @@
-"""What each kind of job does: an import, a batch of trial migrations, a bundle.
+"""What each kind of job does: an import, a batch of trial migrations, a bundle, mails.
 
 A task gets a job's id, claims the job's row (:func:`workers.jobs.claim`) and calls its runner.
 Whatever a runner writes for good it writes in the transaction that also finishes the job, or under
@@ -12,17 +12,18 @@ from collections.abc import Callable
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from machines import parsing
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release
-from policy import audit, bundle, trials
+from policy import audit, bundle, checking, notices, trials
 from policy.errors import PolicyError
-from policy.models import Revision, Trial
-from workers import jobs
+from policy.models import ChangeRequest, Revision, Trial
+from workers import jobs, mails
 from workers.jobs import Attempt
 from workers.models import Job, Upload
 
@@ -51,11 +52,25 @@ def run_bundle(job_id: int) -> None:
 
 
 @shared_task
+def run_mails(job_id: int) -> None:
+    """Send the mails that wait (queue ``exports``)."""
+    execute(job_id, send_mails)
+
+
+@shared_task
 def sweep() -> None:
     """Take up lost jobs; the scheduler asks for it every few seconds (queue ``exports``)."""
     swept = jobs.sweep()
     if swept != jobs.Swept():
         log.warning("Swept: %s", swept)
+    mails.take_up()
+
+
+@shared_task
+def remind() -> None:
+    """Remind people of what has waited for them for days (queue ``exports``)."""
+    if settings.LOCKSTEP_REMIND_DAYS:
+        notices.remind(settings.LOCKSTEP_REMIND_DAYS)
 
 
 def execute(job_id: int, runner: Callable[[Attempt], None]) -> None:
@@ -126,9 +141,19 @@ def run_pending_trials(attempt: Attempt) -> None:
             attempt.step(number, total, str(trial))
             trials.run(trial)
     attempt.step(total, total)
+    _note_standings()
     with transaction.atomic():
         states = list(wanted.values_list("state", flat=True))
         attempt.finish({state: states.count(state) for state in sorted(set(states))})
+
+
+def _note_standings() -> None:
+    """The outcomes may have made it somebody's turn, in whatever change request."""
+    reviewed = (ChangeRequest.Status.SUBMITTED, ChangeRequest.Status.APPROVED)
+    settled = {"trials_standing": ChangeRequest.Standing.PASSED, "trials_digest": F("digest")}
+    for change in ChangeRequest.objects.filter(status__in=reviewed).exclude(**settled):
+        with notices.told(change, None):
+            checking.note(change)
 
 
 def _pending(wanted: QuerySet[Trial]) -> list[Trial]:
@@ -146,3 +171,16 @@ def build_bundle(attempt: Attempt) -> None:
     built = bundle.store(revision)
     attempt.step(1, 1)
     attempt.finish({"bundle": built.pk, "sha256": built.sha256})
+
+
+def send_mails(attempt: Attempt) -> None:
+    """No payload: whatever waits is sent. What cannot be sent is tried again with later ones."""
+    tried: set[int] = set()
+    sent = 0
+    while waiting := [notice for notice in mails.waiting() if notice.pk not in tried]:
+        for notice in waiting:
+            attempt.step(sent, len(tried) + len(waiting))
+            tried.add(notice.pk)
+            sent += mails.send(notice)
+    attempt.step(sent, len(tried))
+    attempt.finish({"sent": sent, "left": len(tried) - sent})

@@ -37,6 +37,13 @@ from policy.edits.overrides import (
     clear_override,
     set_override,
 )
+from policy.edits.waivers import (
+    remove_waiver,
+    waive_trial,
+)
+from policy.edits.whole import (
+    replace_policy,
+)
 
 __all__ = [
     "add_backport",
@@ -59,6 +66,9 @@ __all__ = [
     "remove_machine_type",
     "remove_migration",
     "remove_mitigation",
+    "remove_waiver",
+    "replace_policy",
     "seed_machine_types",
     "set_override",
+    "waive_trial",
 ]

@@ -78,6 +78,7 @@ class Command(BaseCommand):
                 # Celery warns root at length, twice; a container runs as nobody anyway.
                 "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
             }
+            environment.setdefault("LOCKSTEP_URL", f"http://{HOST}:{port}")
             programs = []
             if "REDIS_URL" not in os.environ:
                 redis = stack.enter_context(redis_server(var))

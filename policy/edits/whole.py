@@ -1,0 +1,121 @@
+"""A whole draft at once: from a file, or from a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from policy import drafts, history
+from policy.document import DocumentError, Policy, from_json
+from policy.edits.checks import base_of, check_label
+from policy.errors import Conflict, Invalid
+from policy.exporters import formats
+from policy.merging import Choice, MergeConflict, merge
+from policy.models import ChangeRequest
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class MergeNeeded(Conflict):
+    """Others changed the same things meanwhile: ``conflicts`` has both sides of each."""
+
+    def __init__(self, change: ChangeRequest, conflicts: tuple[MergeConflict, ...]) -> None:
+        labels = "; ".join(conflict.label for conflict in conflicts)
+        super().__init__(
+            f"Someone else changed the same in the meantime: {labels}. Choose a side of each.",
+            current_version=change.lock_version,
+            field="choices",
+        )
+        self.conflicts = conflicts
+
+
+def replace_policy(
+    change: ChangeRequest,
+    actor: User,
+    seen_version: int,
+    document: Any,
+    choices: Mapping[str, Choice] | None = None,
+) -> ChangeRequest:
+    """Put a whole policy document in the draft's place, or nothing of it.
+
+    ``document`` was made from the draft at ``seen_version``. Where others have edited since, the
+    two are merged: what both changed differently is settled by ``choices`` (the label of each →
+    "mine" or "theirs"), else :class:`MergeNeeded` is raised with both sides. The release and the
+    catalogue that the policy stands on cannot be changed so. Raises Forbidden, Invalid with the
+    path of the first entry at fault.
+    """
+    mine = read(document)
+
+    def alter(present: Policy) -> Policy:
+        _check_same_release(present, mine)
+        _check_contents(present, mine)
+        return mine
+
+    if seen_version == change.lock_version:
+        return drafts.rewrite(change, actor, seen_version, "replace policy", alter)
+    return _merged(change, actor, seen_version, mine, choices or {})
+
+
+def read(document: Any) -> Policy:
+    """A policy from its JSON form. Raises Invalid; ``field`` is the path of what is at fault."""
+    try:
+        return from_json(document)
+    except DocumentError as error:
+        raise Invalid(str(error), field=error.path) from error
+
+
+def _merged(
+    change: ChangeRequest,
+    actor: User,
+    seen_version: int,
+    mine: Policy,
+    choices: Mapping[str, Choice],
+) -> ChangeRequest:
+    present = drafts.fresh(change)
+    seen = history.named(present, str(seen_version), actor).policy
+
+    def alter(theirs: Policy) -> Policy:
+        _check_same_release(theirs, mine)
+        merged = merge(seen, mine, theirs, choices)
+        if merged.conflicts:
+            raise MergeNeeded(present, merged.conflicts)
+        _check_contents(theirs, merged.policy)
+        return merged.policy
+
+    return drafts.rewrite(change, actor, present.lock_version, "merge policy", alter)
+
+
+def _check_same_release(present: Policy, mine: Policy) -> None:
+    if mine.label != present.label:
+        raise Invalid(
+            f"policy.release: is {mine.label}, this is {present.label}", field="policy.release"
+        )
+    if mine.base != present.base:
+        raise Invalid(
+            "policy.base: the catalogue follows from what is imported, not from a file",
+            field="policy.base",
+        )
+
+
+def _check_contents(present: Policy, mine: Policy) -> None:
+    """What a document alone cannot tell: releases that must be known, values that must be written.
+
+    What is in the draft already is let be: it came from the release's own sources.
+    """
+    base_of(mine)
+    known = {entry for item in present.machine_types for entry in item.entries}
+    for number, item in enumerate(mine.migrations):
+        path = f"policy.migrations[{number}]"
+        if mine.label not in {item.source, item.destination}:
+            raise Invalid(f"{path}.source: one of the two has to be {mine.label}", field=path)
+        for name, label in (("source", item.source), ("destination", item.destination)):
+            try:
+                check_label(label, name)
+            except Invalid as error:
+                raise Invalid(f"{path}.{name}: {error}", field=f"{path}.{name}") from error
+    for number, machine_type in enumerate(mine.machine_types):
+        new = [entry for entry in machine_type.entries if entry not in known]
+        if problems := formats.problems(new):
+            path = f"policy.machine_types[{number}].entries"
+            raise Invalid(f"{path}: {problems[0]}", field=path)
