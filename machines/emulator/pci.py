@@ -321,10 +321,10 @@ def _express(build: _Builder, at: int) -> None:
     if build.get(at + 4, 4) & 0x10000000:  # function level reset
         build.write(at + 8, 2, 0x8000)
     build.clear(at + 0x0A, 2, 0x000F)
+    build.ignore(at + 0x12, 2, 0xFFFF)  # the link's state changed over time and may change
     if build.config[at + 2] & 0xF < 2:
         return
     build.write(at + 0x10, 2, 0x00C0)
-    build.ignore(at + 0x12, 2, 0xFFFF)  # the link's state changed over time and may change
     build.write(at + 0x28, 2, 0x8000 | (0x20 if build.get(at + 0x24, 4) & 0x20 else 0))
     if flags & 0x100:  # a slot is implemented
         power_controller = 0x400 if build.get(at + 0x14, 4) & 0x02 else 0

@@ -20,12 +20,18 @@ from machines.emulator.snapshot import (
     SentSection,
     is_checked,
     layout_of,
+    shows_property,
 )
 from machines.emulator.suggest import Destination
 from machines.emulator.verdict import Kind, Refusal
 
 #: Types that bring their own length, so that a destination reads them whatever it is.
-SELF_DELIMITING = frozenset({"virtio", "QTAILQ", "gtree", "scsi-requests"})
+SELF_DELIMITING = frozenset({"virtio", "qtailq", "qlist", "gtree", "scsi-requests"})
+
+#: A field by which a structure tells its version to its own predicates (hw/scsi/esp.c).
+VERSION_FIELD = "version_id"
+#: What a device puts before the name of a field that it has only to read older streams.
+KEPT_FOR_MIGRATION = "mig_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Reading:
         self.expected = layout_of(own)
         self.depends_on_values = False
         self.checked: list[tuple[SentField, SentField]] = []
+        self.optional: set[str] = set()
 
     def refusals(self) -> Iterator[Refusal]:
         if self.section.version_id == self.own.version_id and self._same_layout():
@@ -84,6 +91,8 @@ class Reading:
             for leaf in self.expected.leaves
             if not self._in(leaf, absent) and not self._newer(leaf)
         ]
+        if self._versions_differ():
+            sent, expected = self._as_the_version_asks(sent, expected)
         refused = False
         for refusal in self._walk(sent, expected):
             refused |= refusal.kind == "layout"
@@ -153,6 +162,43 @@ class Reading:
             name = name[:cut] if cut > 0 else ""
         return False
 
+    def _versions_differ(self) -> bool:
+        """Whether predicates may decide otherwise than the profile shows.
+
+        They look at the section's version, or at one that a field brings (``mig_version_id``).
+        """
+        if self.section.version_id != self.own.version_id:
+            return True
+        ours = {leaf.place: leaf for leaf in self.expected.leaves}
+        for leaf in self.sent.leaves:
+            other = ours.get(leaf.place)
+            if (
+                leaf.place.endswith(VERSION_FIELD)
+                and other is not None
+                and _integer(self.section.payload, leaf) != _integer(self.own.payload, other)
+            ):
+                self.depends_on_values = True
+                return True
+        return False
+
+    def _as_the_version_asks(
+        self, sent: list[SentField], expected: list[SentField]
+    ) -> tuple[list[SentField], list[SentField]]:
+        """Leaves out conditional fields that only the stream has, as the destination reads them.
+
+        Those that only the profile has become ``optional``: nobody knows of which versions they
+        are.
+        """
+        if self.description is None:
+            return sent, expected
+        conditional = _memo(self.description).conditional
+        there, here = {leaf.place for leaf in sent}, {leaf.place for leaf in expected}
+        self.optional = {
+            leaf.place for leaf in expected if leaf.place not in there and _under(leaf, conditional)
+        }
+        kept = [leaf for leaf in sent if leaf.place in here or not _under(leaf, conditional)]
+        return kept, expected
+
     def _refusal(self, path: str | None, kind: Kind, reason: str) -> Refusal:
         return Refusal(self.section.idstr, path, kind, reason, self.section.name)
 
@@ -165,17 +211,18 @@ class Reading:
         finds there means nothing, unless later fields make up for it: a footer that is where it
         is expected is all that QEMU asks for.
         """
-        places = {leaf.path: index for index, leaf in enumerate(expected)}
+        places = {leaf.place: index for index, leaf in enumerate(expected)}
         start = at = drift = 0
         first = ""
+        unread: list[int] = []  # the sizes of optional fields that nothing was sent for
         for index in range(len(sent) + 1):
             if index < len(sent):
-                place = places.get(sent[index].path, -1)
+                place = places.get(sent[index].place, -1)
                 if place < at or not self._alike(sent[index], expected[place]):
                     continue
             else:
                 place = len(expected)
-            change = self._gap(sent[start:index], expected[at:place])
+            change = self._gap(sent[start:index], expected[at:place], unread)
             if change and not drift:
                 first = (sent[start:index] or expected[at:place])[0].path
             drift += change
@@ -183,12 +230,12 @@ class Reading:
                 self.checked.append((sent[index], expected[place]))
                 yield from self._pair(sent[index], expected[place])
             start, at = index + 1, place + 1
-        if drift:
+        if _left_over(unread, drift) is None:
             yield self._refusal(first, "layout", f"Missing section footer for {self.section.idstr}")
 
     def _alike(self, leaf: SentField, own: SentField) -> bool:
         """Whether two fields of one path are read as one, whatever their sizes."""
-        if leaf.size == own.size or own.kind in SELF_DELIMITING or own.kind == "pci config":
+        if leaf.size == own.size or own.kind.lower() in SELF_DELIMITING or own.kind == "pci config":
             return True
         self.depends_on_values = True
         if own.kind == "virtio-gpu":  # a guest's resources are sent before the scanouts
@@ -204,14 +251,20 @@ class Reading:
         """A list of resources ends with id 0 (hw/display/virtio-gpu.c): here it ends at once."""
         return section.payload[leaf.offset : leaf.offset + 4] == bytes(4)
 
-    def _gap(self, sent: list[SentField], expected: list[SentField]) -> int:
-        """How many bytes more are sent than read, of fields that are not read as one."""
-        change = sum(leaf.size for leaf in sent) - sum(leaf.size for leaf in expected)
-        if change:
-            self.depends_on_values = True
-            if self._same_elements(sent or expected):
-                return 0
-        return change
+    def _gap(self, sent: list[SentField], expected: list[SentField], unread: list[int]) -> int:
+        """How many bytes more are sent than read, of fields that are not read as one.
+
+        Optional fields are taken for what was sent at their place, else left in ``unread``.
+        """
+        optional = [leaf.size for leaf in expected if leaf.place in self.optional]
+        must = [leaf for leaf in expected if leaf.place not in self.optional]
+        change = sum(leaf.size for leaf in sent) - sum(leaf.size for leaf in must)
+        if (left := _left_over(optional, change)) is not None:
+            unread += left
+            return 0
+        unread += optional
+        self.depends_on_values = True
+        return 0 if self._same_elements(sent or must) else change
 
     def _same_elements(self, leaves: list[SentField]) -> bool:
         """Array elements beyond the other side's, where the stream itself tells the number."""
@@ -228,11 +281,11 @@ class Reading:
 
     def _count_is_sent(self, sent: int, expected: int, before: SentField) -> bool:
         """Whether an earlier whole number says ``sent`` there and ``expected`` here."""
-        places = {leaf.path: leaf for leaf in self.expected.leaves}
+        places = {leaf.place: leaf for leaf in self.expected.leaves}
         for leaf in self.sent.leaves:
-            if leaf.path == before.path:
+            if leaf.place == before.place:
                 break
-            other = places.get(leaf.path)
+            other = places.get(leaf.place)
             if (
                 other is not None
                 and leaf.count == 1
@@ -252,6 +305,8 @@ class Reading:
         check = _CHECKS.get(own.kind)
         if check is None and own.kind.endswith(" equal"):
             check = _check_equal
+        elif check is None and shows_property(own):
+            check = _check_property
         if check is not None:
             yield from check(self, own, incoming, ours)
 
@@ -259,6 +314,24 @@ class Reading:
         """A field's own check failed; QEMU then names structure and field."""
         name = leaf.path.rsplit(".", 1)[-1].split("[")[0].split("#")[0]
         return self._refusal(leaf.path, kind, f"{reason}; Failed to load {leaf.structure}:{name}")
+
+
+def _under(leaf: SentField, places: frozenset[str]) -> bool:
+    """Whether a field, or a structure that it is in, is one of ``places``."""
+    steps = leaf.place.split("#")[0].split(".")
+    return any(".".join(steps[:length]) in places for length in range(1, len(steps) + 1))
+
+
+def _left_over(sizes: Sequence[int], size: int) -> list[int] | None:
+    """What remains of ``sizes`` when some of them make up ``size``, None where none do."""
+    sums: dict[int, tuple[int, ...]] = {0: ()}  # a sum → the numbers of the sizes in it
+    for number, each in enumerate(sizes):
+        for total, members in [*sums.items()]:
+            if total + each <= size:
+                sums.setdefault(total + each, (*members, number))
+    if size not in sums:
+        return None
+    return [each for number, each in enumerate(sizes) if number not in sums[size]]
 
 
 def _elements(leaves: Sequence[SentField], base: str) -> int:
@@ -285,6 +358,16 @@ def _check_equal(
         return
     ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
     yield comparison.failed(leaf, "equal", f"{ours:x} != {theirs:x}")
+
+
+def _check_property(
+    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
+) -> Iterator[Refusal]:
+    ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
+    name = leaf.path.rsplit(".", 1)[-1].replace("_", "-")
+    yield comparison.failed(
+        leaf, "equal", f"Property '{name}' changed from 0x{theirs:x} to 0x{ours:x}"
+    )
 
 
 def _check_at_most(
@@ -359,6 +442,19 @@ class _Memo:
             self.versions[item.name] = min(
                 item.version_id, self.versions.get(item.name, item.version_id)
             )
+        self.conditional = frozenset(_conditional(description, ""))
+
+
+def _conditional(description: Description, inside: str) -> Iterator[str]:
+    """The places of fields that a predicate decides, also under the name that they once had."""
+    for item in description.fields:
+        if item.conditional:
+            yield inside + item.name
+            yield inside + item.name.removeprefix(KEPT_FOR_MIGRATION)
+        elif item.struct is not None:
+            yield from _conditional(item.struct, f"{inside}{item.name}.")
+    for subsection in description.subsections:
+        yield from _conditional(subsection, f"{subsection.name}/")
 
 
 _memos: dict[int, _Memo] = {}

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 
 from machines.emulator.catalogue import Description
 from machines.emulator.compare import Finding, compare_sent
+from machines.emulator.qdev import has_property
 from machines.emulator.reading import Reading
 from machines.emulator.release import Release
 from machines.emulator.snapshot import SentSection, Snapshot
@@ -28,6 +29,9 @@ from machines.emulator.verdict import ACCEPTED, Refusal, Verdict
 
 #: RAM blocks made by ``rom_add_blob`` may be resized by a stream (hw/core/loader.c).
 RESIZABLE_PREFIX = "/rom@"
+
+#: Commands that came with a property of the migration itself, by their numbers (savevm.c).
+COMMAND_SWITCHES = {0x0B: ("migration", "send-switchover-start")}
 
 
 def trial(
@@ -61,15 +65,45 @@ def _refusals(
     yield from _machine(stream, into, profile)
     if profile is not None:
         yield from _ram_blocks(stream, profile)
+    yield from _commands(stream, into, profile)
+    silent = _silent(stream, into, profile, destination)
     for section in stream.sections:
-        yield from _section(section, into, profile, destination)
+        if _key(section) not in silent:
+            yield from _section(section, into, profile, destination)
+
+
+def _silent(
+    stream: Snapshot, into: Release, profile: Snapshot | None, destination: Destination
+) -> frozenset[tuple[str, int]]:
+    """Sections that the destination has although its profile lacks them.
+
+    A description's ``needed`` keeps a section from being sent, not from being read: because a
+    property says so, or always, once nothing is left in it. Where anything else is missing too,
+    the device may be, so that nothing is silent.
+    """
+    if profile is None:
+        return frozenset()
+    missing = [section for section in stream.sections if _key(section) not in profile.by_key]
+    if all(_is_read_in_silence(section, into, destination) for section in missing):
+        return frozenset(map(_key, missing))
+    return frozenset()
+
+
+def _is_read_in_silence(section: SentSection, into: Release, destination: Destination) -> bool:
+    if section.name in into.descriptions:
+        return destination.withholds(section.name)
+    return not section.payload
+
+
+def _key(section: SentSection) -> tuple[str, int]:
+    return section.idstr, section.instance_id
 
 
 def _blocked(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
     """A device that cannot be migrated bars loading from the start (``qemu_loadvm_state``)."""
     for section in stream.sections:
         named = into.descriptions.get(section.name, ()) if section.name else ()
-        saved = profile is not None and (section.idstr, section.instance_id) in profile.by_key
+        saved = profile is not None and _key(section) in profile.by_key
         if named and not saved and all(description.unmigratable for description in named):
             yield Refusal(
                 section.idstr,
@@ -115,6 +149,16 @@ def _ram_blocks(stream: Snapshot, profile: Snapshot) -> Iterator[Refusal]:
         yield Refusal("ram", block.name, "ramblock", reason, owner)
 
 
+def _commands(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
+    """``loadvm_process_command``: a command that came later than the destination is unknown."""
+    known = profile.commands if profile is not None else frozenset()
+    for number in stream.commands - known:
+        driver, name = COMMAND_SWITCHES.get(number, ("", ""))
+        if driver and not has_property(into.catalogue_of([driver]), driver, name):
+            command = f"MIG_CMD 0x{number:x}"
+            yield Refusal(command, None, "unknown-section", f"{command} unknown (len 0x0)")
+
+
 def _owner(block: str, stream: Snapshot, profile: Snapshot) -> str:
     """The description's name of the device that a RAM block belongs to, as its path tells.
 
@@ -133,7 +177,7 @@ def _section(
     section: SentSection, into: Release, profile: Snapshot | None, destination: Destination
 ) -> Iterator[Refusal]:
     named = into.descriptions.get(section.name, ()) if section.name else ()
-    own = profile.by_key.get((section.idstr, section.instance_id)) if profile else None
+    own = profile.by_key.get(_key(section)) if profile else None
     if own is None and (profile is not None or (_is_device(section) and not named)):
         yield Refusal(
             section.idstr,

@@ -6,6 +6,7 @@ describe it alike.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 from machines.emulator.errors import StreamError
 from machines.emulator.events import (
+    Command,
     Configuration,
     Payload,
     RamBlock,
@@ -30,8 +32,16 @@ from machines.emulator.window import open_stream
 MAX_LEAVES = 2**18  # fields of one section, array elements that are structures counted singly
 MAX_INTERNED = 4096  # descriptions kept to be told alike
 
+_ELEMENT = re.compile(r"\[\d+\]")
+
 #: Types whose value QEMU looks at when loading, beside the ``… equal`` ones.
 CHECKED_TYPES = frozenset({"int32 le", "pci config", "virtio"})
+#: Structures whose fields a ``post_load`` compares with the device's own properties, all fields or
+#: those named (hw/virtio/virtio-mem.c, hw/net/e1000e.c).
+PROPERTY_FIELDS = {
+    "virtio-mem-device/sanity-checks": None,
+    "e1000e": frozenset({"subsys", "subsys_ven"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,13 @@ class SentSection:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stream without its guest memory."""
+    """A stream without its guest memory; ``commands`` are the numbers of those it holds."""
 
     machine: str | None
     blocks: tuple[RamBlock, ...]
     sections: tuple[SentSection, ...]
     by_key: Mapping[tuple[str, int], SentSection] = field(default_factory=dict)
+    commands: frozenset[int] = frozenset()
 
 
 @lru_cache(maxsize=48)
@@ -96,6 +107,7 @@ def read_snapshot(path: Path) -> Snapshot:
     blocks: tuple[RamBlock, ...] = ()
     found: list[tuple[SectionBegin, bytes]] = []
     devices: Mapping[tuple[str, int], Mapping[str, Any]] = {}
+    commands: set[int] = set()
     begin: SectionBegin | None = None
     with open_stream(path) as file:
         for event in read_events(file):
@@ -107,6 +119,8 @@ def read_snapshot(path: Path) -> Snapshot:
                 blocks = event.blocks
             elif isinstance(event, Configuration):
                 machine = event.machine
+            elif isinstance(event, Command):
+                commands.add(event.number)
             elif isinstance(event, VmDescription):
                 devices = _devices(event.text, event.offset)
     sections = tuple(
@@ -120,7 +134,7 @@ def read_snapshot(path: Path) -> Snapshot:
         for head, payload in found
     )
     by_key = {(section.idstr, section.instance_id): section for section in sections}
-    return Snapshot(machine, blocks, sections, by_key)
+    return Snapshot(machine, blocks, sections, by_key, frozenset(commands))
 
 
 # --- Fields -------------------------------------------------------------------------------------
@@ -130,11 +144,14 @@ def read_snapshot(path: Path) -> Snapshot:
 class SentField:
     """A field on the wire: ``path`` in the section, offset and size in bytes.
 
-    ``structure`` is the description it belongs to; ``subsections`` those it is inside of.
-    ``count`` is the number of elements of an array of plain values.
+    ``place`` is the path without the numbers of array elements, counted instead: releases differ
+    in which elements they describe one by one. ``structure`` is the description it belongs to;
+    ``subsections`` those it is inside of. ``count`` is the number of elements of an array of plain
+    values.
     """
 
     path: str
+    place: str
     kind: str
     offset: int
     size: int
@@ -158,7 +175,8 @@ class SentLayout:
     def __init__(self, device: Mapping[str, Any], section: str) -> None:
         self.leaves: list[SentField] = []
         self.subsections: dict[tuple[str, ...], SubsectionHeader] = {}
-        self._seen: dict[str, int] = {}
+        self._paths: dict[str, int] = {}
+        self._places: dict[str, int] = {}
         self._offset = 0
         self._section = section
         try:
@@ -171,7 +189,7 @@ class SentLayout:
     @cached_property
     def shape(self) -> tuple[tuple[str, int], ...]:
         """What two sides must have alike for every field to be read as it was sent."""
-        return tuple((leaf.path, leaf.size) for leaf in self.leaves)
+        return tuple((leaf.place, leaf.size) for leaf in self.leaves)
 
     @cached_property
     def checked(self) -> tuple[int, ...]:
@@ -213,15 +231,28 @@ class SentLayout:
     ) -> None:
         if len(self.leaves) >= MAX_LEAVES:
             raise StreamError(0, self._section, f"more than {MAX_LEAVES} fields")
-        again = self._seen.get(name, 0)
-        self._seen[name] = again + 1
         count = item.get("array_len", 1)
         size = item["size"] * count
-        path = f"{name}#{again}" if again else name
         self.leaves.append(
-            SentField(path, str(item["type"]), self._offset, size, count, structure, inside)
+            SentField(
+                _counted(name, self._paths),
+                _counted(_ELEMENT.sub("", name), self._places),
+                str(item["type"]),
+                self._offset,
+                size,
+                count,
+                structure,
+                inside,
+            )
         )
         self._offset += size
+
+
+def _counted(name: str, seen: dict[str, int]) -> str:
+    """``name``, told from those seen before by its number."""
+    again = seen.get(name, 0)
+    seen[name] = again + 1
+    return f"{name}#{again}" if again else name
 
 
 _layouts: dict[int, tuple[Mapping[str, Any], SentLayout]] = {}
@@ -244,4 +275,12 @@ def layout_of(section: SentSection) -> SentLayout:
 
 def is_checked(leaf: SentField) -> bool:
     """Whether loading compares the field's value with the device's own."""
-    return leaf.kind in CHECKED_TYPES or leaf.kind.endswith(" equal")
+    return leaf.kind in CHECKED_TYPES or leaf.kind.endswith(" equal") or shows_property(leaf)
+
+
+def shows_property(leaf: SentField) -> bool:
+    """Whether the field is there only to be compared with the destination's properties."""
+    if leaf.structure not in PROPERTY_FIELDS:
+        return False
+    names = PROPERTY_FIELDS[leaf.structure]
+    return names is None or leaf.path.rsplit(".", 1)[-1] in names

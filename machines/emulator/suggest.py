@@ -38,6 +38,10 @@ from machines.emulator.snapshot import SentSection, Snapshot, layout_of
 from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import FEATURE_PROPERTIES
 
+#: Properties that keep a device's section from being sent (``needed`` of hw/pci/pci_host.c and
+#: hw/audio/pcspk.c); one that was sent is read all the same.
+SECTION_SWITCHES = frozenset({"migrate", "x-config-reg-migration-enabled"})
+
 
 class Destination:
     """A release with a machine type and the user's own properties."""
@@ -233,6 +237,17 @@ class Destination:
             if key == name and owner in lineage:
                 return value
         return self._effective(driver, name)
+
+    def withholds(self, description: str) -> bool:
+        """Whether a property keeps such a device's section from being sent."""
+        drivers = self.drivers(description)
+        properties = self.release.catalogue_of(drivers).properties
+        return any(
+            _truth(self._with_user(driver, name) or "") is False
+            for driver in drivers
+            for name in properties.get(driver, {})
+            if name in SECTION_SWITCHES
+        )
 
     # Clues ------------------------------------------------------------------------------------
 

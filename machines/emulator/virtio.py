@@ -138,9 +138,11 @@ def _subsections(data: bytes, start: int) -> tuple[int, dict[str, bytes]]:
             if name.isascii() and name.decode().isprintable():
                 marks.append((at - 2, name.decode(), at + length + 4))
         at = data.find(b"virtio/", at + 7)
+    if not marks:  # old machine types send none
+        return len(data), {}
     ends = [mark[0] for mark in marks[1:]] + [len(data)]
     found = {name: data[begin:end] for (_, name, begin), end in zip(marks, ends, strict=True)}
-    return (marks[0][0] if marks else len(data)), found
+    return marks[0][0], found
 
 
 def load(

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_streams import CATALOGUES, SELECTION
 
-from machines.emulator import pci
-from machines.emulator.catalogue import Catalogue, Description, Field
+from machines.emulator import pci, virtio
+from machines.emulator.catalogue import (
+    Catalogue,
+    CompatProperty,
+    Description,
+    Field,
+    MachineType,
+    PropertyInfo,
+)
 from machines.emulator.events import RamBlock
 from machines.emulator.release import Release
 from machines.emulator.replay import trial
@@ -79,6 +86,37 @@ def test_a_section_that_the_destination_lacks_is_refused():
 
 def test_a_section_that_the_source_lacks_is_no_matter():
     assert trial(snapshot("bare"), release("10.0"), snapshot("serial")).outcome == "accepted"
+
+
+def test_a_section_in_which_nothing_is_left_may_be_one_that_is_read_and_not_sent():
+    silent = SentSection("audio", 0, 1, b"", {"vmsd_name": "audio", "fields": []})
+    stream = snapshot_of((*snapshot("bare").sections, silent), snapshot("bare"))
+    assert trial(stream, release("10.0"), snapshot("bare")).outcome == "accepted"
+    lacks_more = snapshot_of((silent, *snapshot("serial").sections), snapshot("serial"))
+    assert trial(lacks_more, release("10.0"), snapshot("bare")).section == "audio"
+
+
+@pytest.mark.parametrize(("value", "kind"), [("off", None), ("on", "unknown-section")])
+def test_a_section_that_a_property_withholds_is_read_all_the_same(value, kind):
+    entries = (CompatProperty("foo", "migrate", value),)
+    into = Release.of(
+        Catalogue(
+            "1.0",
+            types={"foo": None},
+            descriptions={"foo": Description("foo", 2, 1, (Field("a", 4),))},
+            properties={"foo": {"migrate": PropertyInfo("migrate", "bool", True)}},
+            machine_types={"pc": MachineType("pc", compat=entries)},
+        )
+    )
+    stream = replace(made(A, payload=bytes(4)), machine="pc")
+    assert trial(stream, into, Snapshot("pc", (), ())).kind == kind
+
+
+def test_a_command_that_came_later_is_unknown():
+    stream = replace(snapshot("bare"), commands=frozenset({0x0B}))
+    verdict = trial(stream, release("7.2"), snapshot("bare", "7.2"))
+    assert verdict.reason == "MIG_CMD 0xb unknown (len 0x0)"
+    assert trial(stream, release("10.0"), snapshot("bare")).outcome == "accepted"
 
 
 @pytest.mark.parametrize(("version", "kind"), [(4, "version-too-new"), (1, "version-too-old")])
@@ -189,6 +227,52 @@ def test_a_field_above_the_sent_version_is_not_read():
     assert trial(stream, FOO, made(A, B, C, payload=bytes(12))).outcome == "accepted"
 
 
+def test_a_field_may_be_described_with_or_without_the_numbers_of_its_elements():
+    one, other = plain("ports", index=0), plain("ports", index=1)
+    stream = made(one, other, payload=bytes(8))
+    assert trial(stream, FOO, made(plain("ports"), plain("ports"), payload=bytes(8))).kind is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "version", "refused"),
+    [
+        ([A, plain("old")], 1, False),  # read under the name that it now has
+        ([A], 1, False),
+        ([A, plain("renamed")], 1, False),  # the bytes that a conditional field takes
+        ([A, plain("old"), plain("more", 2)], 1, True),
+        ([A], 2, True),  # the same version: the same predicates
+    ],
+)
+def test_a_predicate_may_ask_for_the_version_that_was_sent(sent, version, refused):
+    fields = (
+        Field("a", 4),
+        Field("mig_old", 4, conditional=True),
+        Field("new", 4, conditional=True),
+    )
+    stream = made(*sent, payload=bytes(16), version=version)
+    profile = made(A, plain("new"), payload=bytes(8))
+    assert trial(stream, foo(*fields), profile).kind == ("layout" if refused else None)
+
+
+def test_a_structure_may_bring_the_version_that_its_predicates_ask_for():
+    fields = (Field("version_id", 4), Field("new", 4, conditional=True))
+    profile = made(plain("version_id"), plain("new"), payload=struct.pack(">2I", 7, 0))
+    older = made(plain("version_id"), payload=struct.pack(">I", 6))
+    same = made(plain("version_id"), payload=struct.pack(">I", 7))
+    assert trial(older, foo(*fields), profile).kind is None
+    assert trial(same, foo(*fields), profile).kind == "layout"
+
+
+def test_a_field_that_shows_a_property_must_be_equal():
+    device = {"name": "e1000e", "instance_id": 0, "vmsd_name": "e1000e"}
+    device["fields"] = [plain("subsys", 2), plain("other", 2)]
+    stream = Snapshot(None, (), (SentSection("e1000e", 0, 1, b"\0\1\0\0", device),))
+    own = SentSection("e1000e", 0, 1, b"\0\2\0\7", device)
+    profile = Snapshot(None, (), (own,), {("e1000e", 0): own})
+    verdict = trial(stream, FOO, profile)
+    assert (verdict.kind, verdict.field) == ("equal", "subsys")
+
+
 def test_a_subsection_may_be_absent_but_must_be_known():
     extra = {"vmsd_name": "foo/extra", "version": 1, "fields": [A]}
     with_extra = made(
@@ -218,6 +302,20 @@ def test_a_looping_capability_list_ends():
     config = bytearray(256)
     config[6], config[0x34], config[0x40], config[0x41] = 0x10, 0x40, 0x09, 0x40
     assert len(list(pci.capabilities(bytes(config)))) == 1
+
+
+def test_the_state_of_a_link_is_not_compared_whatever_the_capability_s_version():
+    config = bytearray(4096)
+    config[6], config[0x34], config[0x40], config[0x42] = 0x10, 0x40, 0x10, 1
+    other = bytearray(config)
+    other[0x52] ^= 1
+    assert pci.first_difference(bytes(config), bytes(other)) is None
+
+
+def test_an_old_machine_type_s_virtio_device_sends_no_subsections():
+    payload = snapshot("virtio-net").by_key["0000:00:01.0/virtio-net", 0].payload
+    without = payload[: payload.index(b"virtio/") - 2]
+    assert virtio.parse(without).subsections == {}
 
 
 # --- Suggestions ----------------------------------------------------------------------------------
