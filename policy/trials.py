@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 #: Raised when the emulator's model changes so that an old outcome no longer tells anything.
-MODEL = 1
+MODEL = 2
 #: What the guest program draws from; the same for all, so that results can be compared.
 SEED = 1
 
