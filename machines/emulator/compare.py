@@ -28,6 +28,7 @@ from machines.emulator.names import is_negated, words
 from machines.emulator.release import Release
 
 if TYPE_CHECKING:
+    from machines.emulator.qdev import Global
     from machines.emulator.snapshot import Snapshot
 
 Grade = Literal["harmless", "refuses", "corrupts"]
@@ -137,8 +138,8 @@ def drivers_named(descriptions: Mapping[str, Description], name: str) -> Sequenc
     return [driver for driver, listed in descriptions.items() if listed.name == name]
 
 
-class Side:
-    """A release with a machine type: its descriptions, and what its properties decide.
+class Party:
+    """One of two releases, with a machine type: its descriptions, what its properties decide.
 
     Of a folder only the dump is read at once; properties only where a field is conditional.
     """
@@ -151,13 +152,13 @@ class Side:
         self.release = release
 
     @classmethod
-    def of(cls, catalogue: Catalogue, machine: str) -> Side:
-        """A side whose catalogue is in memory."""
+    def of(cls, catalogue: Catalogue, machine: str) -> Party:
+        """A party whose catalogue is in memory."""
         return cls(catalogue.descriptions, machine, Release.of(catalogue))
 
     @classmethod
-    def read(cls, directory: Path, machine: str) -> Side:
-        """A side from a folder of catalogue files. Raises :class:`CatalogueError`."""
+    def read(cls, directory: Path, machine: str) -> Party:
+        """A party from a folder of catalogue files. Raises :class:`CatalogueError`."""
         release = Release(directory)
         text = release.text("vmstate")
         if not text:
@@ -196,28 +197,33 @@ class Side:
 
         It is known by the words that it shares with ``name``: ``migrate-timadj``, ``timadj``.
         """
-        from machines.emulator.qdev import ancestors, compat_globals, effective_value
+        from machines.emulator.qdev import ancestors, effective_value
 
         wanted = words(name) - words(driver)
         if not wanted:
             return None
         catalogue = self.release.catalogue_of([driver])
-        machine = self.release.machine_type(self.machine)
-        entries = compat_globals(machine.compat, machine.name) if machine else ()
         for owner in ancestors(catalogue, driver):
             for prop in catalogue.properties.get(owner, {}):
                 if wanted <= words(prop):
-                    value = effective_value(catalogue, driver, prop, entries)
+                    value = effective_value(catalogue, driver, prop, self._compat)
                     inverted = is_negated(prop)
                     if value is not None and (value.lower() in _OFF) == inverted:
                         return f"{owner}.{prop}"
         return None
 
+    @cached_property
+    def _compat(self) -> Sequence[Global]:
+        from machines.emulator.qdev import compat_globals
+
+        machine = self.release.machine_type(self.machine)
+        return compat_globals(machine.compat, machine.name) if machine else ()
+
 
 # --- Sections -----------------------------------------------------------------------------------
 
 
-def check(source: Side, destination: Side, devices: Iterable[str] | None = None) -> list[Finding]:
+def check(source: Party, destination: Party, devices: Iterable[str] | None = None) -> list[Finding]:
     """All differences between what two releases make of these device types (default: all).
 
     A type without a section of its own has nothing to compare, and is passed over.
@@ -234,7 +240,7 @@ def check(source: Side, destination: Side, devices: Iterable[str] | None = None)
 
 
 class _Device:
-    def __init__(self, source: Side, destination: Side, driver: str, sent: Description) -> None:
+    def __init__(self, source: Party, destination: Party, driver: str, sent: Description) -> None:
         self.source = source
         self.destination = destination
         self.driver = driver
@@ -305,10 +311,10 @@ class _Device:
         """Fields that only one release has under this name and in this place."""
         ours = [item for item in sent if not item.conditional]
         theirs = [item for item in read if not item.conditional]
-        for side, items in ((self.source, sent), (self.destination, read)):
+        for party, items in ((self.source, sent), (self.destination, read)):
             for item in items:
                 if item.conditional:
-                    yield self._conditional(side, item, path)
+                    yield self._conditional(party, item, path)
         if not ours and not theirs:
             return
         sizes = [
@@ -336,15 +342,15 @@ class _Device:
             path + sent[0].name, grade, f"{ours!r} is read as {theirs!r}, of the same size"
         )
 
-    def _conditional(self, side: Side, item: Field, path: str) -> Finding:
-        who = "source" if side is self.source else "destination"
-        prop = side.switched_on(self.driver, item.name)
+    def _conditional(self, party: Party, item: Field, path: str) -> Finding:
+        who = "source" if party is self.source else "destination"
+        prop = party.switched_on(self.driver, item.name)
         if prop is None:
             return self._finding(
                 path + item.name,
                 "harmless",
                 f"only the {who} has field {item.name!r}, under a condition that does not hold "
-                f"for {side.machine} or is its state's",
+                f"for {party.machine} or is its state's",
             )
         return self._finding(
             path + item.name, "refuses", f"{prop} has the {who} send field {item.name!r}"
@@ -493,9 +499,9 @@ def check_directories(
     Raises :class:`CatalogueError` for a folder that cannot be read, and for a device type that
     the source does not have.
     """
-    ours, theirs = Side.read(source, machine), Side.read(destination, machine)
-    for side, directory in ((ours, source), (theirs, destination)):
-        if machine not in _machine_names(side.release.document("machines")):
+    ours, theirs = Party.read(source, machine), Party.read(destination, machine)
+    for party, directory in ((ours, source), (theirs, destination)):
+        if machine not in _machine_names(party.release.document("machines")):
             raise CatalogueError(str(directory), f"has no machine type {machine!r}")
     for device in sorted(devices or ()):
         if device not in ours.descriptions and device not in ours.release.types:

@@ -13,13 +13,13 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
-from machines.emulator.compare import Side, check, check_directories, drivers_of
+from machines.emulator.compare import Party, check, check_directories, drivers_of
 from machines.emulator.snapshot import read_snapshot
 
 
-def side(description: Description | None, **more) -> Side:
+def side(description: Description | None, **more) -> Party:
     listed = {} if description is None else {"foo": description}
-    return Side.of(Catalogue("1.0", types={"foo": None}, descriptions=listed, **more), "pc-1.0")
+    return Party.of(Catalogue("1.0", types={"foo": None}, descriptions=listed, **more), "pc-1.0")
 
 
 def foo(*fields: Field, version: int = 2, minimum: int = 1, subsections=()) -> Description:
@@ -83,8 +83,8 @@ def test_a_subsection_is_harmless_unless_a_property_has_it_sent():
 
 
 @cache
-def release(name: str) -> Side:
-    return Side.read(CATALOGUES / name, "pc-q35-7.2")
+def release(name: str) -> Party:
+    return Party.read(CATALOGUES / name, "pc-q35-7.2")
 
 
 def test_real_releases_are_not_accused_of_what_really_migrates():
