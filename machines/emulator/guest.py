@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -172,6 +172,14 @@ class LocalHardware:
         self.platform.ram.write(address, data)
 
 
+def local_hardware(board: Board, place: int) -> Hardware:
+    """The modelled device at that place of a board that is in this process."""
+    device = board.devices[place]
+    if device is None or device.model is None:
+        raise KeyError(place)
+    return LocalHardware(device.model, board.platform)
+
+
 class Run:
     """A modelled device's guest program, running on one machine."""
 
@@ -196,11 +204,19 @@ class Program:
     """The guest program: writes the state it may use, reads it back after each migration.
 
     Beside the machine that migrates it keeps what a machine that stays would hold: of a device
-    with a model a second one, on which the same program runs.
+    with a model a second one, on which the same program runs. ``hardware`` reaches the modelled
+    device at a board's place, wherever that machine is.
     """
 
-    def __init__(self, boards: Sequence[Board], seed: int, notes: Notes) -> None:
+    def __init__(
+        self,
+        boards: Sequence[Board],
+        seed: int,
+        notes: Notes,
+        hardware: Callable[[Board, int], Hardware] = local_hardware,
+    ) -> None:
         self.seed = seed
+        self.hardware = hardware
         self.notes = notes
         self.boards = boards
         self.trace = hashlib.sha256()
@@ -236,7 +252,7 @@ class Program:
         """The program on the device that migrates, and on one that stays."""
         twin = type(model)(staying, model.properties, model.instance)
         staying.devices.append(twin)
-        here = LocalHardware(model, self.board.platform)
+        here = self.hardware(self.board, index)
         there = LocalHardware(twin, staying)
         exercise, seed = MODELLED[driver].exercise, str(self.seed)
         return Run(exercise, here, seed, index), Run(exercise, there, seed, index)
@@ -327,7 +343,7 @@ class Program:
         for index, (migrating, _) in self.runs.items():
             device = board.devices[index]
             if device is not None and device.model is not None:
-                migrating.processor.hardware = LocalHardware(device.model, board.platform)
+                migrating.processor.hardware = self.hardware(board, index)
         for index, pairing in enumerate(self.pairings[hop]):
             if pairing is None:
                 self.places[index] = {}

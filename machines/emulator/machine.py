@@ -53,11 +53,13 @@ from machines.emulator.guest import Program
 from machines.emulator.losses import Difference
 from machines.emulator.migration import (
     Hop,
+    InProcess,
     Migration,
     Outcome,
     Problem,
     Saving,
     StateTooLarge,
+    Transfer,
 )
 from machines.emulator.stream import MAX_MACHINE_NAME
 
@@ -118,22 +120,26 @@ def trial(
     devices: Sequence[str],
     seed: int,
     relaxed: Mapping[SectionKey, frozenset[int]] | None = None,
+    transfer: Transfer | None = None,
 ) -> TrialResult:
     """Migrate a machine with ``devices`` along ``sides`` and judge what the guest sees.
 
     ``devices`` are driver names, in the board's order; a name may occur more than once.
     ``relaxed`` are the versions that a downstream allows against the computed default: (device,
-    section or None) → versions, 0 for absence. The same input gives the same result.
+    section or None) → versions, 0 for absence. The same input gives the same result, however the
+    machines are reached: in this process, or by a ``transfer`` of another kind
+    (:mod:`machines.emulator.processes`).
     Raises :class:`TrialError` for input that no trial can be held on, and
     :class:`machines.emulator.layout.DescriptionError` for a description beyond the limits.
     """
     if not 2 <= len(sides) <= MAX_SIDES:
         raise TrialError(f"a trial has 2 to {MAX_SIDES} sides, not {len(sides)}")
-    program = _start(sides, devices, seed)
+    way = transfer or InProcess()
+    program = _start(sides, devices, seed, way)
     hops: list[Hop] = []
     differences: list[Difference] = []
     for number, (source, destination) in enumerate(pairwise(program.boards)):
-        migration = Migration(source, destination, program, relaxed or {}, number)
+        migration = Migration(source, destination, program, relaxed or {}, number, way)
         try:
             hops.append(migration.run())
         except StateTooLarge as error:
@@ -158,7 +164,7 @@ def saved_stream(side: Side, devices: Sequence[str], seed: int) -> bytes:
 
     Raises :class:`TrialError` also where the machine refuses to be saved.
     """
-    program = _start((side,), devices, seed)
+    program = _start((side,), devices, seed, InProcess())
     saving = Saving(program.boards[0], program.notes)
     try:
         saving.run()
@@ -169,7 +175,7 @@ def saved_stream(side: Side, devices: Sequence[str], seed: int) -> bytes:
     return saving.stream
 
 
-def _start(sides: Sequence[Side], devices: Sequence[str], seed: int) -> Program:
+def _start(sides: Sequence[Side], devices: Sequence[str], seed: int, transfer: Transfer) -> Program:
     """The program on the first side's board, after it wrote its state."""
     if len(devices) > MAX_DEVICES:
         raise TrialError(f"a machine has at most {MAX_DEVICES} devices, not {len(devices)}")
@@ -178,7 +184,9 @@ def _start(sides: Sequence[Side], devices: Sequence[str], seed: int) -> Program:
         if not name.isascii() or not name.isprintable() or len(name) > MAX_MACHINE_NAME:
             raise TrialError(f"{side.label}: {name[:80]!r} is not a machine type's name")
     notes = Notes()
-    program = Program(build(sides, devices, notes), seed, notes)
+    boards = build(sides, devices, notes)
+    transfer.begin(boards)
+    program = Program(boards, seed, notes, transfer.hardware)
     program.write(0)
     return program
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from machines.emulator import surroundings, vmstate
 from machines.emulator.board import Board, Device, Notes, SectionKey
+from machines.emulator.devices.processor import Hardware
 from machines.emulator.errors import EmulatorError
 from machines.emulator.events import (
     Configuration,
@@ -29,7 +30,7 @@ from machines.emulator.events import (
     VmDescription,
     write_events,
 )
-from machines.emulator.guest import Pairing, Program
+from machines.emulator.guest import Pairing, Program, local_hardware
 from machines.emulator.layout import Leaf, Section
 from machines.emulator.losses import Comparison, Difference
 from machines.emulator.memo import remembered
@@ -37,6 +38,7 @@ from machines.emulator.stream import MAX_DEVICE_STATE, read_events
 from machines.emulator.vmstate import LoadError
 
 NAMED_FIELDS = 8
+MISSING_FOOTER = "Missing section footer"
 
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
 
@@ -227,9 +229,8 @@ def load_section(device: Device, version: int, payload: bytes, places: set[str])
 class Loading:
     """Reads a stream into a board. A refused section does not hide a later one's refusal."""
 
-    def __init__(self, board: Board, pairings: Sequence[Pairing | None]) -> None:
+    def __init__(self, board: Board) -> None:
         self.board = board
-        self.pairings = pairings
         self.problems: list[Problem] = []
         self.receivers = {
             (device.section.name, device.instance): device
@@ -295,27 +296,14 @@ class Loading:
         try:
             self._load_device(device, begin.version_id, payload)
         except vmstate.EndOfStream:
-            self._refuse(device.driver, self._missing_footer(device))
+            self._refuse(device.driver, _missing_footer(device))
         except LoadError as error:
             self._refuse(device.driver, error)
 
     def _load_device(self, device: Device, version: int, payload: bytes) -> None:
         places = self.arrived.setdefault(device.label, {device.section.place})
         if load_section(device, version, payload, places):
-            raise self._missing_footer(device)
-
-    def _missing_footer(self, device: Device) -> LoadError:
-        """The two sides disagree about the fields; names the first one that differs."""
-        name = device.section.name
-        place = next(
-            (
-                _first_difference(pairing)
-                for pairing in self.pairings
-                if pairing is not None and pairing.destination is device
-            ),
-            "",
-        )
-        return LoadError("layout", f"Missing section footer for {name}", name, place)
+            raise _missing_footer(device)
 
     def _check_absences(self) -> None:
         """Refuse where an enabled feature got no state and bit 0 forbids that."""
@@ -330,33 +318,70 @@ class Loading:
                     self._refuse(device.driver, LoadError("blacklisted", reason, section.name))
 
 
-def _first_difference(pairing: Pairing) -> str:
-    """The first field about which two descriptions of a section disagree."""
-    if pairing.conflicts:
-        return pairing.conflicts[0][0].field
-    version = pairing.source.main_version()
-    ours = pairing.source.section.at(version).leaves
-    theirs = pairing.destination.section.at(version).leaves
-    longer = ours if len(ours) > len(theirs) else theirs
-    known = {leaf.field for leaf in (theirs if longer is ours else ours)}
-    fields = (leaf.field for leaf in longer if not leaf.unused)
-    return next((name for name in fields if name not in known), _hidden_subsection(pairing.source))
+def _missing_footer(device: Device) -> LoadError:
+    """The two sides disagree about the fields, which a destination alone cannot name."""
+    name = device.section.name
+    return LoadError("layout", f"{MISSING_FOOTER} for {name}", name)
 
 
-def _hidden_subsection(device: Device) -> str:
-    """A subsection that was sent, but is read as an earlier one of the same name.
+# --- From one side to the other -------------------------------------------------------------------
 
-    A release may describe two (``sd-card`` of QEMU 11.1 does); loading finds the first.
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What became of a machine on its way: every refusal, and what was sent.
+
+    ``sent``: by a device's place on the board, its sections' places → version that was sent.
     """
-    sent = (part for part in device.section.walk() if device.sends(part) is not None)
-    return next((part.path for part in sent if part.is_hidden), "")
+
+    problems: Sequence[Problem]
+    sent: Sequence[Mapping[str, int]]
+    sections: int = 0
+    stream_bytes: int = 0
+
+
+class Transfer(Protocol):
+    """How machines are reached and get from one side to the other."""
+
+    def begin(self, boards: Sequence[Board]) -> None:
+        """The boards of all sides are built; the guest begins on the first."""
+        ...
+
+    def hardware(self, board: Board, place: int) -> Hardware:
+        """The modelled device at a board's place, as its guest reaches it."""
+        ...
+
+    def carry(self, source: Board, destination: Board, notes: Notes) -> Carried:
+        """Take the machine over: afterwards both boards' devices hold their state, as it was
+        saved and as it was loaded. Raises :class:`StateTooLarge`."""
+        ...
+
+
+class InProcess:
+    """Both machines are boards of this process; the stream goes from hand to hand."""
+
+    def begin(self, boards: Sequence[Board]) -> None:
+        """Nothing is to be done."""
+
+    def hardware(self, board: Board, place: int) -> Hardware:
+        return local_hardware(board, place)
+
+    def carry(self, source: Board, destination: Board, notes: Notes) -> Carried:
+        saving = Saving(source, notes)
+        saving.run()
+        problems = saving.problems
+        if not problems:
+            loading = Loading(destination)
+            loading.run(saving.stream)
+            problems = loading.problems
+        return Carried(problems, saving.sent, saving.sections, len(saving.stream))
 
 
 # --- The whole of it ------------------------------------------------------------------------------
 
 
 class Migration:
-    """Saves the source, loads the destination, compares, and judges."""
+    """Takes the machine from the source to the destination, compares, and judges."""
 
     def __init__(
         self,
@@ -365,6 +390,7 @@ class Migration:
         program: Program,
         relaxed: Mapping[SectionKey, frozenset[int]],
         number: int,
+        transfer: Transfer,
     ) -> None:
         self.source = source
         self.destination = destination
@@ -372,7 +398,8 @@ class Migration:
         self.relaxed = relaxed
         self.number = number
         self.pairings = program.pairings[number]
-        self.saving = Saving(source, program.notes)
+        self.transfer = transfer
+        self.carried = Carried((), ())
         self.differences: list[Difference] = []
 
     def run(self) -> Hop:
@@ -384,7 +411,7 @@ class Migration:
                 "refused", first.reason, first.section, first.field, first.kind, problems
             )
         self.program.arrive(self.destination, self.number)
-        for pairing, sent in zip(self.pairings, self.saving.sent, strict=True):
+        for pairing, sent in zip(self.pairings, self.carried.sent, strict=True):
             if pairing is not None:
                 compared = Comparison(pairing, sent, self.relaxed, self.number)
                 self.differences += compared.differences()
@@ -409,12 +436,19 @@ class Migration:
         return problems
 
     def _transfer(self) -> list[Problem]:
-        self.saving.run()
-        if self.saving.problems:
-            return self.saving.problems
-        loading = Loading(self.destination, self.pairings)
-        loading.run(self.saving.stream)
-        return loading.problems
+        self.carried = self.transfer.carry(self.source, self.destination, self.program.notes)
+        return [self._placed(problem) for problem in self.carried.problems]
+
+    def _placed(self, problem: Problem) -> Problem:
+        """The problem, with the field about which both sides' descriptions disagree."""
+        if problem.field or not problem.reason.startswith(MISSING_FOOTER):
+            return problem
+        places = (
+            _first_difference(pairing)
+            for pairing in self.pairings
+            if pairing is not None and pairing.destination.driver == problem.device
+        )
+        return replace(problem, field=next(places, ""))
 
     def _hop(
         self,
@@ -433,8 +467,8 @@ class Migration:
             section=section,
             field=place,
             kind=kind,
-            sections=self.saving.sections,
-            stream_bytes=len(self.saving.stream),
+            sections=self.carried.sections,
+            stream_bytes=self.carried.stream_bytes,
             problems=tuple(problems),
         )
 
@@ -467,3 +501,25 @@ class Migration:
 
 def _conflict(ours: Leaf, theirs: Leaf) -> str:
     return f"{ours.section}: same version, different layout: {ours.field} is read as {theirs.field}"
+
+
+def _first_difference(pairing: Pairing) -> str:
+    """The first field about which two descriptions of a section disagree."""
+    if pairing.conflicts:
+        return pairing.conflicts[0][0].field
+    version = pairing.source.main_version()
+    ours = pairing.source.section.at(version).leaves
+    theirs = pairing.destination.section.at(version).leaves
+    longer = ours if len(ours) > len(theirs) else theirs
+    known = {leaf.field for leaf in (theirs if longer is ours else ours)}
+    fields = (leaf.field for leaf in longer if not leaf.unused)
+    return next((name for name in fields if name not in known), _hidden_subsection(pairing.source))
+
+
+def _hidden_subsection(device: Device) -> str:
+    """A subsection that was sent, but is read as an earlier one of the same name.
+
+    A release may describe two (``sd-card`` of QEMU 11.1 does); loading finds the first.
+    """
+    sent = (part for part in device.section.walk() if device.sends(part) is not None)
+    return next((part.path for part in sent if part.is_hidden), "")

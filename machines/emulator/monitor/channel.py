@@ -103,7 +103,7 @@ def _local(kind: Literal["unix", "file"], path: str, number: int = 0) -> Address
 
 
 def _strerror(error: OSError) -> str:
-    return error.strerror or str(error)
+    return str(error) if error.errno is None else os.strerror(error.errno)
 
 
 # --- Sending --------------------------------------------------------------------------------------

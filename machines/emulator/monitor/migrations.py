@@ -62,8 +62,9 @@ class Migrations:
 
     @property
     def is_under_way(self) -> bool:
-        incoming = self.incoming is not None and self.incoming.progress.status in UNDER_WAY
-        return incoming or self.outgoing.progress.status in UNDER_WAY
+        """Is anything on its way? A machine that waits for a source is still free."""
+        arriving = self.incoming is not None and self.incoming.progress.status == "active"
+        return arriving or self.outgoing.progress.status in UNDER_WAY
 
     def require_idle(self) -> None:
         """Raises :class:`QmpError` while a migration is under way."""
@@ -287,7 +288,7 @@ class Incoming:
             raise error
 
     def _load(self, stream: bytes) -> None:
-        loading = Loading(self.migrations.machine.board, ())
+        loading = Loading(self.migrations.machine.board)
         loading.run(stream)
         self.problems = loading.problems
         if self.problems:

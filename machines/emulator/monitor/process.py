@@ -16,7 +16,7 @@ from typing import Any
 from machines.emulator.errors import EmulatorError
 from machines.emulator.monitor import commands
 from machines.emulator.monitor.arguments import check
-from machines.emulator.monitor.channel import Address, ChannelError
+from machines.emulator.monitor.channel import Address, ChannelError, parse_uri
 from machines.emulator.monitor.migrations import Incoming, Migrations
 from machines.emulator.monitor.options import MonitorAddress
 from machines.emulator.monitor.protocol import (
@@ -77,14 +77,9 @@ class Process:
         self.machine.status = "inmigrate"
         if incoming != "defer":
             try:
-                self._expect(incoming, ends_on_error=True)
+                self.receive(parse_uri(incoming), ends_on_error=True)
             except ChannelError as error:
                 raise ChannelError(f"-incoming {incoming:.200}: {error}") from error
-
-    def _expect(self, uri: str, *, ends_on_error: bool) -> None:
-        from machines.emulator.monitor.channel import parse_uri
-
-        self.receive(parse_uri(uri), ends_on_error=ends_on_error)
 
     def _served(self, task: asyncio.Task[None]) -> None:
         """The monitor is gone for good: standard input ended, or it is a bug."""
@@ -92,17 +87,16 @@ class Process:
 
     # What commands ask for.
 
-    def receive(self, address: Address, *, ends_on_error: bool) -> None:
-        """Wait for a source. Raises :class:`QmpError` or :class:`ChannelError`."""
-        if self.machine.status != "inmigrate":
-            started = self.migrations.incoming is not None
-            raise QmpError(
-                "The incoming migration has already been started"
-                if started
-                else "'-incoming' was not specified on the command line"
-            )
-        if self.migrations.is_under_way:
+    def require_waiting(self) -> None:
+        """Raises :class:`QmpError` where the machine does not wait to be told of a source."""
+        incoming = self.migrations.incoming
+        if incoming is None and self.machine.status != "inmigrate":
+            raise QmpError("'-incoming' was not specified on the command line")
+        if incoming is not None and incoming.progress.status != "failed":
             raise QmpError("The incoming migration has already been started")
+
+    def receive(self, address: Address, *, ends_on_error: bool) -> None:
+        """Wait for a source. Raises :class:`ChannelError`."""
         incoming = Incoming(self.migrations, self._died if ends_on_error else _say_nothing)
         incoming.start(address)
         self.migrations.incoming = incoming

@@ -55,6 +55,7 @@ def migrate(process: Process, arguments: Mapping[str, Any]) -> Any:
 def migrate_incoming(process: Process, arguments: Mapping[str, Any]) -> Any:
     """Wait for a source, after ``-incoming defer``. Without ``exit-on-error`` the process stays
     where the stream is refused, tells the reason in ``query-migrate``, and may be asked again."""
+    process.require_waiting()
     process.receive(_address(arguments), ends_on_error=arguments.get("exit-on-error", True))
     return {}
 
