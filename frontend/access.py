@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest
+from rest_framework.request import Request
 
 from machines.models import Tree
 from policy.errors import Conflict, Forbidden, PolicyError
-from policy.models import ChangeRequest
+from policy.models import ChangeRequest, Comment, Thread
 from policy.permissions import may, require, trees_where
 
 
-def person_of(request: HttpRequest) -> User:
+def person_of(request: HttpRequest | Request) -> User:
     """Who asks: for views behind ``login_required``, where nobody is anonymous."""
     return cast(User, request.user)
 
@@ -50,6 +51,26 @@ def visible_change(user: Any, pk: int) -> ChangeRequest:
     if change is None or not may(user, "view", change.release.tree):
         raise Http404
     return change
+
+
+def visible_thread(change: ChangeRequest, user: Any, pk: int) -> Thread:
+    """A thread of the change request, or 404 where there is none that the person sees."""
+    seen = Q(comments__published_at__isnull=False) | Q(comments__author=user.pk)
+    found = change.threads.filter(seen, pk=pk).distinct().first()
+    if found is None:
+        raise Http404
+    found.change_request = change
+    return found
+
+
+def own_draft(change: ChangeRequest, user: Any, pk: int) -> Comment:
+    """A comment that the person has not published; others' drafts do not exist for them (404)."""
+    drafts = Comment.objects.filter(thread__change_request=change, author=user.pk)
+    found = drafts.select_related("thread").filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    found.thread.change_request = change
+    return found
 
 
 def put_into(form: BaseForm, error: PolicyError) -> None:

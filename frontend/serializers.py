@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from frontend.api import shapes
 from machines.models import Release, Snapshot, Tree
 from policy.models import AuditEntry, Bundle, ChangeRequest, Review, Trial
 from workers.models import Job
@@ -59,6 +60,7 @@ class ChangeSerializer(serializers.ModelSerializer[ChangeRequest]):
     author = serializers.CharField(source="author.username")
     base_revision = serializers.IntegerField(source="base_revision.number", default=None)
     revision = serializers.IntegerField(source="revision.number", default=None)
+    reverts_to = serializers.IntegerField(source="reverts_to.number", default=None)
 
     class Meta:
         model = ChangeRequest
@@ -73,6 +75,8 @@ class ChangeSerializer(serializers.ModelSerializer[ChangeRequest]):
             "lock_version",
             "base_revision",
             "revision",
+            "reverts_to",
+            "status_since",
             "created_at",
             "updated_at",
             "submitted_at",
@@ -99,10 +103,20 @@ class ChangeDetailSerializer(ChangeSerializer):
     blockers = BlockerSerializer(many=True)
     differences = DifferenceSerializer(many=True)
     available = serializers.ListField(child=serializers.CharField())
+    approvals_needed = serializers.IntegerField()
+    requested = shapes.RequestSerializer(many=True)
+    turns = shapes.WhoseSerializer(many=True)
+    overlaps = shapes.OverlapSerializer(many=True)
+    trials = shapes.RequiredTrialSerializer(many=True)
 
     class Meta(ChangeSerializer.Meta):
         fields: ClassVar = [
             *ChangeSerializer.Meta.fields,
+            "approvals_needed",
+            "turns",
+            "requested",
+            "overlaps",
+            "trials",
             "reviews",
             "blockers",
             "differences",
@@ -112,10 +126,13 @@ class ChangeDetailSerializer(ChangeSerializer):
 
 
 class TransitionSerializer(serializers.Serializer[Any]):
-    """``digest`` names the content that a vote is about; ``text`` is its comment."""
+    """``digest`` names the content that a vote is about; ``text`` is its comment; ``reviewer`` is
+    the login name of whom to ask.
+    """
 
     digest = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
     text = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
+    reviewer = serializers.CharField(max_length=150, required=False, allow_blank=True, default="")
 
 
 class TrialSerializer(serializers.ModelSerializer[Trial]):
@@ -266,4 +283,6 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     field = serializers.CharField(required=False)
     current_version = serializers.IntegerField(required=False)
+    meanwhile = DifferenceSerializer(many=True, required=False)
+    conflicts = serializers.ListField(child=serializers.DictField(), required=False)
     errors = serializers.DictField(required=False)  # type: ignore[assignment]

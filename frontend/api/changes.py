@@ -13,17 +13,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
-from frontend.access import visible_change, visible_trees
+from frontend.access import person_of, visible_change, visible_trees
+from frontend.api import shapes
 from frontend.api.base import Api
 from frontend.filters import ChangeFilter
 from frontend.views.changes import ACTIONS
-from policy import differences, state, workflow
+from machines.catalogue import NoCatalogue
+from machines.models import Release
+from policy import checking, differences, edits, history, state, turns, workflow
 from policy.blockers import blockers as blockers_of
-from policy.models import ChangeRequest
+from policy.errors import Invalid
+from policy.models import ChangeRequest, Revision
+from policy.votes import approvals_needed
+
+PROBLEMS = dict.fromkeys((403, 409, 422), serializers.ProblemSerializer)
 
 
 class Changes(Api, generics.ListAPIView[Any]):
-    """Change requests, the newest first."""
+    """Change requests, the newest first; and opening one."""
 
     serializer_class = serializers.ChangeSerializer
     filterset_class = ChangeFilter
@@ -31,9 +38,26 @@ class Changes(Api, generics.ListAPIView[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return (
             ChangeRequest.objects.filter(release__tree__in=visible_trees(self.request.user))
-            .select_related("release__tree", "author", "base_revision", "revision")
-            .defer("content", "base_revision__content", "revision__content")
+            .select_related("release__tree", "author", "base_revision", "revision", "reverts_to")
+            .defer("content", "base_revision__content", "revision__content", "reverts_to__content")
         )
+
+    @extend_schema(
+        request=shapes.OpenSerializer,
+        responses={201: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        """Open a change request on a release; with ``reverts_to``, from an older revision."""
+        data = given(shapes.OpenSerializer, request)
+        release = state.release_of(data["release"])
+        if release is None or not visible_trees(request.user).filter(pk=release.tree_id).exists():
+            raise Invalid(f"There is no release '{data['release']}'.", field="release")
+        words = (person_of(request), data["title"], data["description"])
+        if number := data.get("reverts_to"):
+            change = edits.open_revert(_revision(release, number), *words)
+        else:
+            change = edits.open_change(release, *words)
+        return Response(change_document(change, request.user), status=201)
 
 
 class ChangeDetail(Api):
@@ -41,22 +65,100 @@ class ChangeDetail(Api):
 
     @extend_schema(responses=serializers.ChangeDetailSerializer)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(_change_document(visible_change(request.user, pk), request.user))
+        return answer(request, pk)
+
+    @extend_schema(
+        request=shapes.DescriptionSerializer,
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        """Replace title and description; votes stay."""
+        data = given(shapes.DescriptionSerializer, request)
+        edits.edit_description(
+            visible_change(request.user, pk),
+            person_of(request),
+            data["lock_version"],
+            data["title"],
+            data["description"],
+        )
+        return answer(request, pk)
+
+
+class ChangePolicy(Api):
+    """The whole draft at once."""
+
+    @extend_schema(
+        request=shapes.PolicySerializer,
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        """Put a policy document in the draft's place, or nothing of it.
+
+        Where others have edited since ``lock_version``, both are merged; what both changed is
+        answered as 409 with ``conflicts``, to be settled by ``choices``.
+        """
+        data = given(shapes.PolicySerializer, request)
+        edits.replace_policy(
+            visible_change(request.user, pk),
+            person_of(request),
+            data["lock_version"],
+            data["policy"],
+            data["choices"],
+        )
+        return answer(request, pk)
+
+
+class ChangeRebase(Api):
+    """Bring a change request up to the newest revision."""
+
+    @extend_schema(
+        request=shapes.RebaseSerializer,
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        data = given(shapes.RebaseSerializer, request)
+        change = visible_change(request.user, pk)
+        edits.rebase(
+            change, person_of(request), data["lock_version"], data["choices"], data.get("onto")
+        )
+        return answer(request, pk)
+
+
+class ChangeStates(Api):
+    """Every content that the change request had, the newest first."""
+
+    @extend_schema(responses=shapes.StateSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        found = history.states(visible_change(request.user, pk))
+        return Response(shapes.StateSerializer(found, many=True).data)
+
+
+class ChangeDifferences(Api):
+    """What differs between two states of a change request."""
+
+    @extend_schema(
+        responses={200: serializers.DifferenceSerializer(many=True), **PROBLEMS},
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.STR, description="base, reviewed or a version"),
+            OpenApiParameter("to", OpenApiTypes.STR, description="now or a version"),
+        ],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        change = visible_change(request.user, pk)
+        asked = request.query_params
+        names = asked.get("from") or history.BASE, asked.get("to") or history.NOW
+        found = history.between(change, *names, request.user)
+        return Response(serializers.DifferenceSerializer(found, many=True).data)
 
 
 class ChangeTransition(Api):
-    """Move a change request on: submit, approve, request-changes, comment, withdraw, publish,
-    run-trials. The answer is the change request as it is then.
+    """Do something with a change request: submit, approve, request-changes, comment, withdraw,
+    publish, run-trials, request-review, withdraw-request. The answer is it as it is then.
     """
 
     @extend_schema(
         request=serializers.TransitionSerializer,
-        responses={
-            200: serializers.ChangeDetailSerializer,
-            403: serializers.ProblemSerializer,
-            409: serializers.ProblemSerializer,
-            422: serializers.ProblemSerializer,
-        },
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
         parameters=[
             OpenApiParameter("action", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(ACTIONS))
         ],
@@ -65,17 +167,55 @@ class ChangeTransition(Api):
         if action not in ACTIONS:
             raise Http404
         change = visible_change(request.user, pk)
-        given = serializers.TransitionSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        data = given.validated_data
-        ACTIONS[action](change, request.user, data)
-        return Response(_change_document(visible_change(request.user, pk), request.user))
+        ACTIONS[action](change, request.user, given(serializers.TransitionSerializer, request))
+        return answer(request, pk)
 
 
-def _change_document(change: ChangeRequest, user: Any) -> Any:
-    change.blockers = blockers_of(change) if change.is_open else ()  # type: ignore[attr-defined]
-    change.differences = differences.compare(  # type: ignore[attr-defined]
-        state.baseline(change), change.policy
-    )
-    change.available = sorted(workflow.available(change, user))  # type: ignore[attr-defined]
+def given(kind: type[Any], request: Request) -> Any:
+    """What was sent, in the shape of a serializer. Raises ValidationError."""
+    sent = kind(data=request.data)
+    sent.is_valid(raise_exception=True)
+    return sent.validated_data
+
+
+def _revision(release: Release, number: int) -> Revision:
+    found = release.revisions.filter(number=number).first()
+    if found is None:
+        raise Invalid(f"{release} has no revision {number}.", field="reverts_to")
+    return found
+
+
+def answer(request: Request, pk: int) -> Response:
+    """The change request as it is now."""
+    return Response(change_document(visible_change(request.user, pk), request.user))
+
+
+def change_document(change: ChangeRequest, user: Any) -> Any:
+    """A change request with all that follows from its draft, as the API tells it."""
+    more = {
+        "blockers": blockers_of(change) if change.is_open else (),
+        "differences": differences.compare(state.baseline(change), change.policy),
+        "available": sorted(workflow.available(change, user)),
+        "approvals_needed": approvals_needed(change.release.tree),
+        "turns": _whose(change),
+        "overlaps": history.overlaps(change),
+        "trials": _required_trials(change),
+    }
+    for name, value in more.items():
+        setattr(change, name, value)
     return serializers.ChangeDetailSerializer(change).data
+
+
+def _whose(change: ChangeRequest) -> list[dict[str, Any]]:
+    found = []
+    for turn in turns.of_one(change):
+        names = [person.get_username() for person, _ in turns.people_of([turn]).values()]
+        found.append({"code": turn.code, "why": turn.why, "since": turn.since, "people": names})
+    return found
+
+
+def _required_trials(change: ChangeRequest) -> list[checking.CheckedTrial]:
+    try:
+        return checking.trials_of(change)
+    except NoCatalogue:
+        return []  # a blocker says so

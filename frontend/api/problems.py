@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from machines.catalogue import NoCatalogue
+from policy.edits.whole import MergeNeeded
 from policy.errors import Conflict, Forbidden, PolicyError
 
+#: Differences that one answer tells of at most.
+MAX_DIFFERENCES = 500
 PROBLEM_TYPE = "application/problem+json"
 
 
@@ -35,7 +39,7 @@ def _problem(error: Exception) -> tuple[int | None, dict[str, Any]]:
         case Forbidden() | PermissionDenied():
             return 403, {"detail": str(error) or "You may not do this."}
         case Conflict():
-            return 409, _policy_problem(error) | {"current_version": error.current_version}
+            return 409, _policy_problem(error) | _both_sides(error)
         case PolicyError():
             return 422, _policy_problem(error)
         case NoCatalogue():
@@ -47,6 +51,16 @@ def _problem(error: Exception) -> tuple[int | None, dict[str, Any]]:
         case APIException():
             return error.status_code, {"detail": str(error.detail)}
     return None, {}
+
+
+def _both_sides(error: Conflict) -> dict[str, Any]:
+    """What the loser of a race needs to bring both together."""
+    document: dict[str, Any] = {"current_version": error.current_version}
+    if error.meanwhile:
+        document["meanwhile"] = [asdict(item) for item in error.meanwhile[:MAX_DIFFERENCES]]
+    if isinstance(error, MergeNeeded):
+        document["conflicts"] = [asdict(item) for item in error.conflicts]
+    return document
 
 
 def _policy_problem(error: PolicyError) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import changes, records, releases
+from frontend.api import changes, records, releases, review
 
 
 class Schema(SpectacularAPIView):
@@ -16,10 +16,14 @@ class Schema(SpectacularAPIView):
 
 
 _RELEASE = "releases/<str:tree>/<str:version>/"
+_CHANGE = "changes/<int:pk>/"
 _BUNDLE = "bundles/<str:tree>/<str:version>/r<int:number>/"
 urlpatterns: list[URLPattern] = [
     path("schema/", Schema.as_view(), name="api-schema"),
     path("trees/", releases.Trees.as_view(), name="api-trees"),
+    path("trees/<str:tree>/review-rules/", review.ReviewRules.as_view(), name="api-review-rules"),
+    path("turns/", review.Turns.as_view(), name="api-turns"),
+    path("mail-settings/", review.MailSettings.as_view(), name="api-mail-settings"),
     path("releases/", releases.Releases.as_view(), name="api-releases"),
     path(_RELEASE, releases.ReleaseDetail.as_view(), name="api-release"),
     path(f"{_RELEASE}machine-types/", releases.MachineTypes.as_view(), name="api-machine-types"),
@@ -32,6 +36,21 @@ urlpatterns: list[URLPattern] = [
     path(f"{_RELEASE}devices/<path:driver>/", releases.DeviceDetail.as_view(), name="api-device"),
     path("changes/", changes.Changes.as_view(), name="api-changes"),
     path("changes/<int:pk>/", changes.ChangeDetail.as_view(), name="api-change"),
+    path(f"{_CHANGE}policy/", changes.ChangePolicy.as_view(), name="api-change-policy"),
+    path(f"{_CHANGE}rebase/", changes.ChangeRebase.as_view(), name="api-change-rebase"),
+    path(f"{_CHANGE}states/", changes.ChangeStates.as_view(), name="api-change-states"),
+    path(
+        f"{_CHANGE}differences/", changes.ChangeDifferences.as_view(), name="api-change-differences"
+    ),
+    path(f"{_CHANGE}threads/", review.Threads.as_view(), name="api-threads"),
+    path(
+        f"{_CHANGE}threads/<int:thread>/<slug:action>/",
+        review.ThreadAction.as_view(),
+        name="api-thread-action",
+    ),
+    path(f"{_CHANGE}drafts/<int:comment>/", review.Draft.as_view(), name="api-draft"),
+    path(f"{_CHANGE}waivers/", review.Waivers.as_view(), name="api-waivers"),
+    path(f"{_CHANGE}waivers/<int:position>/", review.WaiverDetail.as_view(), name="api-waiver"),
     path(
         "changes/<int:pk>/<slug:action>/",
         changes.ChangeTransition.as_view(),

@@ -62,7 +62,9 @@ class DescriptionForm(forms.Form):
 
 
 class ReviewForm(forms.Form):
-    """A vote or a comment. ``digest`` names the content that the person looked at."""
+    """A vote or a comment. ``digest`` names the content that the person looked at, ``reviewer``
+    whom to ask.
+    """
 
     text = forms.CharField(
         label=_("Comment"),
@@ -71,6 +73,7 @@ class ReviewForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     digest = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    reviewer = forms.CharField(label=_("Reviewer"), max_length=150, required=False)
 
 
 class EditForm(forms.Form):

@@ -20,7 +20,7 @@ from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.lists import chips, page_of
 from frontend.views import change_tabs
 from machines.models import Release
-from policy import edits, trials, workflow
+from policy import edits, reviewers, workflow
 from policy.blockers import blockers as blockers_of
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
@@ -194,8 +194,17 @@ def _publish(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
 
 
 def _run_trials(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    started = trials.enqueue_missing(found, user)
-    return _("%(count)d trials queued.") % {"count": len(started)}
+    return _("%(count)d trials queued.") % {"count": workflow.run_trials(found, user)}
+
+
+def _request_review(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    asked = reviewers.request(found, user, data["reviewer"])
+    return _("%(person)s is asked to review it.") % {"person": asked.reviewer}
+
+
+def _withdraw_request(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
+    reviewers.withdraw(found, user, data["reviewer"])
+    return _("%(person)s is no longer asked.") % {"person": data["reviewer"]}
 
 
 ACTIONS: dict[str, Callable[[ChangeRequest, Any, dict[str, str]], str]] = {
@@ -206,6 +215,8 @@ ACTIONS: dict[str, Callable[[ChangeRequest, Any, dict[str, str]], str]] = {
     "withdraw": _withdraw,
     "publish": _publish,
     "run-trials": _run_trials,
+    "request-review": _request_review,
+    "withdraw-request": _withdraw_request,
 }
 _TAB_AFTER = {"comment": "discussion", "request-changes": "discussion", "run-trials": "trials"}
 

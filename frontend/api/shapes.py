@@ -1,0 +1,179 @@
+"""The JSON shapes of what surrounds a change request: turns, threads, states, waivers, settings.
+
+What is sent names its faults field by field; the sentences of a fault are those of the pages.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from policy.document import MAX_TEXT
+from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Thread
+
+SIDES = ("mine", "theirs")
+
+
+# --- Sent -----------------------------------------------------------------------------------------
+
+
+class OpenSerializer(serializers.Serializer[Any]):
+    """``release`` is a label (``rhel 9.3``); ``reverts_to`` the number of an older revision."""
+
+    release = serializers.CharField(max_length=100)
+    title = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=MAX_TEXT, default="", allow_blank=True)
+    reverts_to = serializers.IntegerField(min_value=1, required=False)
+
+
+class EditSerializer(serializers.Serializer[Any]):
+    """``lock_version``: the version of the draft that the edit was made from."""
+
+    lock_version = serializers.IntegerField(min_value=1)
+
+
+class DescriptionSerializer(EditSerializer):
+    title = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=MAX_TEXT, default="", allow_blank=True)
+
+
+class ChoicesSerializer(EditSerializer):
+    """``choices``: the label of each conflict, and which side of it stays."""
+
+    choices = serializers.DictField(
+        child=serializers.ChoiceField(SIDES), default=dict, allow_empty=True
+    )
+
+
+class PolicySerializer(ChoicesSerializer):
+    policy = serializers.JSONField()
+
+
+class RebaseSerializer(ChoicesSerializer):
+    """``onto``: the number of the revision that the choices were made against."""
+
+    onto = serializers.IntegerField(min_value=1, required=False)
+
+
+class TrialWaiverSerializer(EditSerializer):
+    source = serializers.CharField(max_length=100)  # type: ignore[assignment]
+    destination = serializers.CharField(max_length=100)
+    machine_type = serializers.CharField(max_length=255)
+    reason = serializers.CharField(max_length=MAX_TEXT)
+    expires = serializers.DateField()
+
+
+class SaidSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(max_length=MAX_TEXT)
+
+
+class AskSerializer(SaidSerializer):
+    """``group`` and ``label`` name a line of the present difference; without them, the whole."""
+
+    group = serializers.CharField(max_length=100, default="", allow_blank=True)
+    label = serializers.CharField(max_length=MAX_TEXT, default="", allow_blank=True)  # type: ignore[assignment]
+
+
+class ReviewRulesSerializer(serializers.Serializer[Any]):
+    approvals = serializers.IntegerField(min_value=1, max_value=ReviewRules.MOST_APPROVALS)
+
+
+class MailSettingsSerializer(serializers.Serializer[Any]):
+    """Which kinds of mail a person wants; one that is not named stays as it is."""
+
+    turns = serializers.BooleanField(required=False)
+    discussion = serializers.BooleanField(required=False)
+    outcomes = serializers.BooleanField(required=False)
+    reminders = serializers.BooleanField(required=False)
+
+
+# --- Answered -------------------------------------------------------------------------------------
+
+
+class RequestSerializer(serializers.ModelSerializer[ReviewRequest]):
+    reviewer = serializers.CharField(source="reviewer.username")
+    requested_by = serializers.CharField(source="requested_by.username")
+
+    class Meta:
+        model = ReviewRequest
+        fields: ClassVar = ["reviewer", "requested_by", "requested_at"]
+
+
+class TurnSerializer(serializers.Serializer[Any]):
+    """Whose turn: of ``people`` (login names); where there are none, the service's."""
+
+    change = serializers.IntegerField(source="change.pk")
+    title = serializers.CharField(source="change.title")
+    release = serializers.CharField(source="change.release.label")
+    code = serializers.CharField()
+    why = serializers.CharField()
+    since = serializers.DateTimeField()
+
+
+class WhoseSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    why = serializers.CharField()
+    since = serializers.DateTimeField()
+    people = serializers.ListField(child=serializers.CharField())
+
+
+class OverlapSerializer(serializers.Serializer[Any]):
+    """Another open change request, and the things that both touch."""
+
+    change = serializers.IntegerField(source="change.pk")
+    title = serializers.CharField(source="change.title")
+    labels = serializers.ListField(child=serializers.CharField())
+
+
+class RequiredTrialSerializer(serializers.Serializer[Any]):
+    """``standing``: not-run, running, passed, differs, waived or could-not-run."""
+
+    source = serializers.CharField(source="requirement.required.source")  # type: ignore[assignment]
+    destination = serializers.CharField(source="requirement.required.destination")
+    machine_type = serializers.CharField(source="requirement.required.machine_type")
+    expected = serializers.CharField(source="requirement.required.expected")
+    standing = serializers.CharField(source="outcome")
+    trial = serializers.IntegerField(source="requirement.trial.pk", default=None)
+    problem = serializers.CharField(source="requirement.problem")
+    waiver = serializers.CharField(source="waived.word")
+
+
+class StateSerializer(serializers.ModelSerializer[DraftState]):
+    actor = serializers.CharField(source="actor.username")
+    digest = serializers.CharField(source="document_id")
+
+    class Meta:
+        model = DraftState
+        fields: ClassVar = ["version", "digest", "action", "actor", "at"]
+
+
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    author = serializers.CharField(source="author.username")
+
+    class Meta:
+        model = Comment
+        fields: ClassVar = ["id", "author", "text", "written_at", "published_at"]
+
+
+class ThreadSerializer(serializers.ModelSerializer[Thread]):
+    """``line`` is what the line said when the thread was opened on the content ``digest``."""
+
+    opened_by = serializers.CharField(source="opened_by.username")
+    resolved_by = serializers.CharField(source="resolved_by.username", default=None)
+    comments = CommentSerializer(many=True, source="shown")
+
+    class Meta:
+        model = Thread
+        fields: ClassVar = [
+            "id",
+            "group",
+            "label",
+            "digest",
+            "line",
+            "opened_by",
+            "opened_at",
+            "resolved_by",
+            "resolved_at",
+            "comments",
+        ]
