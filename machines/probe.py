@@ -11,8 +11,8 @@ Errors, whose fault is what::
 
     CatalogueError
       ProbeError          the binary cannot be started or asked; the message has its last words
-    QmpError              the binary refused one command (its class and description)
-    Gone                  the binary ended, or stopped answering, in the middle of a command
+    CommandRefused        session: the binary refused one command
+    Gone                  session: the binary ended, or stopped answering, within a command
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +29,9 @@ from typing import Any, Protocol
 
 from machines import parsing
 from machines.emulator.catalogue import Catalogue, CatalogueError
+from machines.emulator.session import CommandRefused, Gone, Session, ended
 
-#: How long one command, and the start, may take, in seconds.
-ANSWER_SECONDS = 30.0
 DUMP_SECONDS = 120.0
-MAX_LINE = 64 * 1024 * 1024
 MAX_RESTARTS = 200
 
 #: What to start with, the best first: a build may lack an accelerator or an option.
@@ -50,14 +45,6 @@ _NO_MACHINE = ("-M", "none", "-display", "none", "-S")
 
 class ProbeError(CatalogueError):
     """The binary cannot be probed; ``place`` is its path."""
-
-
-class QmpError(Exception):
-    """The binary answered a command with an error."""
-
-
-class Gone(Exception):
-    """The binary ended or fell silent; the text says which, with its last words."""
 
 
 class Progress(Protocol):
@@ -125,7 +112,7 @@ class _Asker:
                 self._documents["types"] = session.execute(
                     "qom-list-types", {"implements": "device", "abstract": True}
                 )
-            except (QmpError, Gone) as error:
+            except (CommandRefused, Gone) as error:
                 raise ProbeError(str(self.binary), str(error)) from error
         self._documents["properties"] = self._properties()
         return self._documents
@@ -139,7 +126,7 @@ class _Asker:
     def _machines(self, session: Session) -> Any:
         try:
             return session.execute("query-machines", {"compat-props": True})
-        except QmpError:  # QEMU before 9.1 knows no such argument
+        except CommandRefused:  # QEMU before 9.1 knows no such argument
             return session.execute("query-machines")
 
     def _properties(self) -> dict[str, Any]:
@@ -178,7 +165,7 @@ class _Asker:
 def _properties_of(session: Session, driver: str) -> Any:
     try:
         return session.execute("device-list-properties", {"typename": driver})
-    except QmpError as error:
+    except CommandRefused as error:
         return {"error": str(error)}
 
 
@@ -214,7 +201,7 @@ def _run_dump(command: list[str], folder: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     if done.returncode:
-        return _ended(done.returncode, done.stderr.decode(errors="replace"))
+        return ended(done.returncode, done.stderr.decode(errors="replace"))
     return ""
 
 
@@ -223,18 +210,6 @@ def _load_dump(binary: Path, target: Path) -> Any:
         return json.loads(target.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ProbeError(str(binary), "-dump-vmstate wrote something that is no JSON") from error
-
-
-def _ended(status: int, words: str) -> str:
-    """How a process ended, with the last line that it wrote."""
-    how = f"ended with status {status}"
-    if status < 0:
-        try:
-            how = f"was ended by {signal.Signals(-status).name}"
-        except ValueError:
-            how = f"was ended by signal {-status}"
-    lines = words.strip().splitlines()
-    return f"{how}: {lines[-1][:300]}" if lines else how
 
 
 # --- QMP over standard input and output -----------------------------------------------------------
@@ -248,7 +223,7 @@ def _session(binary: Path) -> Iterator[Session]:
         session = Session([str(binary), *_NO_MACHINE, *options, "-qmp", "stdio"])
         try:
             session.open()
-        except (Gone, QmpError, OSError) as error:
+        except (Gone, CommandRefused, OSError) as error:
             session.close()
             problem = str(error)
             continue
@@ -258,100 +233,3 @@ def _session(binary: Path) -> Iterator[Session]:
             session.close()
         return
     raise ProbeError(str(binary), problem)
-
-
-class Session:
-    """One run of the binary, in a process group and a folder of its own."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = list(command)
-        self._folder = tempfile.TemporaryDirectory(prefix="lockstep-probe-")
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pending = bytearray()
-
-    def open(self) -> None:
-        """Start it, and shake hands. Raises :class:`Gone` or OSError."""
-        with Path(self._folder.name, "errors").open("wb") as errors:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self._folder.name,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                bufsize=0,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while "QMP" not in self._message(deadline):
-            pass
-        self.execute("qmp_capabilities")
-
-    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """The command's answer. Raises :class:`QmpError` or :class:`Gone`."""
-        request: dict[str, Any] = {"execute": command}
-        if arguments:
-            request["arguments"] = arguments
-        self._send(json.dumps(request).encode() + b"\n")
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while True:
-            message = self._message(deadline)
-            if "return" in message:
-                return message["return"]
-            if "error" in message:
-                told = message["error"] if isinstance(message["error"], dict) else {}
-                raise QmpError(f"{told.get('class', 'error')}: {told.get('desc', '')}"[:500])
-            # An event: nobody asked.
-
-    def close(self) -> None:
-        """End the process and whatever it started."""
-        process = self._process
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
-        self._folder.cleanup()
-
-    def _send(self, data: bytes) -> None:
-        assert self._process is not None and self._process.stdin is not None  # noqa: S101
-        try:
-            self._process.stdin.write(data)
-        except BrokenPipeError as error:
-            raise self._gone() from error
-
-    def _message(self, deadline: float) -> dict[str, Any]:
-        """The next JSON object; a line that is none (a warning of the build) is passed over."""
-        while True:
-            line, newline, rest = self._pending.partition(b"\n")
-            if newline:
-                self._pending = rest
-                with contextlib.suppress(ValueError, RecursionError):
-                    message = json.loads(line)
-                    if isinstance(message, dict):
-                        return message
-            else:
-                self._receive(deadline)
-
-    def _receive(self, deadline: float) -> None:
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101
-        stdout = self._process.stdout
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([stdout], [], [], left)[0]:
-            raise Gone(f"did not answer within {ANSWER_SECONDS:.0f} s")
-        data = os.read(stdout.fileno(), 1 << 20)
-        if not data:
-            raise self._gone()
-        self._pending += data
-        if len(self._pending) > MAX_LINE:
-            raise Gone(f"answered with more than {MAX_LINE // 2**20} MiB")
-
-    def _gone(self) -> Gone:
-        assert self._process is not None  # noqa: S101
-        try:
-            status = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return Gone("closed its monitor")
-        words = Path(self._folder.name, "errors").read_text(errors="replace")
-        return Gone(_ended(status, words))

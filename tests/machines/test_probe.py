@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from machines import probe as probing
+from machines.emulator import session
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.qdev import properties_of
 from machines.probe import ProbeError, probe
@@ -67,7 +68,7 @@ def test_a_binary_that_does_not_answer_is_given_up(
     fake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU", "silent")
-    monkeypatch.setattr(probing, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0.2)
     with pytest.raises(ProbeError, match=r"did not answer within"):
         probe(fake)
 
