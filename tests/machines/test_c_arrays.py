@@ -217,6 +217,25 @@ def test_macros_that_explode_are_refused() -> None:
         parse_arrays(source, "a.c")
 
 
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (
+            '{ "b", "c", "d" },\n' * 20_001 + "};",
+            "a.c:20002: the array has more than 20000",
+        ),
+        ('{ "b", "c", "d" },\n' * 70_000, "a.c:62501: the file has more than 500000 words"),
+        ("M(" * 100_000 + "};", "a.c:2: the macros expand too far"),
+        ("GlobalProperty a[" * 100_000, "a.c:2: the array has no end"),
+    ],
+    ids=["entries", "words", "calls", "headers"],
+)
+def test_what_is_too_long_is_told_before_it_takes_long(source: str, error: str) -> None:
+    with pytest.raises(CatalogueError) as raised:
+        parse_arrays(f"#define M(x) x\nGlobalProperty a[] = {{{source}", "a.c")
+    assert str(raised.value).startswith(error)
+
+
 SIGNS = list("[]={};,()\"'\\+-")
 WORDS = ["GlobalProperty", "a", ".driver", '"x"', "0x1", "M", "stringify(", "/*", "*/", "//"]
 LINES = [
