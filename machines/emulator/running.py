@@ -120,6 +120,12 @@ class RunningMachine:
                 return plugged
         return None
 
+    def renumber(self, name: str, instance: int) -> None:
+        """Give a device's section another instance number than its place does."""
+        plugged = self.find(name)
+        if plugged is not None:
+            plugged.device.instance = instance
+
     # Running and not running.
 
     @property

@@ -62,18 +62,22 @@ async def _run(options: argparse.Namespace) -> int:
 
 def _machine(options: argparse.Namespace, release: ToldRelease) -> RunningMachine:
     devices = [parse.device(text) for text in options.devices]
-    catalogue = release.catalogue_of([item.driver for item in devices])
+    told = parse.SideFile() if options.side is None else parse.read_side(options.side)
+    gates = [item.gate.driver for item in told.features if item.gate is not None]
+    catalogue = release.catalogue_of([*(item.driver for item in devices), *gates])
     globals_ = tuple(parse.global_property(text) for text in options.globals)
     for entry in globals_:
         if entry.driver not in catalogue.types:
             complain(f"warning: global {entry.driver}.{entry.property} has invalid class name")
-    told = parse.SideFile() if options.side is None else parse.read_side(options.side)
     side = Side(
         label=options.name or f"{catalogue.version}",
         catalogue=catalogue,
         machine_type=parse.machine_type(catalogue, options.machine),
         globals=globals_,
         features=told.features,
-        savevm_versions=told.savevm_versions or {},
+        savevm_versions=told.savevm_versions,
     )
-    return RunningMachine(side, devices)
+    machine = RunningMachine(side, devices)
+    for name, number in told.instances.items():
+        machine.renumber(name, number)
+    return machine

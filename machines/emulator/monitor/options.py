@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -167,20 +167,25 @@ def _monitor_socket(text: str, place: str) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class SideFile:
-    """What a policy says of a machine beyond its properties."""
+    """What a policy says of a machine beyond its properties.
+
+    ``instances``: a device's id → the number of its section, where another side's devices decide
+    that too.
+    """
 
     features: tuple[FeatureSpec, ...] = ()
-    savevm_versions: Mapping[SectionKey, tuple[int, bool]] | None = None
+    savevm_versions: Mapping[SectionKey, tuple[int, bool]] = field(default_factory=dict)
+    instances: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The content of the file that :func:`read_side` reads."""
-        versions = self.savevm_versions or {}
         return {
             "features": [_feature_to_json(item) for item in self.features],
             "savevm-versions": [
                 {"device": key[0], "section": key[1], "version": told[0], "force": told[1]}
-                for key, told in versions.items()
+                for key, told in self.savevm_versions.items()
             ],
+            "instances": dict(self.instances),
         }
 
 
@@ -211,6 +216,7 @@ def read_side(path: Path) -> SideFile:
         return SideFile(
             tuple(_feature(item) for item in document.get("features", ())),
             dict(_told(document.get("savevm-versions", ()))),
+            {str(name): int(number) for name, number in document.get("instances", {}).items()},
         )
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"{path}: is not the description of a side ({error!r:.200})") from error
