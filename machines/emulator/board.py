@@ -427,7 +427,7 @@ def build(sides: Sequence[Side], drivers: Sequence[str], notes: Notes) -> list[B
             device = context.device(driver, label, description, instance)
             board.devices.append(device)
             if device is not None:
-                device.model = context.model(driver, seen[driver] - 1, board.platform)
+                device.model = context.model(device, seen[driver] - 1, board.platform)
     return boards
 
 
@@ -486,8 +486,9 @@ class _SideContext:
         known = MODELLED.get(driver)
         return decided if known is None else known.model.settled(decided)
 
-    def model(self, driver: str, instance: int, platform: Platform) -> Model | None:
+    def model(self, device: Device, instance: int, platform: Platform) -> Model | None:
         """The working device, where there is a model of it."""
+        driver = device.driver
         known = MODELLED.get(driver)
         if known is None:
             return None
@@ -497,7 +498,8 @@ class _SideContext:
             if of is not None
             for name, found in resolve(self.side.catalogue, of, self.globals).items()
         }
-        model = known.model(platform, properties, instance)
+        sections = frozenset(section.name for section in device.section.walk())
+        model = known.model(platform, properties, instance, sections)
         platform.devices.append(model)
         return model
 

@@ -117,7 +117,8 @@ class Model:
     """Base of every modelled device. Subclasses keep their state in plain attributes.
 
     ``properties`` are the effective qdev properties as texts (None: the release tells no value),
-    ``instance`` numbers devices of one kind on a board, from 0.
+    ``instance`` numbers devices of one kind on a board, from 0. ``sections`` are the names of all
+    sections that the release describes for the device: what it has no section for it cannot do.
     """
 
     #: The qdev types that this models.
@@ -128,11 +129,16 @@ class Model:
     fields: ClassVar[Mapping[str, Codec]]
 
     def __init__(
-        self, platform: Platform, properties: Mapping[str, str | None], instance: int = 0
+        self,
+        platform: Platform,
+        properties: Mapping[str, str | None],
+        instance: int = 0,
+        sections: Collection[str] = (),
     ) -> None:
         self.platform = platform
         self.properties = properties
         self.instance = instance
+        self.sections = sections
         self.connect()
         self.reset()
 
