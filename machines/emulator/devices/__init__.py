@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machines.emulator.devices import isa_serial
+from machines.emulator.devices import i8254, i8259, isa_serial, mc146818rtc
 from machines.emulator.devices.model import Model
 from machines.emulator.devices.processor import Exercise
 
@@ -25,6 +25,6 @@ class Modelled:
 #: qdev type → its model; a type that is missing has its description alone.
 MODELLED = {
     driver: Modelled(module.MODEL, module.exercise)
-    for module in (isa_serial,)
+    for module in (i8254, i8259, isa_serial, mc146818rtc)
     for driver in module.MODEL.drivers
 }
