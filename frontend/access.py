@@ -78,6 +78,8 @@ def put_into(form: BaseForm, error: PolicyError) -> None:
     if isinstance(error, Forbidden):
         raise error
     form.add_error(error.field if error.field in form.fields else None, str(error))
+    if isinstance(error, Conflict):
+        form.meanwhile = error.meanwhile  # type: ignore[attr-defined]
     if isinstance(error, Conflict) and "lock_version" in form.fields:
         # The page now shows what is there: sending the form again is about that.
         form.data = _with(form.data, "lock_version", str(error.current_version))

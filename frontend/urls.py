@@ -10,6 +10,7 @@ from frontend.views import (
     changes,
     declarations,
     devices,
+    discussion,
     features,
     home,
     imports,
@@ -85,6 +86,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "changes/<int:pk>/mitigations/<int:position>/remove/",
         declarations.mitigation_remove,
         name="mitigation-remove",
+    ),
+    path(f"{CHANGE}threads/", discussion.threads, name="threads"),
+    path(
+        f"{CHANGE}threads/<int:thread>/<slug:action>/",
+        discussion.thread_action,
+        name="thread-action",
+    ),
+    path(f"{CHANGE}drafts/<int:comment>/edit/", discussion.draft_edit, name="draft-edit"),
+    path(f"{CHANGE}drafts/<int:comment>/discard/", discussion.draft_discard, name="draft-discard"),
+    path(f"{CHANGE}waivers/", declarations.waiver_add, name="waiver-add"),
+    path(
+        f"{CHANGE}waivers/<int:position>/remove/",
+        declarations.waiver_remove,
+        name="waiver-remove",
     ),
     path("changes/<int:pk>/<slug:action>/", changes.change_action, name="change-action"),
     # Features, trials, bundles

@@ -76,6 +76,14 @@ class ReviewForm(forms.Form):
     reviewer = forms.CharField(label=_("Reviewer"), max_length=150, required=False)
 
 
+class SaidForm(forms.Form):
+    """A comment in a thread, or the first one of a new thread."""
+
+    text = forms.CharField(
+        label=_("Your words"), max_length=MAX_TEXT, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
 class EditForm(forms.Form):
     """What every edit of a draft carries: the version of the draft that the person saw."""
 
@@ -99,6 +107,22 @@ class MigrationForm(EditForm):
         _choices(self, "source", releases)
         _choices(self, "destination", releases)
         _choices(self, "machine_type", [("", _("every shared one")), *_machine_types(policy)])
+
+
+class WaiverForm(EditForm):
+    """A trial that ended otherwise than declared is accepted for a while."""
+
+    source = forms.CharField(max_length=100, widget=forms.HiddenInput)
+    destination = forms.CharField(max_length=100, widget=forms.HiddenInput)
+    machine_type = forms.CharField(max_length=255, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Why it is acceptable"),
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    expires = forms.DateField(
+        label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
 
 
 class DevicesForm(EditForm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,7 @@ OUTCOMES = {
         Mark("not-run", "○", _("not run")),
         Mark("running", "…", _("running")),
         Mark("could-not-run", "⚠", _("could not run")),
+        Mark("waived", "⊘", _("waived")),
     )
 }
 _STATUSES = {
@@ -124,6 +126,12 @@ def control(field: BoundField) -> SafeString:
     own = widget.attrs.get("class", "")
     classes = f"{own} {base}{' is-invalid' if field.errors else ''}".strip()
     return field.as_widget(attrs={"class": classes})
+
+
+@register.filter
+def of(values: Mapping[Any, Any], key: Any) -> Any:
+    """The value of a mapping, where a template has the key in a variable."""
+    return values.get(key)
 
 
 @register.filter

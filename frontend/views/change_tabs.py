@@ -5,36 +5,55 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
 
+from django.db.models import Count
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from frontend.forms.changes import DevicesForm, MigrationForm, MitigationForm
+from frontend.forms.changes import (
+    DevicesForm,
+    MigrationForm,
+    MitigationForm,
+    SaidForm,
+    WaiverForm,
+)
 from frontend.numbers import number_of
 from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
-from policy import differences, rules, state, trials, workflow
+from policy import checking, differences, discussion, history, rules, state, trials, workflow
 from policy.blockers import Blocker
+from policy.checking import CheckedTrial
 from policy.differences import Difference
-from policy.document import Policy
-from policy.errors import PolicyError
+from policy.document import Policy, Waiver, digest
+from policy.errors import Invalid, PolicyError
 from policy.exporters import ExportError
 from policy.exporters import globals as arguments
-from policy.models import ChangeRequest, Trial
+from policy.models import ChangeRequest, Review, Thread, Trial
 from policy.permissions import may
 from policy.rules import RequiredTrial
 from policy.trials import Requirement
 from workers import jobs
 
-TABS = ("changes", "trials", "discussion", "bundle")
+TABS = ("changes", "trials", "discussion", "history", "bundle")
 #: Differences of one group that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60
 MAX_DIFF_LINES = 400
 MAX_CHECKS = 4
+#: States that the list to compare with offers; the page "History" has all.
+MAX_STATES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the difference, by its ``anchor``; ``threads`` are those that are about it."""
+
+    difference: Difference
+    anchor: str
+    threads: list[Thread]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +61,7 @@ class Group:
     """The differences of one part of the policy; ``hidden`` of the ``total`` are left out."""
 
     name: str
-    differences: list[Difference]
+    lines: list[Line]
     total: int
     hidden: int
 
@@ -68,11 +87,16 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
     before = state.baseline(change)
     found = differences.compare(before, change.policy)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
+    threads = discussion.threads(change, request.user)
     return {
         "may_edit": may_edit,
         "seed": _seed(before) if change.base_revision is None else None,
         "difference_count": len(found),
-        "review_count": change.reviews.count(),
+        "review_count": change.reviews.count() + len(threads),
+        "threads": threads,
+        "draft_count": discussion.drafts_of(change, request.user).count(),
+        "state_count": change.states.count(),
+        "overlaps": history.overlaps(change),
         **_CONTEXTS[tab](change, request, found),
     }
 
@@ -90,18 +114,23 @@ def _seed(policy: Policy) -> SeedSize:
     return SeedSize(len(policy.machine_types), entries)
 
 
+#: What only has to happen yet; everything else that is missing is wrong.
+_OPEN = ("approval", "threads")
+
+
 def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
     """What publishing needs, in one order: what is met, and each blocker where it is not."""
     met = {
         "approval": _("The present content is approved."),
         "objection": _("Nobody objects to it."),
+        "threads": _("No thread is open."),
         "outdated": _("It is made from the newest revision."),
         "trials": _("Every required trial ended as promised."),
     }
     checks = []
     for code, text in met.items():
         texts = [item.text for item in blockers if item.code == code]
-        state_: Literal["open", "broken"] = "open" if code == "approval" else "broken"
+        state_: Literal["open", "broken"] = "open" if code in _OPEN else "broken"
         checks += [Check(state_, item) for item in texts[:MAX_CHECKS]]
         if len(texts) > MAX_CHECKS:
             more = len(texts) - MAX_CHECKS
@@ -121,21 +150,77 @@ def seen_version(request: HttpRequest, change: ChangeRequest) -> int:
 # --- Changes --------------------------------------------------------------------------------------
 
 
+def anchor_of(group: str, label: str) -> str:
+    """A line of the difference, as addresses and forms name it."""
+    return digest([group, label])[:12]
+
+
+def line_of(change: ChangeRequest, anchor: str) -> Difference | None:
+    """The line of the present difference that an anchor names."""
+    found = differences.compare(state.baseline(change), change.policy)
+    return next((item for item in found if anchor_of(item.group, item.label) == anchor), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Which two states the page compares, where they are not what it starts from and now."""
+
+    first: str
+    second: str
+    problem: str = ""
+
+
+def _compared(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> tuple[Compared | None, tuple[Difference, ...]]:
+    first = request.GET.get("from") or history.BASE
+    second = request.GET.get("to") or history.NOW
+    if (first, second) == (history.BASE, history.NOW):
+        return None, found
+    try:
+        between = history.between(change, first, second, request.user)
+    except Invalid as error:
+        return Compared(history.BASE, history.NOW, str(error)), found
+    return Compared(first, second), between
+
+
 def _changes(
     change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
 ) -> dict[str, Any]:
-    whole = request.GET.get("all", "")
-    groups = []
-    for name, members in groupby(found, key=lambda item: item.group):
-        listed = _shortened(members)
-        shown = listed if name == whole else listed[:MAX_SHOWN]
-        groups.append(Group(name, shown, len(listed), len(listed) - len(shown)))
+    compared, shown = _compared(change, request, found)
+    about: dict[tuple[str, str], list[Thread]] = {}
+    for thread in discussion.threads(change, request.user):
+        about.setdefault((thread.group, thread.label), []).append(thread)
     policy = change.policy
+    vote = history.last_vote(change, request.user)
     return {
-        "groups": groups,
+        "groups": _groups(shown, about, request.GET.get("all", "")),
+        "compared": compared,
+        # Not offered where nothing has changed since.
+        "reviewed": vote if vote is not None and vote.digest != change.digest else None,
+        "states": history.states(change)[:MAX_STATES],
+        "asked": request.POST.get("line") or request.GET.get("ask", ""),
+        "ask_form": SaidForm(),
         "mitigations": list(enumerate(policy.mitigations)),
         "mitigation_form": mitigation_form(change),
     }
+
+
+def _groups(
+    found: Iterable[Difference], about: dict[tuple[str, str], list[Thread]], whole: str
+) -> list[Group]:
+    groups = []
+    for name, members in groupby(found, key=lambda item: item.group):
+        listed = list(members)
+        lines = [
+            Line(shown, anchor_of(name, item.label), about.get((name, item.label), []))
+            for item, shown in zip(listed, _shortened(listed), strict=True)
+        ]
+        first = lines if name == whole else lines[:MAX_SHOWN]
+        # A line that somebody asks about is never left out.
+        first += [line for line in lines[len(first) :] if line.threads]
+        groups.append(Group(name, first, len(lines), len(lines) - len(first)))
+    return groups
 
 
 def _shortened(members: Iterable[Difference]) -> list[Difference]:
@@ -184,8 +269,12 @@ def devices_form(change: ChangeRequest, data: Any = None) -> DevicesForm:
 class TrialRow:
     """A required trial, and the outcome that the same pair had before with other inputs."""
 
-    requirement: Requirement
+    checked: CheckedTrial
     before: Trial | None
+
+    @property
+    def requirement(self) -> Requirement:
+        return self.checked.requirement
 
     @property
     def shown_outcome(self) -> str:
@@ -205,7 +294,9 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         required, baseline, problem = [], [], str(error)
     job = jobs.jobs_of(change).first()
     verdicts = [item.verdict for item in required]
-    rows = _rows(required, baseline)
+    checked = checking.checked(change.policy, required, checking.today())
+    outcomes = [item.outcome for item in checked]
+    rows = _rows(checked, baseline)
     return {
         "rows": rows,
         "has_before": any(row.before for row in rows),
@@ -218,8 +309,9 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         "queued": sum(
             item.verdict in {"not-run", "running"} and item.trial is not None for item in required
         ),
-        "passed": verdicts.count("passed"),
-        "differing": verdicts.count("differs"),
+        "passed": outcomes.count("passed"),
+        "waived": outcomes.count("waived"),
+        "differing": outcomes.count("differs"),
         "may_run": "run-trials" in _available(change, request),
     }
 
@@ -233,8 +325,9 @@ def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:
     return workflow.available(change, request.user)
 
 
-def _rows(required: list[Requirement], baseline: list[Requirement]) -> list[TrialRow]:
+def _rows(checked: list[CheckedTrial], baseline: list[Requirement]) -> list[TrialRow]:
     """Each with the trial of what the change starts from, else the newest of the same pair."""
+    required = [item.requirement for item in checked]
     current = {item.trial.pk for item in required if item.trial is not None}
     earlier: dict[tuple[str, str, str], Trial] = {}
     names = {item.required.machine_type for item in required}
@@ -248,7 +341,7 @@ def _rows(required: list[Requirement], baseline: list[Requirement]) -> list[Tria
     started = {item.key for item in baseline}
     for trial in sorted(done, key=lambda trial: trial.key in started):
         earlier[trial.source.label, trial.destination.label, trial.machine_type] = trial
-    return [TrialRow(item, earlier.get(_pair(item.required))) for item in required]
+    return [TrialRow(item, earlier.get(_pair(item.requirement.required))) for item in checked]
 
 
 def _pair(required: RequiredTrial) -> tuple[str, str, str]:
@@ -260,19 +353,87 @@ def _trials(
 ) -> dict[str, Any]:
     return {
         **trials_tab(change, request),
+        "waivers": waivers_of(change),
+        "waiver_form": WaiverForm(initial={"lock_version": change.lock_version}),
         "migrations": list(enumerate(change.policy.migrations)),
         "migration_form": migration_form(change),
         "devices_form": devices_form(change),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ShownWaiver:
+    """A waiver of the draft, by its position, and whether it holds as things are."""
+
+    position: int
+    waiver: Waiver
+    word: str
+
+
+def waivers_of(change: ChangeRequest) -> list[ShownWaiver]:
+    """The draft's waivers. One whose trial is not required any more is ``void``, too."""
+    try:
+        checked = checking.trials_of(change)
+    except NoCatalogue:
+        checked = []
+    words = {item.waived.waiver: item.waived.word for item in checked}
+    return [
+        ShownWaiver(position, item, words.get(item, "void"))
+        for position, item in enumerate(change.policy.waivers)
+    ]
+
+
 # --- Discussion -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShownThread:
+    """A thread, and what its line says now: None where the difference has no such line any more."""
+
+    thread: Thread
+    anchor: str
+    now: Difference | None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Does the line say something else than when the thread was opened?"""
+        line = self.thread.line
+        if line is None:
+            return False
+        return self.now is None or asdict(self.now) != line
 
 
 def _discussion(
     change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
 ) -> dict[str, Any]:
-    return {"reviews": change.reviews.select_related("reviewer")}
+    lines = {(item.group, item.label): item for item in found}
+    shown = [
+        ShownThread(
+            thread, anchor_of(thread.group, thread.label), lines.get((thread.group, thread.label))
+        )
+        for thread in discussion.threads(change, request.user)
+    ]
+    return {
+        "open_threads": [item for item in shown if item.thread.is_open],
+        "resolved_threads": [item for item in shown if not item.thread.is_open],
+        "ask_form": SaidForm(),
+        "reviews": change.reviews.select_related("reviewer").annotate(
+            comment_count=Count("comments")
+        ),
+    }
+
+
+# --- History --------------------------------------------------------------------------------------
+
+
+def _history(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    votes: dict[str, list[Review]] = {}
+    for vote in change.reviews.exclude(verdict=Review.Verdict.COMMENT).select_related("reviewer"):
+        votes.setdefault(vote.digest, []).append(vote)
+    states = list(history.states(change))
+    return {"states": [(item, votes.get(item.document_id, [])) for item in states]}
 
 
 # --- Bundle ---------------------------------------------------------------------------------------
@@ -360,4 +521,10 @@ def text_difference(name: str, before: str, after: str) -> ExportDifference:
 
 _CONTEXTS: dict[
     str, Callable[[ChangeRequest, HttpRequest, tuple[Difference, ...]], dict[str, Any]]
-] = {"changes": _changes, "trials": _trials, "discussion": _discussion, "bundle": _bundle}
+] = {
+    "changes": _changes,
+    "trials": _trials,
+    "discussion": _discussion,
+    "history": _history,
+    "bundle": _bundle,
+}

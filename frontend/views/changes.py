@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from frontend import review
 from frontend.access import person_of, put_into, status_of, trees_for, visible_change, visible_trees
 from frontend.filters import ChangeFilter
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
@@ -42,8 +43,10 @@ def changes(request: HttpRequest) -> HttpResponse:
         request=request,
     )
     labels = {"status": _("status"), "tree": _("tree"), "mine": _("mine")}
+    page = page_of(request, rows.qs)
     context = {
-        "page": page_of(request, rows.qs),
+        "page": page,
+        "whose": review.whose_of(page.object_list),
         "filter": rows,
         "chips": chips(request, labels),
         "may_open": trees_for(request.user, "edit").exists(),
@@ -103,11 +106,13 @@ def change_published(request: HttpRequest, pk: int) -> HttpResponse:
 def _standing(found: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
     """How far the change request is, and what this person may do with it."""
     blockers = blockers_of(found) if found.is_open else ()
+    available = workflow.available(found, request.user)
     return {
         "change": found,
-        "available": workflow.available(found, request.user),
+        "available": available,
         "blockers": blockers,
         "checklist": change_tabs.checklist(blockers),
+        **review.context(found, request.user, available),
         "bundle_job": jobs.jobs_of(found.revision).first() if found.revision else None,
     }
 
@@ -117,9 +122,12 @@ def change_page(
     found: ChangeRequest,
     *,
     tab: str = "",
+    about: int = 0,
     **forms: BaseForm,
 ) -> HttpResponse:
-    """Render the page. ``forms`` are those with something to correct, by their template name."""
+    """Render the page. ``forms`` are those with something to correct, by their template name;
+    ``about`` is the primary key of what such a form belongs to, where a page has several of it.
+    """
     tab = tab or request.GET.get("tab", "changes")
     if tab not in change_tabs.TABS:
         raise Http404
@@ -127,6 +135,7 @@ def change_page(
     context = {
         **_standing(found, request),
         "tab": tab,
+        "about": about,
         "review_form": ReviewForm(initial={"digest": found.digest}),
         "description_form": DescriptionForm(
             initial={"title": found.title, "description": found.description}

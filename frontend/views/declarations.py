@@ -1,4 +1,4 @@
-"""Edits in place of what a change request declares: migrations and mitigations."""
+"""Edits in place of what a change request declares: migrations, mitigations, waivers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from frontend.access import person_of, put_into, visible_change
-from frontend.forms.changes import EditForm
+from frontend.forms.changes import EditForm, WaiverForm
 from frontend.views.change_tabs import devices_form, migration_form, mitigation_form
 from frontend.views.changes import change_page
 from policy import edits
@@ -90,6 +90,39 @@ def devices_choose(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             return _back(change, "trials", "devices")
     return change_page(request, change, tab="trials", devices_form=form)
+
+
+@login_required
+@require_POST
+def waiver_add(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept a trial that ended otherwise than declared, for a while."""
+    change = visible_change(request.user, pk)
+    form = WaiverForm(request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            edits.waive_trial(
+                change,
+                person_of(request),
+                data["lock_version"],
+                data["source"],
+                data["destination"],
+                data["machine_type"],
+                data["reason"],
+                data["expires"],
+            )
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return _back(change, "trials", "waivers")
+    return change_page(request, change, tab="trials", waiver_form=form)
+
+
+@login_required
+@require_POST
+def waiver_remove(request: HttpRequest, pk: int, position: int) -> HttpResponse:
+    """No longer accept what the waiver was about."""
+    return _remove(request, pk, position, edits.remove_waiver, "trials", "waivers")
 
 
 @login_required

@@ -1,0 +1,92 @@
+"""A review as pages show it: whose turn it is in words, who was asked, which votes count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+
+from policy import reviewers, turns, votes
+from policy.models import ChangeRequest, Review
+from policy.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose turn it is (a name, a role, or the service), why, and since when."""
+
+    who: str
+    why: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody who was asked by name; ``standing`` is a status of templatetags.lockstep."""
+
+    person: User
+    standing: str
+    may_withdraw: bool
+
+
+def context(change: ChangeRequest, user: Any, available: Collection[str]) -> dict[str, Any]:
+    """What the card beside a change request shows of its review."""
+    if not change.is_open:
+        return {"whose": (), "asked_people": (), "approvals": votes.approvals(change)}
+    standing = votes.standing_votes(change)
+    words = {
+        Review.Verdict.APPROVE: "approved",
+        Review.Verdict.REQUEST_CHANGES: "changes-requested",
+    }
+    asked = [
+        Asked(
+            item.reviewer,
+            words[standing[item.reviewer_id].verdict] if item.reviewer_id in standing else "queued",  # type: ignore[index]
+            "request-review" in available or item.reviewer_id == user.pk,
+        )
+        for item in change.requested.select_related("reviewer")
+    ]
+    return {
+        "whose": whose(turns.of_one(change)),
+        "asked_people": asked,
+        "possible_reviewers": reviewers.possible(change) if "request-review" in available else (),
+        "approvals": votes.approvals(change),
+        "approvals_needed": votes.approvals_needed(change.release.tree),
+    }
+
+
+def whose(found: Iterable[Turn]) -> list[Whose]:
+    """Turns in words. One query for the names."""
+    found = list(found)
+    names = _names(found)
+    return [Whose(_who(turn, names), turn.why, turn.since) for turn in found]
+
+
+def whose_of(changes: Iterable[ChangeRequest]) -> dict[int, str]:
+    """For a list: each open change request's primary key → whose turn it is."""
+    rows = turns.open_changes().filter(pk__in=[change.pk for change in changes])
+    found = {change.pk: turns.turns_of(change) for change in rows}
+    names = _names([turn for several in found.values() for turn in several])
+    return {
+        pk: ", ".join(dict.fromkeys(_who(turn, names) for turn in several))
+        for pk, several in found.items()
+    }
+
+
+def _names(found: Iterable[Turn]) -> dict[int, str]:
+    wanted = {pk for turn in found for pk in turn.people}
+    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
+
+
+def _who(turn: Turn, names: dict[int, str]) -> str:
+    if turn.people:
+        return ", ".join(sorted(names.get(pk, "") for pk in turn.people))
+    if turn.action == "review":
+        return _("a reviewer")
+    if turn.action == "publish":
+        return _("a release manager")
+    return _("the service")
