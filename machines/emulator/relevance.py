@@ -147,7 +147,7 @@ class _Decided:
 
 QUEUE_SIZES = "the size of a virtqueue"
 _VECTORS = "the number of MSI-X vectors"
-_FEATURE = "a feature that a guest may have negotiated"
+FEATURE = "a feature that a guest may have negotiated"
 _PCI = ("pci-device",)
 _NET = ("virtio-net-device", "virtio-net-pci-base")
 _BLK = ("virtio-blk-device", "virtio-blk-pci-base", "vhost-user-blk", "vhost-user-blk-pci-base")
@@ -258,7 +258,7 @@ _FEATURES = (
 
 def _by_property() -> dict[str, list[_Decided]]:
     found: dict[str, list[_Decided]] = {}
-    features = (_Decided("virtio", _FEATURE, *item) for item in _FEATURES)
+    features = (_Decided("virtio", FEATURE, *item) for item in _FEATURES)
     sizes = next(names for part, names in FIELD_CLUES if part == "vring.num")
     queues = _Decided("virtio", QUEUE_SIZES, _VIRTIO, sizes)
     for decided in (*_of_tables(), *_CONFIG, *_STATE, *features, queues):

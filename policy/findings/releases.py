@@ -1,0 +1,291 @@
+"""A release as the rules see it: what its machine types set, and what a device gets from it. Pure.
+
+Not everything is known of a release. A release whose catalogue is another's (a stand-in) has its
+own entries and machine types, but its defaults are the other's; a list that was composed of C
+arrays is as complete as the arrays are. The rules ask here, and get an answer or "unknown".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from machines.emulator import qdev
+from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue.composition import (
+    MachineName,
+    compose,
+    dated_arrays,
+    machine_name,
+)
+from machines.emulator.memo import remembered
+from machines.emulator.relevance import migrating
+from policy import rules
+from policy.document import Policy
+from policy.findings.finding import Pair
+
+#: Drivers of compat entries that are no device types, but that every release knows.
+PSEUDO_DRIVERS = frozenset({"migration", "memory-backend-file", "memory-backend-memfd"})
+
+Source = Literal["entry", "default", "unknown", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A property's value on a device: from an entry, a default, unknown, or no such property.
+
+    An unknown one has the text that a stand-in tells, where there is one.
+    """
+
+    text: str | None
+    source: Source
+
+    @property
+    def is_known(self) -> bool:
+        return self.text is not None and self.source in ("entry", "default")
+
+
+UNKNOWN = Value(None, "unknown")
+ABSENT = Value(None, "absent")
+
+#: The entries of one property on a machine type, in order: (driver, value).
+Entries = tuple[tuple[str, str], ...]
+
+
+class Subject:
+    """A release: its label, its policy (None: the catalogue says all), its effective catalogue.
+
+    ``base`` is the label of the release that the device types come from; ``stand_in_for`` the true
+    base, in whose place that one only serves.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        policy: Policy | None,
+        catalogue: Catalogue,
+        base: str = "",
+        stand_in_for: str = "",
+    ) -> None:
+        self.label = label
+        self.policy = policy
+        self.catalogue = catalogue
+        self.base = base
+        self.stand_in_for = stand_in_for
+        self._lists: dict[str, dict[str, Entries]] = {}
+
+    @property
+    def tree(self) -> str:
+        return self.label.partition(" ")[0]
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Sorts the releases of a tree, the oldest first."""
+        return _numbers(self.label.partition(" ")[2])
+
+    @cached_property
+    def machine_types(self) -> tuple[str, ...]:
+        """Those that it tells the entries of."""
+        if self.policy is not None and self.policy.machine_types:
+            return rules.machine_types(self)
+        known = self.catalogue.machine_types.items()
+        return tuple(name for name, item in known if item.compat or item.compat_source)
+
+    def lists(self, machine_type: str) -> dict[str, Entries]:
+        """Property → its entries on a machine type, in order of application."""
+        if machine_type not in self._lists:
+            found: dict[str, list[tuple[str, str]]] = {}
+            for entry in rules.globals_of(self.policy, self.catalogue, machine_type):
+                found.setdefault(entry.property, []).append((entry.driver, entry.value))
+            self._lists[machine_type] = {name: tuple(several) for name, several in found.items()}
+        return self._lists[machine_type]
+
+    def lineage(self, driver: str) -> frozenset[str]:
+        lineages: dict[str, frozenset[str]] = remembered(
+            ("lineages", id(self.catalogue.types)), (self.catalogue.types,), dict
+        )
+        if driver not in lineages:
+            lineages[driver] = frozenset(qdev.ancestors(self.catalogue, driver))
+        return lineages[driver]
+
+    def knows(self, driver: str) -> bool:
+        return driver in self.catalogue.types or driver in PSEUDO_DRIVERS
+
+    def value(self, driver: str, name: str, entries: Entries) -> Value:
+        """What ``driver`` gets for a property of which ``entries`` are all there are."""
+        lineage = self.lineage(driver)
+        for owner, text in reversed(entries):
+            if owner in lineage:
+                return Value(text, "entry")
+        return self.default(driver, name)
+
+    def default(self, driver: str, name: str) -> Value:
+        """The default, unknown where only a stand-in tells it."""
+        info = qdev.properties_of(self.catalogue, driver).get(name)
+        if info is None and name.startswith("legacy-"):
+            return UNKNOWN  # qmp_device_list_properties passes these over
+        if info is None:
+            return ABSENT if self._tells_properties(driver) else UNKNOWN
+        text = qdev.text_of(info.default)
+        is_own = not self.stand_in_for or (driver, name) in self._gates
+        return Value(text, "default" if is_own and text is not None else "unknown")
+
+    @cached_property
+    def _gates(self) -> frozenset[tuple[str, str]]:
+        """Properties that a backport of this release brought along: their defaults are its own."""
+        backports = self.policy.backports if self.policy is not None else ()
+        gates = (item.feature.gate for item in backports)
+        return frozenset((gate.driver, gate.property) for gate in gates if gate is not None)
+
+    def _tells_properties(self, driver: str) -> bool:
+        if driver in PSEUDO_DRIVERS or not self.catalogue.properties:
+            return False
+        if self.stand_in_for and _numbers(self.base) < _numbers(self.stand_in_for):
+            return False  # an older release stands in: the true base may have gained it since
+        unreadable = self.catalogue.unreadable
+        return not any(name in unreadable for name in self.lineage(driver))
+
+    def migrating(self, driver: str) -> tuple[str, ...]:
+        """The device types that migrate among a driver and its descendants."""
+        return migrating(self.catalogue, driver)
+
+    @cached_property
+    def settled(self) -> dict[tuple[str, str], str]:
+        """(driver, property) → a value that some machine type or array of this release sets.
+
+        A property that is set anywhere is one that machine types of some age need set.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for entry in self._entries():
+            found.setdefault((entry[0], entry[1]), entry[2])
+        return found
+
+    def _entries(self) -> Iterator[tuple[str, str, str]]:
+        for name in self.machine_types:
+            for key, several in self.lists(name).items():
+                for driver, value in several:
+                    yield driver, key, value
+        lines = {read.line for name in self.machine_types if (read := machine_name(name))}
+        for array, entries in self.catalogue.arrays.items():
+            # Arrays of a stand-in tell of another release.
+            if not self.stand_in_for or any(line and line in array for line in lines):
+                for entry in entries:
+                    yield entry.driver, entry.property, entry.value
+
+    # Lists that were composed of arrays -------------------------------------------------------
+
+    def is_composed(self, machine_type: str) -> bool:
+        """Was the machine type's list put together from C arrays, by nobody who decided it?"""
+        if self.policy is not None and self.policy.machine_types:
+            return False
+        known = self.catalogue.machine_types.get(machine_type)
+        return known is not None and known.compat_source == "arrays"
+
+    def lost_as_much_as(self, other: Subject, machine_type: str, name: str) -> bool:
+        """Does the other release's list, composed of its own arrays, lack the same entries?
+
+        Then they were lost in reading the sources, of this release too: an entry that is written by
+        a macro or with further members.
+        """
+        if not other.catalogue.arrays or other.is_composed(machine_type):
+            return False
+        composed = compose(machine_type, other.catalogue.arrays)
+        read = tuple((entry.driver, entry.value) for entry in composed if entry.property == name)
+        lost = set(other.lists(machine_type).get(name, ())) > set(read)
+        return lost and read == self.lists(machine_type).get(name, ())
+
+    def is_misread(self, machine_type: str, name: str) -> bool:
+        """May entries of this property be those of an older machine type?
+
+        Where the array of the next older version is missing, its entries may stand in the one
+        before: an empty array (``{}``) that some way of reading C sources runs over.
+        """
+        read = machine_name(machine_type)
+        if read is None or not self.is_composed(machine_type):
+            return False
+        listed = self.catalogue.machine_types[machine_type].compat
+        arrays = {entry.array for entry in listed if entry.property == name}
+        return bool(arrays & _before_gaps(self.catalogue, read))
+
+
+def _before_gaps(catalogue: Catalogue, read: MachineName) -> set[str]:
+    """The arrays that may hold entries of a version older than this machine type's own."""
+    dated = dated_arrays(read.line, catalogue.arrays)
+    found = set()
+    for kind in ("hw_", "pc_"):
+        run: str = ""  # the array that versions without one follow, the newest first
+        for version, names in dated:
+            named = [name for name in names if name.startswith(kind)]
+            if named:
+                run, newest = named[0], version
+            elif run and version < read.version <= newest:
+                found.add(run)
+    return found
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"[0-9]+", text))
+
+
+# --- Machine types and migrations -----------------------------------------------------------------
+
+
+def newest_first(names: Iterable[str]) -> list[str]:
+    """Machine types of one board, the newest first; a name outside the scheme keeps its place."""
+
+    def version(name: str) -> tuple[int, ...]:
+        read = machine_name(name)
+        if read is None:
+            return ()
+        numbers: tuple[int, ...] = read.version
+        return (*numbers, len(name))
+
+    return sorted(names, key=version, reverse=True)
+
+
+def is_versioned(name: str) -> bool:
+    """Does the machine type promise to stay what it is? One without a version does not."""
+    return any(letter.isdigit() for letter in name.removeprefix("pc-i440fx").removeprefix("pc-q35"))
+
+
+class Migrations:
+    """The migrations that the policies of some releases declare between them."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self._machine_types = {item.label: item.machine_types for item in subjects}
+        self._expected: dict[tuple[str, str, str], str] = {}
+        for subject in subjects:
+            if subject.policy is not None:
+                for item in rules.required_trials(subject.policy, self._machine_types):
+                    key = item.source, item.destination, item.machine_type
+                    self._expected.setdefault(key, item.expected)
+
+    def allowed(self, one: Subject, other: Subject, machine_type: str) -> tuple[Pair, ...]:
+        """The directions in which guests may go between the two."""
+        pairs = (Pair(one.label, other.label), Pair(other.label, one.label))
+        return tuple(pair for pair in pairs if self._expects(pair, machine_type) != "refused")
+
+    def _expects(self, pair: Pair, machine_type: str) -> str:
+        return self._expected.get((pair.source, pair.destination, machine_type), "refused")
+
+    def all_refused(self, one: Subject, other: Subject, machine_type: str) -> bool:
+        """Do the policies say refused of every direction that they declare at all?"""
+        pairs = (Pair(one.label, other.label), Pair(other.label, one.label))
+        declared = [
+            self._expected[pair.source, pair.destination, machine_type]
+            for pair in pairs
+            if (pair.source, pair.destination, machine_type) in self._expected
+        ]
+        return bool(declared) and set(declared) == {"refused"}
+
+    def partners(self, subject: Subject) -> frozenset[str]:
+        """The labels of the releases with which guests are exchanged on some machine type."""
+        return frozenset(
+            label
+            for (source, destination, _), expected in self._expected.items()
+            for label in (source, destination)
+            if expected != "refused" and subject.label in (source, destination)
+        ) - {subject.label}

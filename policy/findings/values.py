@@ -1,0 +1,519 @@
+"""Compat properties compared with other releases: what is missing, differs, or was fixed too late.
+
+    missing-entry       the other release's machine type sets it, or predates it, and ours does not
+    other-value         both decide, and differently
+    breaks-shipped      ours sets what a release that has shipped does not
+    unset-new-property  new here, and sends state that the other release cannot read
+    abi-changed         everything that makes a machine type another machine in the two releases
+
+Whether a difference matters is told by :mod:`machines.emulator.relevance`, a mechanism each. One
+that matters to a migration which is allowed, or between two releases of one tree where nothing is
+declared, is an error; any other is a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.memo import remembered
+from machines.emulator.qdev import FALSE_WORDS, properties_of, same_value, text_of
+from machines.emulator.relevance import FEATURE, Influence, influences
+from policy.findings.finding import Finding, Pair, Place, Proposal, Severity, listed
+from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned, newest_first
+
+Kind = Literal[
+    "missing-entry", "other-value", "other-default", "breaks-shipped", "unset-new-property"
+]
+
+#: Drivers of entries that are no hardware of a guest.
+_NO_HARDWARE = ("migration", "memory-backend", "chardev-")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One property of one type, on which two releases differ; ``wanted`` would make them alike.
+
+    It is not ``certain`` where a value is the default of a release that only stands in.
+    """
+
+    kind: Kind
+    certain: bool
+    driver: str
+    name: str
+    ours: str
+    theirs: str
+    wanted: str
+    devices: tuple[str, ...]
+
+
+class Comparison:
+    """One release against another; ``shipped`` tells that guests run on what the other is."""
+
+    def __init__(
+        self,
+        own: Subject,
+        other: Subject,
+        migrations: Migrations,
+        known: Sequence[Subject],
+    ) -> None:
+        self.own = own
+        self.other = other
+        self.migrations = migrations
+        self._known = known
+        self._found: dict[tuple[str, Entries, Entries], tuple[Difference, ...]] = {}
+
+    @cached_property
+    def machine_types(self) -> tuple[str, ...]:
+        """Those that both releases have, and that promise anything."""
+        there = set(self.other.machine_types)
+        decided = self.own.policy is not None and bool(self.own.policy.machine_types)
+        return tuple(
+            name
+            for name in self.own.machine_types
+            if name in there and (decided or is_versioned(name))
+        )
+
+    @property
+    def same_release(self) -> bool:
+        """Is the other one what is published of the very release?"""
+        return self.own.label == self.other.label
+
+    def pairs(self, machine_type: str) -> tuple[Pair, ...]:
+        """The directions in which guests go between the two."""
+        if self.same_release:
+            return (Pair(self.other.label, self.own.label),)
+        return self.migrations.allowed(self.own, self.other, machine_type)
+
+    def differences(self, machine_type: str) -> Iterator[Difference]:
+        """On what they differ for a machine type, by property."""
+        ours, theirs = self.own.lists(machine_type), self.other.lists(machine_type)
+        for name in sorted({*ours, *theirs, *self._bare}):
+            found = self._alike_set(name, ours.get(name, ()), theirs.get(name, ()))
+            if found and not self._is_misread(machine_type, name):
+                yield from found
+
+    def _alike_set(self, name: str, ours: Entries, theirs: Entries) -> tuple[Difference, ...]:
+        """What follows from these entries, worked out once for all machine types that have them."""
+        key = name, ours, theirs
+        if key not in self._found:
+            self._found[key] = tuple(self._of_property(*key))
+        return self._found[key]
+
+    @cached_property
+    def _bare(self) -> tuple[str, ...]:
+        """The properties on which the releases differ where nothing sets them."""
+        return tuple(name for name in self._candidates if self._alike_set(name, (), ()))
+
+    def _is_misread(self, machine_type: str, name: str) -> bool:
+        """Does the difference come of how arrays were read, and not of the releases?"""
+        sides = (self.own, self.other), (self.other, self.own)
+        return any(
+            one.is_misread(machine_type, name)
+            or (one.is_composed(machine_type) and one.lost_as_much_as(other, machine_type, name))
+            for one, other in sides
+        )
+
+    @cached_property
+    def _candidates(self) -> dict[str, set[str]]:
+        """Property → drivers, of what may differ without an entry in either list."""
+        found: dict[str, set[str]] = {}
+        for driver, name in self._settled:
+            found.setdefault(name, set()).add(driver)
+        for driver, name in _changed(self.own.catalogue, self.other.catalogue):
+            found.setdefault(name, set()).add(driver)
+        return found
+
+    @cached_property
+    def _settled(self) -> dict[tuple[str, str], str]:
+        found: dict[tuple[str, str], str] = {}
+        for subject in self._known:
+            for key, value in subject.settled.items():
+                found.setdefault(key, value)
+        return found
+
+    def _of_property(self, name: str, ours: Entries, theirs: Entries) -> Iterator[Difference]:
+        named = {driver for driver, _ in (*ours, *theirs)} | self._candidates.get(name, set())
+        drivers = [item for item in named if self.own.knows(item) and self.other.knows(item)]
+        for driver in sorted(drivers):
+            below = [o for o in drivers if o != driver and driver in self.own.lineage(o)]
+            values: dict[tuple[Value, Value], list[str]] = {}
+            for target in self._targets(driver, name, below):
+                pair = self.own.value(target, name, ours), self.other.value(target, name, theirs)
+                values.setdefault(pair, []).append(target)
+            for (own, other), targets in values.items():
+                item = self._judged(driver, name, own, other)
+                if item is None:
+                    continue
+                if len(values) == 1:
+                    yield self._placed(item, driver, below)
+                else:
+                    yield from (self._placed(item, target, below) for target in targets)
+
+    def _targets(self, driver: str, name: str, below: Sequence[str]) -> Sequence[str]:
+        """The types to ask: the driver itself, where it answers for all of its descendants."""
+        sides = (self.own, self.other)
+        if not below and any(side.default(driver, name).text is not None for side in sides):
+            return (driver,)
+        found = [
+            device
+            for device in self.own.migrating(driver)
+            if self.other.knows(device) and not self.own.lineage(device) & set(below)
+        ]
+        return found or (() if below else (driver,))
+
+    def _judged(self, driver: str, name: str, own: Value, other: Value) -> Difference | None:
+        if own.source == "absent":
+            return None
+        ours, theirs = own.text or "", other.text or ""
+        if other.source == "absent":
+            return self._new(driver, name, own)
+        if own.source == "unknown" and own.text is None and other.source == "entry":
+            own, ours = Value("", "unknown"), "its default"
+        if own.text is None or other.text is None or same_value(ours, theirs):
+            return None
+        # An entry that an older release of the tree has is missing, whatever the default is.
+        certain = (own.is_known and other.is_known) or (other.source == "entry" and self._is_newer)
+        kind = self._kind(own, other)
+        return Difference(kind, certain, driver, name, ours, theirs, theirs, ())
+
+    def _kind(self, own: Value, other: Value) -> Kind:
+        """Whoever is the newer: an entry that it lost, or one that it set over what has shipped."""
+        if self.same_release:
+            return "breaks-shipped"
+        if own.source == other.source == "entry":
+            return "other-value"
+        if other.source == "entry":
+            return "missing-entry" if self._is_newer else "breaks-shipped"
+        if own.source == "entry":
+            return "breaks-shipped" if self._is_newer else "other-value"
+        return "other-default"
+
+    @cached_property
+    def _is_newer(self) -> bool:
+        """Is this release the newer one? What another tree has is taken as given."""
+        return self.own.tree != self.other.tree or self.other.order < self.own.order
+
+    def _new(self, driver: str, name: str, own: Value) -> Difference | None:
+        """A property that the other release lacks, on a machine type that it has: so an older one.
+
+        Whoever sets it on any machine type says that old machine types need it; and a default
+        that sends state which the other release cannot read says so itself.
+        """
+        if own.source not in ("default", "unknown") or own.text is None or not self._is_newer:
+            return None
+        wanted = self._settled.get((driver, name))
+        if own.source == "unknown" and (driver, name) not in self.own.settled:
+            return None  # only a stand-in says that this release has the property at all
+        if wanted is not None and not same_value(wanted, own.text):
+            return Difference("missing-entry", True, driver, name, own.text, "", wanted, ())
+        if wanted is None and self._sends_more(driver, name, own.text):
+            return Difference("unset-new-property", True, driver, name, own.text, "", "off", ())
+        return None
+
+    def _sends_more(self, driver: str, name: str, value: str) -> bool:
+        return not _is_off(value) and any(
+            _is_unread(item, self.other.catalogue)
+            for item in influences(self.own.catalogue, driver, name)
+        )
+
+    def _placed(self, item: Difference, driver: str, below: Sequence[str]) -> Difference:
+        own = self.own
+        apart = {d for b in below if b != driver for d in own.migrating(b)}
+        devices = tuple(
+            device
+            for device in own.migrating(driver)
+            if device not in apart and self._migrates_there(device)
+        )
+        return replace(item, driver=driver, devices=devices)
+
+    def _migrates_there(self, device: str) -> bool:
+        return not self.other.knows(device) or bool(self.other.migrating(device))
+
+    # What a difference does ------------------------------------------------------------------
+
+    def influences(self, item: Difference) -> tuple[Influence, ...]:
+        """What the property decides, as either release's catalogue shows it."""
+        found = influences(self.own.catalogue, item.driver, item.name)
+        return found or influences(self.other.catalogue, item.driver, item.name)
+
+    def is_set_here(self, item: Difference) -> bool:
+        """Of an entry that only one release has: is it ours?"""
+        return self.same_release or self._is_newer
+
+    def harms(self, item: Difference, pair: Pair) -> bool:
+        """Can a stream of this direction be refused or misread because of the difference?"""
+        forth = pair.source == self.own.label and not self.same_release
+        sent, destination = (item.ours, self.other) if forth else (item.theirs, self.own)
+        found = self.influences(item)
+        return any(_harms(influence, sent, destination.catalogue) for influence in found)
+
+    def is_carried(self, item: Difference, machine_type: str) -> bool:
+        """Does a mitigation give guests from the other release what they had there?"""
+        policy = self.own.policy
+        if policy is None:
+            return False
+        entries: Entries = tuple(
+            (entry.driver, entry.value)
+            for mitigation in policy.mitigations
+            if (mitigation.started_on, mitigation.machine_type) == (self.other.label, machine_type)
+            for entry in mitigation.entries
+            if entry.property == item.name
+        )
+        lineage = self.own.lineage(item.driver)
+        found = [value for driver, value in entries if driver in lineage]
+        return bool(found) and same_value(found[-1], item.theirs)
+
+
+def _is_off(value: str) -> bool:
+    return value.strip().lower() in FALSE_WORDS
+
+
+def _harms(influence: Influence, sent: str, destination: Catalogue) -> bool:
+    only_where_on = influence.mechanism == "subsection" or influence.place == FEATURE
+    if only_where_on and _is_off(sent):
+        return False
+    return influence.matters_to(destination)
+
+
+def _is_unread(influence: Influence, destination: Catalogue) -> bool:
+    """Does the destination lack the conditional field or the subsection?"""
+    if influence.mechanism == "subsection":
+        return influence.matters_to(destination)
+    if influence.mechanism != "fields":
+        return False
+    there = destination.descriptions
+    return any(
+        device in there
+        and not any(
+            item.name == influence.place for inner in there[device].walk() for item in inner.fields
+        )
+        for device in influence.devices
+    )
+
+
+def _changed(own: Catalogue, other: Catalogue) -> frozenset[tuple[str, str]]:
+    """(type, property) whose default is another, or that the other release lacks."""
+    parts = own.properties, other.properties
+
+    def build() -> frozenset[tuple[str, str]]:
+        found = set()
+        for driver, infos in own.properties.items():
+            there = properties_of(other, driver) if driver in other.types else None
+            for name, info in infos.items() if there is not None else ():
+                known = there.get(name) if there else None
+                if known is None or not same_value(text_of(known.default), text_of(info.default)):
+                    found.add((driver, name))
+        return frozenset(found)
+
+    return remembered(("changed", *map(id, parts)), parts, build)
+
+
+# --- Findings -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Matter:
+    """One difference on the machine types of a board that have it alike."""
+
+    item: Difference
+    pairs: tuple[Pair, ...]
+    severity: Severity
+    machine_types: list[str] = field(default_factory=list)
+
+
+def value_findings(comparison: Comparison) -> Iterator[Finding]:
+    """What the properties of both releases' machine types show, a finding for each matter."""
+    matters: dict[tuple[Difference, tuple[Pair, ...], Severity], _Matter] = {}
+    broken: dict[tuple[str, ...], list[str]] = {}
+    for machine_type in newest_first(comparison.machine_types):
+        changed = []
+        for item in comparison.differences(machine_type):
+            carried = comparison.is_carried(item, machine_type)
+            if _breaks_abi(item) and not carried:
+                changed.append(_entry_text(item))
+            matter = _matter(comparison, item, machine_type, carried)
+            key = matter.item, matter.pairs, matter.severity
+            matters.setdefault(key, matter).machine_types.append(machine_type)
+        if changed:
+            broken.setdefault(tuple(changed), []).append(machine_type)
+    yield from (_finding(comparison, matter) for matter in matters.values() if _is_told(matter))
+    if comparison.own.tree == comparison.other.tree:
+        yield from (_abi(comparison, *item) for item in broken.items())
+
+
+def _is_told(matter: _Matter) -> bool:
+    """A default that changed, or a guess, is told where a migration depends on it."""
+    item = matter.item
+    return matter.severity != "note" or (item.certain and item.kind not in _BY_DEFAULT)
+
+
+#: Differences that no list of entries shows.
+_BY_DEFAULT = ("other-default", "unset-new-property")
+
+
+def _breaks_abi(item: Difference) -> bool:
+    return (
+        item.certain and item.kind not in _BY_DEFAULT and not item.driver.startswith(_NO_HARDWARE)
+    )
+
+
+def _entry_text(item: Difference) -> str:
+    there = item.theirs if item.theirs else "(no such property)"
+    return f"{item.driver}.{item.name}: {there} → {item.ours}"
+
+
+def _matter(comparison: Comparison, item: Difference, machine_type: str, carried: bool) -> _Matter:
+    """Which directions the difference harms, and so how grave it is."""
+    own, other = comparison.own, comparison.other
+    allowed = comparison.pairs(machine_type)
+    # The release's own machine type is promised to be the same, declared or not.
+    possible = allowed or (Pair(own.label, other.label), Pair(other.label, own.label))
+    arriving = Pair(other.label, own.label)
+    harmed = tuple(
+        pair
+        for pair in possible
+        if not (carried and pair == arriving) and comparison.harms(item, pair)
+    )
+    refused = comparison.migrations.all_refused(own, other, machine_type)
+    is_error = bool(harmed) and not (refused and not comparison.same_release)
+    is_sure = item.certain and item.kind != "other-default"
+    grave: Severity = "error" if is_sure else "warning"
+    return _Matter(item, harmed if allowed else (), grave if is_error else "note")
+
+
+def _finding(comparison: Comparison, matter: _Matter) -> Finding:
+    item = matter.item
+    names = tuple(newest_first(matter.machine_types))
+    return Finding(
+        code=item.kind,
+        severity=matter.severity,
+        place=Place(names[0], item.driver, item.name),
+        text=_text(comparison, matter, names),
+        proposals=tuple(_proposals(comparison, matter, names)),
+        partner=comparison.other.label,
+        pairs=matter.pairs,
+        machine_types=names,
+        devices=item.devices,
+        facts=(item.ours, item.theirs, item.wanted),
+    )
+
+
+def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> str:
+    item, other = matter.item, comparison.other.label
+    named = f"{item.driver}.{item.name}"
+    where = listed(names, 2)
+    if comparison.same_release:
+        other = f"what is published of {other}"
+    if item.kind == "breaks-shipped" and not comparison.is_set_here(item):
+        said = (
+            f"{other} sets {named} to {item.theirs} on {where}, but it is {item.ours} for guests "
+            "that were started here: right as it may be for new guests, the entry changes theirs."
+        )
+    elif item.kind == "breaks-shipped":
+        said = (
+            f"{named} is {item.ours} on {where}, but {item.theirs} for guests that were started "
+            f"on {other}: right as it may be for new guests, the entry changes theirs."
+        )
+    elif item.kind == "unset-new-property":
+        said = (
+            f"{named} is new, and on by default; {other} has {where} without it and cannot read "
+            "the state that it sends."
+        )
+    elif item.kind == "missing-entry" and not item.theirs:
+        said = (
+            f"{named} is {item.ours} on {where}, which {other} has without that property: older "
+            f"machine types need it set to {item.wanted}."
+        )
+    elif item.kind == "other-default":
+        said = (
+            f"The default of {named} is {item.ours} here and {item.theirs} in {other}, and "
+            f"nothing sets it on {where}."
+        )
+    elif item.kind == "missing-entry":
+        said = f"{other} sets {named} to {item.theirs} on {where}; here it is {item.ours}."
+    else:
+        said = f"{named} is {item.ours} on {where}, and {item.theirs} in {other}."
+    sides = (comparison.own, comparison.other)
+    stand_ins = dict.fromkeys(
+        f" That is the default of {side.base}, which stands in for {side.stand_in_for}."
+        for side in sides
+        if side.stand_in_for and not item.certain
+    )
+    return f"{said}{''.join(stand_ins)} {_why(comparison, matter)}"
+
+
+def _why(comparison: Comparison, matter: _Matter) -> str:
+    found = comparison.influences(matter.item)
+    if not found:
+        return "No migration is known to depend on it."
+    what = "; ".join(dict.fromkeys(_decides(item) for item in found))
+    devices = listed(matter.item.devices)
+    concerned = f" Devices: {devices}." if devices else ""
+    if matter.severity == "error":
+        return f"It decides {what}.{concerned}"
+    return f"It decides {what}, which no allowed migration depends on here.{concerned}"
+
+
+def _decides(item: Influence) -> str:
+    words = {
+        "fields": f"which fields are sent ({item.place}), so where the section ends",
+        "subsection": f"whether the subsection {item.place} is sent",
+        "section": f"{item.place}, by which it is found",
+        "pci-config": f"{item.place}, which the destination compares",
+        "ram-block": f"the name or the size of {item.place}",
+        "virtio": f"{item.place}, which the destination checks",
+        "equal": f"{item.place}, which must be the same",
+        "stream": f"{item.place} of the stream",
+    }
+    return words[item.mechanism]
+
+
+def _proposals(
+    comparison: Comparison, matter: _Matter, names: tuple[str, ...]
+) -> Iterator[Proposal]:
+    item, other = matter.item, comparison.other.label
+    wanted = CompatProperty(item.driver, item.name, item.wanted)
+    where = listed(names, 2)
+    arriving = Pair(other, comparison.own.label)
+    if item.kind == "breaks-shipped":
+        yield Proposal(
+            "add-mitigation",
+            f"Set {item.driver}.{item.name}={item.wanted} for guests started on {other} with "
+            f"{where}, until they are powered off.",
+            names,
+            (wanted,),
+            arriving,
+        )
+    yield Proposal(
+        "add-entries",
+        f"Set {item.driver}.{item.name}={item.wanted} on {where}.",
+        names,
+        (wanted,),
+    )
+    for pair in matter.pairs:
+        if not comparison.same_release:
+            text = f"Declare {pair} refused on {where}."
+            yield Proposal("declare-refused", text, names, pair=pair)
+
+
+def _abi(comparison: Comparison, entries: tuple[str, ...], machine_types: list[str]) -> Finding:
+    names = tuple(newest_first(machine_types))
+    other = comparison.other.label
+    promise = "promises" if len(names) == 1 else "promise"
+    count = "a property differs" if len(entries) == 1 else f"{len(entries)} properties differ"
+    return Finding(
+        code="abi-changed",
+        severity="error",
+        place=Place(names[0]),
+        text=(
+            f"{listed(names, 2)} {promise} the same hardware wherever they run, but {count} from "
+            f"{other}: {'; '.join(entries)}."
+        ),
+        partner=other,
+        machine_types=names,
+        facts=entries,
+    )
