@@ -15,7 +15,7 @@ from machines.emulator import bitmap, vmstate
 from machines.emulator.catalogue import Catalogue, Description
 from machines.emulator.devices import MODELLED
 from machines.emulator.devices.model import Model, Refused
-from machines.emulator.devices.platform import Platform
+from machines.emulator.devices.platform import Platform, Storage
 from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.layout import Leaf, Section, described_sections, section_of
@@ -411,7 +411,8 @@ class Notes:
 
 def build(sides: Sequence[Side], drivers: Sequence[str], notes: Notes) -> list[Board]:
     shared = [_SideContext(side, notes) for side in sides]
-    boards = [Board(side, []) for side in sides]
+    storage = Storage()
+    boards = [Board(side, [], Platform(storage)) for side in sides]
     numbers: dict[str, int] = {}
     seen: dict[str, int] = {}
     for place, driver in enumerate(drivers):
@@ -486,20 +487,32 @@ class _SideContext:
         known = MODELLED.get(driver)
         return decided if known is None else known.model.settled(decided)
 
+    def properties(self, driver: str) -> dict[str, str | None]:
+        """The effective properties of a driver and of the device that it proxies.
+
+        A proxy lists the other's properties as aliases, with defaults of their own that mean
+        nothing: only an entry on the proxy itself outdoes what holds for the device behind it.
+        """
+        catalogue = self.side.catalogue
+        backend = backend_of(catalogue, driver)
+        behind = {} if backend is None else resolve(catalogue, backend, self.globals)
+        values = {name: found.value for name, found in behind.items()}
+        for name, found in resolve(catalogue, driver, self.globals).items():
+            if name not in behind or found.layer != "default":
+                values[name] = found.value
+        return values
+
     def model(self, device: Device, instance: int, platform: Platform) -> Model | None:
         """The working device, where there is a model of it."""
         driver = device.driver
         known = MODELLED.get(driver)
         if known is None:
             return None
-        properties = {
-            name: found.value
-            for of in (backend_of(self.side.catalogue, driver), driver)
-            if of is not None
-            for name, found in resolve(self.side.catalogue, of, self.globals).items()
-        }
         sections = frozenset(section.name for section in device.section.walk())
-        model = known.model(platform, properties, instance, sections)
+        try:
+            model = known.model(platform, self.properties(driver), instance, sections, driver)
+        except Refused as refused:
+            raise TrialError(f"{self.side.label}: {driver}: {refused.reason}") from refused
         platform.devices.append(model)
         return model
 

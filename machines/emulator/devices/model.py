@@ -17,6 +17,7 @@ from machines.emulator.catalogue import Description, Field
 from machines.emulator.devices.platform import Platform
 from machines.emulator.layout import Leaf, Section
 from machines.emulator.memo import remembered
+from machines.emulator.qdev import FALSE_WORDS, TRUE_WORDS
 from machines.emulator.vmstate import ByteReader, LoadError
 
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -119,6 +120,8 @@ class Model:
     ``properties`` are the effective qdev properties as texts (None: the release tells no value),
     ``instance`` numbers devices of one kind on a board, from 0. ``sections`` are the names of all
     sections that the release describes for the device: what it has no section for it cannot do.
+    ``driver`` is one of ``drivers``. Raises :class:`Refused` where QEMU realizes no device with
+    such properties. A variable may be a Python property whose setter raises it too.
     """
 
     #: The qdev types that this models.
@@ -134,13 +137,40 @@ class Model:
         properties: Mapping[str, str | None],
         instance: int = 0,
         sections: Collection[str] = (),
+        driver: str = "",
     ) -> None:
         self.platform = platform
         self.properties = properties
         self.instance = instance
         self.sections = sections
+        self.driver = driver or self.drivers[0]
         self.connect()
         self.reset()
+
+    # Its properties.
+
+    def flag(self, name: str, absent: bool) -> bool:
+        """A switch; ``absent`` where the release has no such property or tells no value.
+
+        Raises :class:`Refused`.
+        """
+        text = self.properties.get(name)
+        if text is None:
+            return absent
+        if text.lower() in TRUE_WORDS | FALSE_WORDS:
+            return text.lower() in TRUE_WORDS
+        raise self._bad_value(name, text)
+
+    def number(self, name: str, absent: int) -> int:
+        """A whole number; ``absent`` as for :meth:`flag`. Raises :class:`Refused`."""
+        text = self.properties.get(name)
+        try:
+            return absent if text is None else int(text, 0)
+        except ValueError:
+            raise self._bad_value(name, text) from None
+
+    def _bad_value(self, name: str, text: str | None) -> Refused:
+        return Refused(f"Property '{self.driver}.{name}' doesn't take value '{text}'")
 
     # What a device does; a subclass has those that it needs.
 
@@ -229,12 +259,11 @@ class Model:
             codec = self.codec(leaf)
             if codec is None or leaf.path not in state:
                 continue
+            owner, name = self._variable(leaf, codec)
             try:
-                value = codec.decode(state[leaf.path], leaf)
+                setattr(owner, name, codec.decode(state[leaf.path], leaf))
             except Refused as refused:
                 raise LoadError(refused.kind, refused.reason, section.name, leaf.field) from refused
-            owner, name = self._variable(leaf, codec)
-            setattr(owner, name, value)
 
     def codec(self, leaf: Leaf) -> Codec | None:
         """How a leaf is written; None for a gap, and for a field that the model does not know."""

@@ -79,11 +79,26 @@ class GuestRam:
             length -= end - start
 
 
-class Platform:
-    """Time, memory and interrupt lines of one machine."""
+class Storage:
+    """Disks that several machines reach: what both ends of a migration share, and no stream has.
+
+    A disk is known by a name; it comes into being, all zeroes, when a machine first asks for it.
+    """
 
     def __init__(self) -> None:
+        self._disks: dict[str, bytearray] = {}
+
+    def disk(self, name: str, size: int) -> bytearray:
+        """The disk of that name; ``size`` in bytes matters where there is none yet."""
+        return self._disks.setdefault(name, bytearray(size))
+
+
+class Platform:
+    """Time, memory and interrupt lines of one machine, and the storage that it reaches."""
+
+    def __init__(self, storage: Storage | None = None) -> None:
         self.now = 0
+        self.storage = Storage() if storage is None else storage
         self.ram = GuestRam()
         self.devices: list[Timed] = []
         #: interrupt line → level; absent is low
