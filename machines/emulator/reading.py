@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from machines.emulator import pci, virtio
 from machines.emulator.catalogue import Description
 from machines.emulator.decode import integer_type
+from machines.emulator.names import words
 from machines.emulator.snapshot import (
+    ELEMENT,
     MAX_INTERNED,
     SentField,
     SentLayout,
@@ -91,6 +93,7 @@ class Reading:
             for leaf in self.expected.leaves
             if not self._in(leaf, absent) and not self._newer(leaf)
         ]
+        sent, expected = self._as_the_state_asks(sent, expected)
         if self._versions_differ():
             sent, expected = self._as_the_version_asks(sent, expected)
         refused = False
@@ -169,17 +172,59 @@ class Reading:
         """
         if self.section.version_id != self.own.version_id:
             return True
-        ours = {leaf.place: leaf for leaf in self.expected.leaves}
-        for leaf in self.sent.leaves:
-            other = ours.get(leaf.place)
-            if (
-                leaf.place.endswith(VERSION_FIELD)
-                and other is not None
-                and _integer(self.section.payload, leaf) != _integer(self.own.payload, other)
-            ):
+        for place in self.sent.places.keys() & self.expected.places.keys():
+            if place.endswith(VERSION_FIELD) and self._differs(place):
                 self.depends_on_values = True
                 return True
         return False
+
+    def _as_the_state_asks(
+        self, sent: list[SentField], expected: list[SentField]
+    ) -> tuple[list[SentField], list[SentField]]:
+        """Leaves out conditional fields of one side that a field before them decides.
+
+        Such a predicate asks for what was just loaded: ``identify_set`` tells whether
+        ``identify_data`` follows (hw/ide/core.c).
+        """
+        if self.description is None:
+            return sent, expected
+        conditional = _memo(self.description).conditional
+        there, here = {leaf.place for leaf in sent}, {leaf.place for leaf in expected}
+        told = {
+            leaf.place
+            for leaves, side in ((sent, self.sent), (expected, self.expected))
+            for leaf in leaves
+            if leaf.place not in there & here
+            and _under(leaf, conditional)
+            and self._is_told(leaf, side)
+        }
+        self.depends_on_values |= bool(told)
+        return (
+            [leaf for leaf in sent if leaf.place not in told],
+            [leaf for leaf in expected if leaf.place not in told],
+        )
+
+    def _is_told(self, leaf: SentField, side: SentLayout) -> bool:
+        """Whether a number before it, of the same structure and named alike, has another value."""
+        inside, _, name = leaf.path.rpartition(".")
+        others = self.expected if side is self.sent else self.sent
+        for guard in side.leaves:
+            if guard is leaf:
+                break
+            structure, _, alike = guard.path.rpartition(".")
+            if (
+                structure == inside
+                and integer_type(guard.kind) is not None
+                and words(alike) & words(name)
+                and guard.place in others.places
+                and self._differs(guard.place)
+            ):
+                return True
+        return False
+
+    def _differs(self, place: str) -> bool:
+        ours, theirs = self.expected.places[place], self.sent.places[place]
+        return self._own_bytes(ours) != self._sent_bytes(theirs)
 
     def _as_the_version_asks(
         self, sent: list[SentField], expected: list[SentField]
@@ -231,7 +276,25 @@ class Reading:
                 yield from self._pair(sent[index], expected[place])
             start, at = index + 1, place + 1
         if _left_over(unread, drift) is None:
-            yield self._refusal(first, "layout", f"Missing section footer for {self.section.idstr}")
+            refusal = self._refusal(
+                first, "layout", f"Missing section footer for {self.section.idstr}"
+            )
+            yield replace(refusal, moved=self._elements_moved(first))
+
+    def _elements_moved(self, path: str) -> bool:
+        """Whether the elements that both sides have of an array differ from place to place."""
+        base = path.split("[", 1)[0] + "["
+        sent = {leaf.path: leaf for leaf in self.sent.leaves if leaf.path.startswith(base)}
+        return any(
+            leaf.path in sent and self._sent_bytes(sent[leaf.path]) != self._own_bytes(leaf)
+            for leaf in self.expected.leaves
+        )
+
+    def _sent_bytes(self, leaf: SentField) -> bytes:
+        return self.section.payload[leaf.offset : leaf.offset + leaf.size]
+
+    def _own_bytes(self, leaf: SentField) -> bytes:
+        return self.own.payload[leaf.offset : leaf.offset + leaf.size]
 
     def _alike(self, leaf: SentField, own: SentField) -> bool:
         """Whether two fields of one path are read as one, whatever their sizes."""
@@ -281,11 +344,10 @@ class Reading:
 
     def _count_is_sent(self, sent: int, expected: int, before: SentField) -> bool:
         """Whether an earlier whole number says ``sent`` there and ``expected`` here."""
-        places = {leaf.place: leaf for leaf in self.expected.leaves}
         for leaf in self.sent.leaves:
             if leaf.place == before.place:
                 break
-            other = places.get(leaf.place)
+            other = self.expected.places.get(leaf.place)
             if (
                 other is not None
                 and leaf.count == 1
@@ -298,8 +360,7 @@ class Reading:
         return False
 
     def _pair(self, leaf: SentField, own: SentField) -> Iterator[Refusal]:
-        incoming = self.section.payload[leaf.offset : leaf.offset + leaf.size]
-        ours = self.own.payload[own.offset : own.offset + own.size]
+        incoming, ours = self._sent_bytes(leaf), self._own_bytes(own)
         if incoming == ours:
             return
         check = _CHECKS.get(own.kind)
@@ -448,11 +509,12 @@ class _Memo:
 def _conditional(description: Description, inside: str) -> Iterator[str]:
     """The places of fields that a predicate decides, also under the name that they once had."""
     for item in description.fields:
+        name = ELEMENT.sub("", item.name)
         if item.conditional:
-            yield inside + item.name
-            yield inside + item.name.removeprefix(KEPT_FOR_MIGRATION)
+            yield inside + name
+            yield inside + name.removeprefix(KEPT_FOR_MIGRATION)
         elif item.struct is not None:
-            yield from _conditional(item.struct, f"{inside}{item.name}.")
+            yield from _conditional(item.struct, f"{inside}{name}.")
     for subsection in description.subsections:
         yield from _conditional(subsection, f"{subsection.name}/")
 

@@ -29,6 +29,8 @@ from machines.emulator.verdict import ACCEPTED, Refusal, Verdict
 
 #: RAM blocks made by ``rom_add_blob`` may be resized by a stream (hw/core/loader.c).
 RESIZABLE_PREFIX = "/rom@"
+#: After the device's name, the name of its option ROM's block (hw/pci/pci.c).
+ROM_SUFFIX = ".rom"
 
 #: Commands that came with a property of the migration itself, by their numbers (savevm.c).
 COMMAND_SWITCHES = {0x0B: ("migration", "send-switchover-start")}
@@ -146,7 +148,7 @@ def _ram_blocks(stream: Snapshot, profile: Snapshot) -> Iterator[Refusal]:
         else:
             continue
         owner = _owner(block.name, stream, profile)
-        yield Refusal("ram", block.name, "ramblock", reason, owner)
+        yield Refusal("ram", block.name, "ramblock", reason, owner, resized=length is not None)
 
 
 def _commands(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
@@ -162,7 +164,8 @@ def _commands(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iter
 def _owner(block: str, stream: Snapshot, profile: Snapshot) -> str:
     """The description's name of the device that a RAM block belongs to, as its path tells.
 
-    A block without a path may be one that the other side names with it.
+    A block without a path may be one that the other side names with it; a ROM's is called after
+    the device.
     """
     names = [block, *(other.name for other in profile.blocks if other.name.endswith(f"/{block}"))]
     for name in names:
@@ -170,7 +173,7 @@ def _owner(block: str, stream: Snapshot, profile: Snapshot) -> str:
         for section in stream.sections:
             if path and section.idstr.startswith(f"{path}/"):
                 return section.name
-    return ""
+    return block.rpartition("/")[2].removesuffix(ROM_SUFFIX) if block.endswith(ROM_SUFFIX) else ""
 
 
 def _section(

@@ -32,7 +32,8 @@ from machines.emulator.window import open_stream
 MAX_LEAVES = 2**18  # fields of one section, array elements that are structures counted singly
 MAX_INTERNED = 4096  # descriptions kept to be told alike
 
-_ELEMENT = re.compile(r"\[\d+\]")
+#: The number of an array's element in a field's name.
+ELEMENT = re.compile(r"\[\d+\]")
 
 #: Types whose value QEMU looks at when loading, beside the ``… equal`` ones.
 CHECKED_TYPES = frozenset({"int32 le", "pci config", "virtio"})
@@ -175,8 +176,8 @@ class SentLayout:
     def __init__(self, device: Mapping[str, Any], section: str) -> None:
         self.leaves: list[SentField] = []
         self.subsections: dict[tuple[str, ...], SubsectionHeader] = {}
-        self._paths: dict[str, int] = {}
-        self._places: dict[str, int] = {}
+        self._paths_seen: dict[str, int] = {}
+        self._places_seen: dict[str, int] = {}
         self._offset = 0
         self._section = section
         try:
@@ -190,6 +191,11 @@ class SentLayout:
     def shape(self) -> tuple[tuple[str, int], ...]:
         """What two sides must have alike for every field to be read as it was sent."""
         return tuple((leaf.place, leaf.size) for leaf in self.leaves)
+
+    @cached_property
+    def places(self) -> Mapping[str, SentField]:
+        """The fields by their places."""
+        return {leaf.place: leaf for leaf in self.leaves}
 
     @cached_property
     def checked(self) -> tuple[int, ...]:
@@ -235,8 +241,8 @@ class SentLayout:
         size = item["size"] * count
         self.leaves.append(
             SentField(
-                _counted(name, self._paths),
-                _counted(_ELEMENT.sub("", name), self._places),
+                _counted(name, self._paths_seen),
+                _counted(ELEMENT.sub("", name), self._places_seen),
                 str(item["type"]),
                 self._offset,
                 size,

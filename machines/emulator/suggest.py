@@ -14,6 +14,7 @@ from functools import cached_property
 
 from machines.emulator import bitmap, pci, virtio
 from machines.emulator.catalogue import Description
+from machines.emulator.clues import block_clues, config_clues, field_clues
 from machines.emulator.names import is_negated, words
 from machines.emulator.qdev import (
     FALSE_WORDS,
@@ -26,14 +27,6 @@ from machines.emulator.qdev import (
     same_value,
 )
 from machines.emulator.release import Release
-from machines.emulator.relevance import (
-    BLOCK_CLUES,
-    CONVENTIONAL_CLUES,
-    EXTENDED_CLUES,
-    FIELD_CLUES,
-    REGISTERS,
-    TYPE_CLUES,
-)
 from machines.emulator.snapshot import SentSection, Snapshot, layout_of
 from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import FEATURE_PROPERTIES
@@ -41,6 +34,9 @@ from machines.emulator.virtio import FEATURE_PROPERTIES
 #: Properties that keep a device's section from being sent (``needed`` of hw/pci/pci_host.c and
 #: hw/audio/pcspk.c); one that was sent is read all the same.
 SECTION_SWITCHES = frozenset({"migrate", "x-config-reg-migration-enabled"})
+
+#: Words of fields that say nothing of a property.
+_IN_MANY_NAMES = frozenset({"id", "version", "data", "size"})
 
 
 class Destination:
@@ -73,6 +69,8 @@ class Destination:
             if driver.startswith("virtio-") and driver.endswith("-device"):
                 stem = driver.removesuffix("-device") + "-pci"
                 found += [name for name in self.release.types if name.startswith(stem)]
+        if not found and description in self.release.types:
+            found = [description]  # a driver that makes its description as it starts
         return tuple(sorted(found, key=lambda name: (len(name), name)))
 
     # A difference and the properties behind it ------------------------------------------------
@@ -253,24 +251,18 @@ class Destination:
 
     def _clues(self, refusal: Refusal) -> tuple[str, ...]:
         if refusal.kind == "pci-config":
-            return tuple(dict.fromkeys(_config_clues(refusal)))
+            return tuple(dict.fromkeys(config_clues(refusal)))
         if refusal.kind == "ramblock":
-            return _block_clues(refusal.field or "")
+            return block_clues(refusal)
         if refusal.kind in ("layout", "equal", "virtio"):
             return tuple(dict.fromkeys(self._field_clues(refusal)))
         return ()
 
     def _field_clues(self, refusal: Refusal) -> Iterator[str]:
-        path = refusal.field or ""
-        if path.endswith(".features"):
-            yield from FEATURE_PROPERTIES.values()
-        yield from TYPE_CLUES.get(path, ())
-        for part, clues in FIELD_CLUES:
-            if part in path:
-                yield from clues
+        yield from field_clues(refusal)
         if refusal.kind == "virtio":
             return
-        wanted = words(path.rsplit(".", 1)[-1])
+        wanted = words((refusal.field or "").rsplit(".", 1)[-1]) - _IN_MANY_NAMES
         drivers = self.drivers(refusal.description)
         properties = self.release.catalogue_of(drivers).properties
         names = {
@@ -316,53 +308,3 @@ def _vectors_contradiction(section: SentSection, value: str) -> Iterator[Refusal
             f"the device has {wanted}; Failed to load {section.name}:virtio",
             section.name,
         )
-
-
-def _block_clues(name: str) -> tuple[str, ...]:
-    for part, clues in BLOCK_CLUES:
-        if part in name:
-            return clues
-    return ("global-vmstate",)
-
-
-def _config_clues(refusal: Refusal) -> Iterator[str]:
-    """Properties that decide the differing byte of configuration space."""
-    difference = refusal.detail
-    if difference is None:
-        return
-    index = difference.index
-    changed = difference.incoming ^ difference.own
-    ours, theirs = list(pci.capabilities(refusal.own)), list(pci.capabilities(refusal.incoming))
-    for capability in ours:
-        if capability.offset <= index < capability.offset + capability.length:
-            yield from _register_clues(refusal.own, capability, index - capability.offset, changed)
-    yield from _list_clues(ours, theirs)
-    if index < pci.HEADER_SIZE:
-        yield from ("disable-legacy", "disable-modern", "modern-pio-notify", "vectors")
-
-
-def _register_clues(
-    config: bytes, capability: pci.Capability, offset: int, changed: int
-) -> Iterator[str]:
-    for register in REGISTERS:
-        if (
-            register.capability == capability.id
-            and register.extended == capability.extended
-            and register.offset == offset
-            and register.bits & changed
-        ):
-            yield from register.properties
-
-
-def _list_clues(ours: list[pci.Capability], theirs: list[pci.Capability]) -> Iterator[str]:
-    """A capability that only one side has, or that both have in different numbers."""
-    kinds = {(item.extended, item.id) for item in (*ours, *theirs)}
-    for extended, kind in sorted(kinds):
-        counts = [
-            sum((item.extended, item.id) == (extended, kind) for item in side)
-            for side in (ours, theirs)
-        ]
-        if kind == pci.CAP_VENDOR and not extended and max(counts) > 1 and not min(counts):
-            yield "disable-modern"  # all of virtio's structures, not one of them
-        if counts[0] != counts[1]:
-            yield from (EXTENDED_CLUES if extended else CONVENTIONAL_CLUES).get(kind, ())

@@ -52,7 +52,9 @@ class Refusal:
     """Why a destination refuses, with what a suggestion can be found from.
 
     ``description`` is the name of the section's description; of a ``pci-config`` refusal,
-    ``detail`` is the place and ``own`` and ``incoming`` the whole configuration spaces.
+    ``detail`` is the place and ``own`` and ``incoming`` the whole configuration spaces. ``resized``
+    tells a RAM block of another size from an unknown one; ``moved`` that the elements of an array
+    stand elsewhere in a longer or shorter one.
     """
 
     section: str
@@ -63,3 +65,5 @@ class Refusal:
     detail: pci.Difference | None = None
     own: bytes = b""
     incoming: bytes = b""
+    resized: bool = False
+    moved: bool = False

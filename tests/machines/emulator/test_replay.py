@@ -263,6 +263,16 @@ def test_a_structure_may_bring_the_version_that_its_predicates_ask_for():
     assert trial(same, foo(*fields), profile).kind == "layout"
 
 
+@pytest.mark.parametrize(("told", "kind"), [(1, None), (0, "layout")])
+def test_a_predicate_may_ask_for_a_number_before_it(told, kind):
+    fields = (Field("identify_set", 4), Field("identify_data", 4, conditional=True))
+    stream = made(
+        plain("identify_set"), plain("identify_data"), payload=struct.pack(">2I", told, 0)
+    )
+    profile = made(plain("identify_set"), payload=bytes(4))
+    assert trial(replace(stream), foo(*fields), profile).kind == kind
+
+
 def test_a_field_that_shows_a_property_must_be_equal():
     device = {"name": "e1000e", "instance_id": 0, "vmsd_name": "e1000e"}
     device["fields"] = [plain("subsys", 2), plain("other", 2)]
@@ -341,6 +351,11 @@ def test_the_property_that_was_changed_is_suggested_and_mends_the_destination(pr
     assert (verdict.outcome, verdict.suggestion) == ("refused", prop)
     mended = (*prop.split("."), "77")
     assert trial(flip(prop), release("10.0"), flip("base"), [mended]).outcome == "accepted"
+
+
+def test_a_queue_s_size_is_explained_by_the_property_that_decides_it():
+    verdict = trial(snapshot("virtio-net", "10.0"), release("11.1"), snapshot("virtio-net", "11.1"))
+    assert verdict.suggestion == "virtio-net-pci.rx_queue_size"
 
 
 @pytest.mark.parametrize(
