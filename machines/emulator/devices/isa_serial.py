@@ -1,12 +1,18 @@
 """The 16550A UART behind ``isa-serial``, with its FIFOs.
 
 Registers and interrupts after the PC16550D data sheet (National Semiconductor, 1995); which state
-migrates and when a subsection is needed after hw/char/serial.c. The other end of the line takes
-every byte at once and never sends: a guest hears itself in loopback mode.
+migrates, when a subsection is needed and what is less than the chip after hw/char/serial.c: a byte
+is sent at once and whole, whatever word length, parity and break are set; in loopback mode the
+modem lines are joined but show no changes, and a break is not heard.
+
+The other end of the line takes every byte and never sends: a guest hears itself in loopback mode.
+It has no modem lines to ask for. A transmission that the source's other end did not take is tried
+again as soon as the machine runs.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +23,11 @@ from machines.emulator.devices.processor import Processor
 FIFO_SIZE = 16
 BAUD_BASE = 115_200
 NS_PER_SECOND = 10**9
+#: A character's time after reset: 8 bits at 9600 baud.
+RESET_CHARACTER_TIME = NS_PER_SECOND // 9600 * 10
+ZERO_DIVIDER_SPEED = 3500  # baud
+#: So often QEMU tries to send a byte.
+MAX_RETRY = 4
 #: Interrupt lines of COM1 to COM4, by the device's index.
 LINES = (4, 3, 4, 3)
 
@@ -116,6 +127,8 @@ class IsaSerial(Model):
         self.fifo_timeout_timer: int | None = None
         self.recv_fifo = Fifo()
         self.xmit_fifo = Fifo()
+        self.character_time = RESET_CHARACTER_TIME
+        self._retry_at: int | None = None
         self._raise_interrupt()
 
     # Registers.
@@ -145,6 +158,7 @@ class IsaSerial(Model):
         if offset in (DATA, IER) and self.lcr & LCR_DLAB:
             shift = 8 * offset
             self.divider = self.divider & ~(0xFF << shift) | value << shift
+            self._measure_character()
         elif offset == DATA:
             self._write_data(value)
         elif offset == IER:
@@ -153,22 +167,22 @@ class IsaSerial(Model):
             self._write_fcr(value)
         elif offset == LCR:
             self.lcr = value
+            self._measure_character()
         elif offset == MCR:
-            self.mcr = value & 0x1F
+            self._write_mcr(value & 0x1F)
         elif offset == SCR:
             self.scr = value
 
     def _read_data(self) -> int:
-        self.timeout_ipending = 0
-        if not self.fcr & FCR_ENABLE:
-            self.lsr &= ~(LSR_DATA | LSR_BREAK)
-            byte = self.rbr
-        else:
+        if self.fcr & FCR_ENABLE:
             byte = self.recv_fifo.pop() if self.recv_fifo.num else 0
-            if self.recv_fifo.num:
-                self.fifo_timeout_timer = self.platform.now + 4 * self._character_time()
-            else:
-                self.lsr &= ~(LSR_DATA | LSR_BREAK)
+            self.timeout_ipending = 0
+        else:
+            byte = self.rbr
+        if self.fcr & FCR_ENABLE and self.recv_fifo.num:
+            self._start_timeout()
+        else:
+            self.lsr &= ~(LSR_DATA | LSR_BREAK)
         self._raise_interrupt()
         return byte
 
@@ -181,17 +195,20 @@ class IsaSerial(Model):
 
     def _read_lsr(self) -> int:
         value = self.lsr
-        self.lsr &= ~(LSR_BREAK | LSR_OVERRUN)
-        self._raise_interrupt()
+        if value & (LSR_BREAK | LSR_OVERRUN):
+            self.lsr &= ~(LSR_BREAK | LSR_OVERRUN)
+            self._raise_interrupt()
         return value
 
     def _read_msr(self) -> int:
         if self.mcr & MCR_LOOP:
             lines = ((MCR_DTR, 0x20), (MCR_RTS, 0x10), (MCR_OUT1, 0x40), (MCR_OUT2, 0x80))
             return sum(status for control, status in lines if self.mcr & control)
+        self._ask_modem()
         value = self.msr
-        self.msr &= ~MSR_DELTAS
-        self._raise_interrupt()
+        if value & MSR_DELTAS:
+            self.msr &= ~MSR_DELTAS
+            self._raise_interrupt()
         return value
 
     def _write_data(self, value: int) -> None:
@@ -200,17 +217,30 @@ class IsaSerial(Model):
             if self.xmit_fifo.is_full:
                 self.xmit_fifo.pop()
             self.xmit_fifo.push(value)
-        self.lsr &= ~(LSR_EMPTY | LSR_HOLDING_EMPTY)
         self.thr_ipending = 0
+        self.lsr &= ~(LSR_EMPTY | LSR_HOLDING_EMPTY)
+        self._raise_interrupt()
         if not self.tsr_retry:
             self._transmit()
-        self._raise_interrupt()
 
     def _write_ier(self, value: int) -> None:
         changed, self.ier = self.ier ^ value, value
+        if changed & IER_MODEM:
+            self._ask_modem()
         if changed & IER_TRANSMIT:
             self.thr_ipending = int(bool(value & IER_TRANSMIT and self.lsr & LSR_HOLDING_EMPTY))
-        self._raise_interrupt()
+        if changed:
+            self._raise_interrupt()
+
+    def _write_mcr(self, value: int) -> None:
+        changed, self.mcr = self.mcr ^ value, value
+        if changed and self.poll_msl >= 0 and not value & MCR_LOOP:
+            self.modem_status_poll = self.platform.now + self.character_time
+
+    def _ask_modem(self) -> None:
+        """Look at the modem lines, where the device believes that there are any: nobody answers."""
+        self.poll_msl = ABSENT
+        self.modem_status_poll = None
 
     def _write_fcr(self, value: int) -> None:
         if (value ^ self.fcr) & FCR_ENABLE:
@@ -236,17 +266,26 @@ class IsaSerial(Model):
     def _transmit(self) -> None:
         """Send until the holding register or the FIFO is empty."""
         while True:
-            fifos = self.fcr & FCR_ENABLE
-            self.tsr = self.xmit_fifo.pop() if fifos and self.xmit_fifo.num else self.thr
-            if not fifos or not self.xmit_fifo.num:
-                self.lsr |= LSR_HOLDING_EMPTY
-            if self.lsr & LSR_HOLDING_EMPTY:
-                self.thr_ipending = 1
+            if not self.tsr_retry:
+                self._fetch()
             if self.mcr & MCR_LOOP:
                 self._receive(self.tsr)
+            self.tsr_retry = 0
             if self.lsr & LSR_HOLDING_EMPTY:
                 break
         self.lsr |= LSR_EMPTY
+
+    def _fetch(self) -> None:
+        """The next byte goes from the holding register or the FIFO into the shift register."""
+        if self.fcr & FCR_ENABLE:
+            self.tsr = self.xmit_fifo.pop() if self.xmit_fifo.num else self.thr
+        else:
+            self.tsr = self.thr
+        if not self.fcr & FCR_ENABLE or not self.xmit_fifo.num:
+            self.lsr |= LSR_HOLDING_EMPTY
+            if not self.thr_ipending:
+                self.thr_ipending = 1
+                self._raise_interrupt()
 
     def _receive(self, byte: int) -> None:
         if self.fcr & FCR_ENABLE:
@@ -254,19 +293,24 @@ class IsaSerial(Model):
                 self.lsr |= LSR_OVERRUN
             else:
                 self.recv_fifo.push(byte)
-            self.fifo_timeout_timer = self.platform.now + 4 * self._character_time()
+            self._start_timeout()
         else:
             self.lsr |= LSR_OVERRUN if self.lsr & LSR_DATA else 0
             self.rbr = byte
         self.lsr |= LSR_DATA
         self._raise_interrupt()
 
-    def _character_time(self) -> int:
-        """How long a character takes on the line, in ns: start, data, parity and stop bits."""
+    def _start_timeout(self) -> None:
+        self.fifo_timeout_timer = self.platform.now + 4 * self.character_time
+
+    def _measure_character(self) -> None:
+        """How long a character takes on the line, in ns: start, data, parity and stop bits.
+
+        Computed in single precision, as the device does: a deadline is compared to the nanosecond.
+        """
         bits = 1 + (self.lcr & 3) + 5 + bool(self.lcr & LCR_PARITY) + 1 + bool(self.lcr & LCR_STOP)
-        if not 0 < self.divider <= BAUD_BASE:
-            return NS_PER_SECOND // 9600 * 10
-        return NS_PER_SECOND * self.divider // BAUD_BASE * bits
+        speed = _single(BAUD_BASE / self.divider) if self.divider else ZERO_DIVIDER_SPEED
+        self.character_time = int(_single(_single(NS_PER_SECOND / speed) * bits))
 
     def _raise_interrupt(self) -> None:
         """The pending interrupt of the highest priority (data sheet, table IV)."""
@@ -280,15 +324,29 @@ class IsaSerial(Model):
             (IIR_MODEM, self.ier & IER_MODEM and self.msr & MSR_DELTAS),
         )
         cause = next((name for name, pending in causes if pending), IIR_NONE)
-        self.iir = self.iir & ~IIR_ID | cause
-        self.platform.set_line(LINES[self.instance % 4], cause != IIR_NONE)
+        self.iir = self.iir & 0xF0 | cause
+        self.platform.set_line(self._line(), cause != IIR_NONE)
+
+    def _line(self) -> int:
+        return LINES[self.instance % 4]
 
     # Time.
 
     def deadline(self) -> int | None:
-        return self.fifo_timeout_timer
+        timers = (self.fifo_timeout_timer, self.modem_status_poll, self._retry_at)
+        return min((when for when in timers if when is not None), default=None)
 
     def expire(self) -> None:
+        when = self.deadline()
+        if self._retry_at == when:
+            self._retry_at = None
+            self._transmit()
+        elif self.modem_status_poll == when:
+            self._ask_modem()
+        else:
+            self._end_timeout()
+
+    def _end_timeout(self) -> None:
         """Nobody read the FIFO for four character times."""
         self.fifo_timeout_timer = None
         if self.recv_fifo.num:
@@ -319,16 +377,30 @@ class IsaSerial(Model):
     def post_load(self, arrived: Collection[str]) -> None:
         if self.thr_ipending == ABSENT:
             self.thr_ipending = int(self.iir & IIR_ID == IIR_TRANSMIT)
-        empty = self.lsr & LSR_EMPTY
-        if self.tsr_retry and empty:
-            raise Refused("inconsistent state in serial device (tsr empty, tsr_retry=1)")
-        if not self.tsr_retry and not empty:
-            raise Refused("inconsistent state in serial device (tsr not empty, tsr_retry=0)")
+        self._check_transmitter()
         for fifo in (self.recv_fifo, self.xmit_fifo):
             if fifo.head >= FIFO_SIZE or fifo.num > FIFO_SIZE:
                 raise Refused(f"a FIFO of {fifo.num} bytes from {fifo.head}")
         self._take_fcr(self.fcr)
-        self._raise_interrupt()
+        self._measure_character()
+        self.platform.restore_line(self._line(), not self.iir & IIR_NONE)
+
+    def _check_transmitter(self) -> None:
+        """A byte in the shift register and its empty flag exclude each other."""
+        empty = self.lsr & LSR_EMPTY
+        reason = "inconsistent state in serial device (tsr {}empty, tsr_retry={}"
+        if self.tsr_retry and empty:
+            raise Refused(reason.format("", self.tsr_retry))
+        if not self.tsr_retry and not empty:
+            raise Refused(reason.format("not ", 0))
+        self.tsr_retry = min(self.tsr_retry, MAX_RETRY)
+        self._retry_at = self.platform.now if self.tsr_retry else None
+
+
+def _single(value: float) -> float:
+    """The value in single precision."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
 
 
 MODEL = IsaSerial
@@ -345,11 +417,11 @@ def exercise(processor: Processor) -> Iterator[None]:
         for byte in processor.draw(1 + processor.draw(1)[0] % FIFO_SIZE):
             processor.write(DATA, byte)
         if processor.draw(1)[0] & 1:
-            processor.wait(NS_PER_SECOND)
+            processor.wait(NS_PER_SECOND // 10)
         yield
         for offset in (LCR, MCR, SCR, IER, IIR_FCR, MSR):
             processor.read(offset)
-        processor.wait(NS_PER_SECOND)
+        processor.wait(NS_PER_SECOND // 10)
         processor.line(LINES[0])
         for _ in range(FIFO_SIZE + 1):
             if not processor.read(LSR) & LSR_DATA:
