@@ -98,13 +98,15 @@ class ChangePolicy(Api):
         answered as 409 with ``conflicts``, to be settled by ``choices``.
         """
         data = given(shapes.PolicySerializer, request)
-        edits.replace_policy(
+        change, actor, seen = (
             visible_change(request.user, pk),
             person_of(request),
             data["lock_version"],
-            data["policy"],
-            data["choices"],
         )
+        if "file" in data:
+            edits.import_policy(change, actor, seen, data["file"], data["choices"])
+        else:
+            edits.replace_policy(change, actor, seen, data["policy"], data["choices"])
         return answer(request, pk)
 
 

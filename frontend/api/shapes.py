@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from policy.document import MAX_TEXT
 from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Thread
+from policy.policy_files import MAX_CHARACTERS
 
 SIDES = ("mine", "theirs")
 
@@ -47,7 +48,15 @@ class ChoicesSerializer(EditSerializer):
 
 
 class PolicySerializer(ChoicesSerializer):
-    policy = serializers.JSONField()
+    """Either the document itself, or ``file``: the text of a file, YAML or JSON."""
+
+    policy = serializers.JSONField(required=False)
+    file = serializers.CharField(required=False, max_length=MAX_CHARACTERS)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("policy" in attrs) == ("file" in attrs):
+            raise serializers.ValidationError({"policy": ["Send either policy or file."]})
+        return attrs
 
 
 class RebaseSerializer(ChoicesSerializer):

@@ -42,6 +42,7 @@ from policy.edits.waivers import (
     waive_trial,
 )
 from policy.edits.whole import (
+    import_policy,
     replace_policy,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "choose_devices",
     "clear_override",
     "edit_description",
+    "import_policy",
     "move_entry",
     "open_change",
     "open_revert",

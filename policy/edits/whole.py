@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, history
+from policy import drafts, history, policy_files
 from policy.document import DocumentError, Policy, from_json
-from policy.edits.checks import base_of, check_label
+from policy.edits import checks
+from policy.edits.checks import base_of, check_label, words
 from policy.errors import Conflict, Invalid
 from policy.exporters import formats
 from policy.merging import Choice, MergeConflict, merge
@@ -57,8 +59,32 @@ def replace_policy(
     return _merged(change, actor, seen_version, mine, choices or {})
 
 
+def import_policy(
+    change: ChangeRequest,
+    actor: User,
+    seen_version: int,
+    text: str,
+    choices: Mapping[str, Choice] | None = None,
+) -> ChangeRequest:
+    """:func:`replace_policy` with the text of a file, YAML or JSON.
+
+    Raises Invalid (field ``file``) that names the line and the path of the first fault.
+    """
+    try:
+        found = policy_files.read(text)
+    except policy_files.FileError as error:
+        raise Invalid(f"The file, {error}.", field="file") from error
+    try:
+        return replace_policy(change, actor, seen_version, found.document, choices)
+    except Invalid as error:
+        if not error.field.startswith("policy"):
+            raise
+        raise Invalid(f"Line {found.line_of(error.field)}: {error}.", field="file") from error
+
+
 def read(document: Any) -> Policy:
     """A policy from its JSON form. Raises Invalid; ``field`` is the path of what is at fault."""
+    _check_values(document, "policy", 0)
     try:
         return from_json(document)
     except DocumentError as error:
@@ -84,6 +110,26 @@ def _merged(
         return merged.policy
 
     return drafts.rewrite(change, actor, present.lock_version, "merge policy", alter)
+
+
+def _check_values(value: Any, path: str, depth: int) -> None:
+    """Nothing that no database holds: half characters, NUL, numbers without an end."""
+    if depth > policy_files.MAX_DEPTH:
+        raise Invalid(f"{path:.200}: nests too deep", field=path)
+    if isinstance(value, str):
+        try:
+            words(value[: checks.MAX_WORDS], path)
+        except Invalid as error:
+            raise Invalid(f"{path}: {error}", field=path) from error
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(f"{path}: should be a number", field=path)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_values(key, f"{path}.{key:.60}", depth)
+            _check_values(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_values(item, f"{path}[{number}]", depth + 1)
 
 
 def _check_same_release(present: Policy, mine: Policy) -> None:
