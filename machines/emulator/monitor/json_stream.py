@@ -23,7 +23,7 @@ from machines.emulator.errors import EmulatorError
 #: Limits. QEMU's are 64 MiB, 2 Mi tokens and 1024 brackets of a kind; Python's own recursion is
 #: why brackets nest less deep here.
 MAX_VALUE_BYTES = 64 * 2**20
-MAX_TOKENS = 2**20
+MAX_TOKENS = 2**17
 MAX_NESTING = 256
 MAX_WORD = 400  # a number or a keyword
 
