@@ -45,8 +45,10 @@ INTEGERS = {
 } | {"timer": True}
 #: Size in bytes → the codes of the struct module, unsigned and signed.
 _CODES = {1: "Bb", 2: "Hh", 4: "Ii", 8: "Qq"}
-MAX_ELEMENTS = 2**22  # of one described array
-MAX_SECTION_FIELDS = 2**20
+# Limits of a whole stream, as a few bytes of it may describe many values (or empty ones). A real
+# machine with 27 devices has 7,000 fields, and arrays of 85,000 values.
+MAX_FIELDS = 2**18
+MAX_VALUES = 2**22
 
 
 def integer_type(kind: str) -> bool | None:
@@ -57,15 +59,23 @@ def integer_type(kind: str) -> bool | None:
 # --- Sections -----------------------------------------------------------------------------------
 
 
+class _Allowance:
+    """How many more fields, and elements of plain arrays, a stream may have."""
+
+    def __init__(self) -> None:
+        self.fields = MAX_FIELDS
+        self.values = MAX_VALUES
+
+
 class _Cursor:
     """A place in a section's payload, with what an error needs to name it."""
 
-    def __init__(self, payload: bytes, section: str, offset: int) -> None:
+    def __init__(self, payload: bytes, section: str, offset: int, allowance: _Allowance) -> None:
         self._payload = payload
         self._section = section
         self._offset = offset
+        self._allowance = allowance
         self.position = 0
-        self.fields = 0
 
     def error(self, problem: str) -> StreamError:
         return StreamError(self._offset + self.position, self._section, problem)
@@ -80,21 +90,29 @@ class _Cursor:
     def left(self) -> int:
         return len(self._payload) - self.position
 
-    def count(self, more: int) -> None:
-        self.fields += more
-        if self.fields > MAX_SECTION_FIELDS:
-            raise self.error(f"more than {MAX_SECTION_FIELDS} values")
+    def spend(self, fields: int, values: int = 0) -> None:
+        """Count what is about to be decoded. Raises :class:`StreamError` beyond a limit."""
+        allowance = self._allowance
+        allowance.fields -= fields
+        allowance.values -= values
+        if allowance.fields < 0 or allowance.values < 0:
+            raise self.error(f"more than {MAX_FIELDS} fields or {MAX_VALUES} values")
 
 
 def decode_section(
-    device: Mapping[str, Any], payload: bytes, section: str, offset: int
+    device: Mapping[str, Any],
+    payload: bytes,
+    section: str,
+    offset: int,
+    allowance: _Allowance | None = None,
 ) -> dict[str, Any]:
     """``{"fields": […], "subsections": […]}`` of a payload, by its entry in the vmdescription.
 
     ``section`` and ``offset`` (of the payload in the stream, in bytes) name the place of an
-    error. Raises :class:`StreamError` where description and payload disagree.
+    error. ``allowance`` is what is left to the stream. Raises :class:`StreamError` where
+    description and payload disagree.
     """
-    cursor = _Cursor(payload, section, offset)
+    cursor = _Cursor(payload, section, offset, allowance or _Allowance())
     try:
         decoded = _decode_description(device, cursor, 0)
     except (KeyError, TypeError, AttributeError, ValueError, struct.error) as error:
@@ -145,11 +163,11 @@ def _decode_field(field: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict
     if "index" in field:
         decoded["index"] = field["index"]
     length = field.get("array_len")
-    if length is not None and not 0 <= length <= MAX_ELEMENTS:
-        raise cursor.error(f"array {name!r} of {length} elements")
-    cursor.count(length or 1)
+    if length is not None and (type(length) is not int or length < 0):
+        raise cursor.error(f"array {name!r} of {length!r:.40} elements")
     structure = field.get("struct")
     if structure is not None:
+        cursor.spend(1 if length is None else length + 1)
         if length is None:
             decoded.update(_decode_structure(structure, cursor, depth))
         else:
@@ -159,9 +177,19 @@ def _decode_field(field: Mapping[str, Any], cursor: _Cursor, depth: int) -> dict
         return decoded
     size = decoded["size"]
     if length is None:
+        cursor.spend(1)
         decoded["value"] = decode_value(kind, cursor.take(size, name))
+    elif code := _code(kind, size):  # all at once, as some arrays have 32768 elements
+        cursor.spend(1, length)
+        decoded["values"] = list(
+            struct.unpack(f">{length}{code}", cursor.take(size * length, name))
+        )
     else:
-        decoded["values"] = _decode_values(kind, cursor.take(size * length, name), size, length)
+        cursor.spend(1 + length)
+        raw = cursor.take(size * length, name)
+        decoded["values"] = [
+            decode_value(kind, raw[at * size : (at + 1) * size]) for at in range(length)
+        ]
     return decoded
 
 
@@ -172,12 +200,10 @@ def _decode_structure(structure: Mapping[str, Any], cursor: _Cursor, depth: int)
     }
 
 
-def _decode_values(kind: str, raw: bytes, size: int, length: int) -> list[int | bool | str]:
-    """The elements of an array; whole numbers all at once, as some arrays have 32768."""
+def _code(kind: str, size: int) -> str | None:
+    """The struct module's code of a whole number, None where the type is no such number."""
     signed = integer_type(kind)
-    if signed is not None and size in _CODES:
-        return list(struct.unpack(f">{length}{_CODES[size][signed]}", raw))
-    return [decode_value(kind, raw[at * size : (at + 1) * size]) for at in range(length)]
+    return _CODES[size][signed] if signed is not None and size in _CODES else None
 
 
 def decode_value(kind: str, raw: bytes) -> int | bool | str:
@@ -304,12 +330,14 @@ def _decode_sections(
     for device in described:
         waiting.setdefault((device["name"], device["instance_id"]), []).append(device)
     decoded = []
+    allowance = _Allowance()
     for head, payload in sections:
         listed = waiting.get((head["name"], head["instance_id"])) if head["type"] == "full" else ()
         if listed:
             device = listed.pop(0)
             head["vmsd_name"] = device.get("vmsd_name", "")
-            head.update(decode_section(device, payload, head["name"], head["offset"]))
+            name, offset = head["name"], head["offset"]
+            head.update(decode_section(device, payload, name, offset, allowance))
         else:
             head["data"] = payload.hex()
         decoded.append(head)

@@ -138,15 +138,13 @@ class Window:
 
     def fill(self, wanted: int) -> int:
         """Have ``wanted`` bytes in the window if the input has them; tells how many there are."""
-        if self.available() >= wanted:
-            return self.available()
-        self._make_room(wanted)
-        with memoryview(self.buffer) as view:
-            while self.available() < wanted and not self.ended:
+        while self.filled - self.position < wanted and not self.ended:
+            # Room grows with what comes in: a length that the stream tells may be any number.
+            self._make_room(min(wanted, 2 * self.available() + CHUNK))
+            with memoryview(self.buffer) as view:
                 got = self._file.readinto(view[self.filled :])  # type: ignore[attr-defined]
-                if not got:
-                    self.ended = True
-                self.filled += got or 0
+            self.filled += got or 0
+            self.ended = not got
         return self.available()
 
     def _make_room(self, wanted: int) -> None:
