@@ -17,9 +17,12 @@ from frontend.views import (
     jobs,
     machine_types,
     mails,
+    policy_files,
     rebasing,
     releases,
+    revisions,
     search,
+    trees,
     trials,
 )
 
@@ -40,6 +43,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("releases/", releases.releases, name="releases"),
     path("releases/new/", releases.new, name="release-new"),
     path(RELEASE, releases.release, name="release"),
+    path(f"{RELEASE}revisions/", revisions.revisions, name="revisions"),
+    path("trees/<str:name>/", trees.tree, name="tree"),
     path(f"{RELEASE}completion/", machine_types.completion, name="completion"),
     path(f"{RELEASE}machine-types/", machine_types.machine_types, name="machine-types"),
     path(f"{RELEASE}machine-types/<path:name>/", machine_types.machine_type, name="machine-type"),
@@ -87,6 +92,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         declarations.mitigation_remove,
         name="mitigation-remove",
     ),
+    path(f"{CHANGE}policy.json", policy_files.policy_file, name="policy-file"),
+    path(f"{CHANGE}import/", policy_files.policy_import, name="policy-import"),
     path(f"{CHANGE}threads/", discussion.threads, name="threads"),
     path(
         f"{CHANGE}threads/<int:thread>/<slug:action>/",

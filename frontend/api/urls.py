@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import changes, records, releases, review
+from frontend.api import changes, comparing, records, releases, review
 
 
 class Schema(SpectacularAPIView):
@@ -56,6 +56,7 @@ urlpatterns: list[URLPattern] = [
         changes.ChangeTransition.as_view(),
         name="api-change-action",
     ),
+    path("compare/", comparing.Comparison.as_view(), name="api-compare"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
     path("bundles/", records.Bundles.as_view(), name="api-bundles"),

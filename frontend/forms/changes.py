@@ -43,6 +43,8 @@ class ChangeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text=_("Why, and what a reviewer should know."),
     )
+    #: The number of an older revision whose policy is brought back.
+    revert = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, releases: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

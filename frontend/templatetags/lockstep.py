@@ -62,6 +62,14 @@ _STATUSES = {
         Mark("cancelled", "✕", _("cancelled"), "grey"),
     )
 }
+_GRADES = {
+    mark.name: mark
+    for mark in (
+        Mark("corrupts", "!", _("corrupts"), "red"),
+        Mark("refuses", "✕", _("refuses"), "grey"),
+        Mark("harmless", "✓", _("harmless"), "blue"),
+    )
+}
 _HEX = re.compile(r"[0-9a-fA-F]{12,}")
 #: Other names under which a trial's state reaches a template.
 _ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
@@ -78,6 +86,12 @@ def outcome_of(outcome: str) -> Mark:
 def status_of(status: str) -> Mark:
     """The mark of a change request's or a job's status."""
     return _STATUSES.get(status, Mark(status, "?", status))
+
+
+@register.simple_tag
+def grade_of(grade: str) -> Mark:
+    """The mark of a static difference's grade."""
+    return _GRADES.get(grade, Mark(grade, "?", grade))
 
 
 @register.filter

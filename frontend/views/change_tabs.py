@@ -194,7 +194,7 @@ def _changes(
     policy = change.policy
     vote = history.last_vote(change, request.user)
     return {
-        "groups": _groups(shown, about, request.GET.get("all", "")),
+        "groups": groups_of(shown, about, request.GET.get("all", "")),
         "compared": compared,
         # Not offered where nothing has changed since.
         "reviewed": vote if vote is not None and vote.digest != change.digest else None,
@@ -206,9 +206,12 @@ def _changes(
     }
 
 
-def _groups(
+def groups_of(
     found: Iterable[Difference], about: dict[tuple[str, str], list[Thread]], whole: str
 ) -> list[Group]:
+    """Differences in their groups, each line with its threads; ``whole`` names the group of which
+    all is shown.
+    """
     groups = []
     for name, members in groupby(found, key=lambda item: item.group):
         listed = list(members)

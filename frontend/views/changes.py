@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,11 +20,12 @@ from frontend.access import person_of, put_into, status_of, trees_for, visible_c
 from frontend.filters import ChangeFilter
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.lists import chips, page_of
+from frontend.numbers import number_of
 from frontend.views import change_tabs
 from machines.models import Release
 from policy import edits, reviewers, workflow
 from policy.blockers import blockers as blockers_of
-from policy.errors import PolicyError
+from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
 from workers import jobs
@@ -56,27 +58,39 @@ def changes(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def change_new(request: HttpRequest) -> HttpResponse:
-    """Open a change request on a release (``?release=`` preselects it)."""
+    """Open a change request on a release (``?release=`` preselects it), or, with ``?revert=``, one
+    that brings an older revision of it back.
+    """
     require(request.user, "edit", None)
     # Upstream's state is its catalogue: only a release with a base has a policy of its own.
     releases = Release.objects.filter(
         tree__in=trees_for(request.user, "edit"), base__isnull=False
     ).select_related("tree")
-    initial = {"release": request.GET.get("release", "")}
+    initial = {
+        "release": request.GET.get("release", ""),
+        "revert": number_of(request.GET.get("revert", "")),
+    }
+    if initial["revert"]:
+        initial["title"] = _("Go back to r%(number)s") % {"number": initial["revert"]}
     form = ChangeForm(request.POST or None, initial=initial, releases=releases)
     if request.method == "POST" and form.is_valid():
         try:
-            change = edits.open_change(
-                form.cleaned_data["release"],
-                person_of(request),
-                form.cleaned_data["title"],
-                form.cleaned_data["description"],
-            )
+            change = _opened(person_of(request), form.cleaned_data)
         except PolicyError as error:
             put_into(form, error)
         else:
             return redirect("change", change.pk)
     return render(request, "pages/change_new.html", {"form": form}, status=status_of(form))
+
+
+def _opened(user: User, data: dict[str, Any]) -> ChangeRequest:
+    words = (user, data["title"], data["description"])
+    if not data["revert"]:
+        return edits.open_change(data["release"], *words)
+    revision = data["release"].revisions.filter(number=data["revert"]).first()
+    if revision is None:
+        raise Invalid(_("The release has no such revision."), field="release")
+    return edits.open_revert(revision, *words)
 
 
 @login_required
