@@ -14,7 +14,7 @@ from django.forms import BaseForm
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
-from machines.models import Tree
+from machines.models import Release, Tree
 from policy.errors import Conflict, Forbidden, PolicyError
 from policy.models import ChangeRequest, Comment, Thread
 from policy.permissions import may, require, trees_where
@@ -40,6 +40,15 @@ def demand(user: Any, action: str, tree: Tree) -> None:
     if not may(user, "view", tree):
         raise Http404
     require(user, action, tree)
+
+
+def visible_release(user: Any, tree: str, version: str) -> Release:
+    """The release, or 404 where there is none that the person may see."""
+    releases = Release.objects.select_related("tree").filter(tree__in=visible_trees(user))
+    release = releases.filter(tree__name=tree, version=version).first()
+    if release is None:
+        raise Http404
+    return release
 
 
 def visible_change(user: Any, pk: int) -> ChangeRequest:

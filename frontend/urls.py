@@ -8,6 +8,7 @@ from frontend.views import (
     audit,
     bundles,
     changes,
+    comparison,
     declarations,
     devices,
     discussion,
@@ -122,6 +123,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         bundles.download,
         name="bundle-download",
     ),
+    # Two releases against each other
+    path("compare/", comparison.comparison, name="comparison"),
     # Imports, jobs, audit
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", imports.import_new, name="import-new"),

@@ -17,14 +17,18 @@ from frontend.access import (
     own_draft,
     person_of,
     visible_change,
+    visible_release,
     visible_thread,
     visible_trees,
 )
 from frontend.api import shapes
 from frontend.api.base import Api
 from frontend.api.changes import PROBLEMS, answer, given
-from machines.models import Tree
-from policy import discussion, edits, notices, turns, workflow
+from frontend.numbers import number_of
+from machines.models import Release, Tree
+from policy import differences, discussion, edits, notices, state, turns, workflow
+from policy.document import Policy
+from policy.errors import Invalid
 from policy.models import ChangeRequest, Comment, Thread
 from policy.votes import approvals_needed
 
@@ -153,6 +157,43 @@ class WaiverDetail(Api):
         seen = given(shapes.EditSerializer, request)["lock_version"]
         edits.remove_waiver(change, person_of(request), seen, position)
         return answer(request, pk)
+
+
+# --- Revisions ------------------------------------------------------------------------------------
+
+
+class Revisions(Api):
+    """The published revisions of a release, the newest first."""
+
+    @extend_schema(responses=shapes.RevisionSerializer(many=True))
+    def get(self, request: Request, tree: str, version: str) -> Response:
+        release = visible_release(request.user, tree, version)
+        rows = release.revisions.select_related("published_by").defer("content")
+        return Response(shapes.RevisionSerializer(rows, many=True).data)
+
+
+class RevisionDifferences(Api):
+    """What differs between two revisions of a release."""
+
+    @extend_schema(
+        responses={200: serializers.DifferenceSerializer(many=True), **PROBLEMS},
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.INT, required=True),
+            OpenApiParameter("to", OpenApiTypes.INT, required=True),
+        ],
+    )
+    def get(self, request: Request, tree: str, version: str) -> Response:
+        release = visible_release(request.user, tree, version)
+        old, new = (self._policy(request, release, end) for end in ("from", "to"))
+        found = differences.compare(old, new)
+        return Response(serializers.DifferenceSerializer(found, many=True).data)
+
+    def _policy(self, request: Request, release: Release, end: str) -> Policy:
+        number = number_of(request.query_params.get(end, ""))
+        revision = release.revisions.filter(number=number).first() if number else None
+        if revision is None:
+            raise Invalid("Name the number of a revision.", field=end)
+        return state.policy_of(revision)
 
 
 # --- People and trees -----------------------------------------------------------------------------

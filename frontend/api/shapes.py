@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from policy.document import MAX_TEXT
-from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Thread
+from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Revision, Thread
 from policy.policy_files import MAX_CHARACTERS
 
 SIDES = ("mine", "theirs")
@@ -155,6 +155,14 @@ class StateSerializer(serializers.ModelSerializer[DraftState]):
     class Meta:
         model = DraftState
         fields: ClassVar = ["version", "digest", "action", "actor", "at"]
+
+
+class RevisionSerializer(serializers.ModelSerializer[Revision]):
+    published_by = serializers.CharField(source="published_by.username")
+
+    class Meta:
+        model = Revision
+        fields: ClassVar = ["number", "digest", "published_by", "published_at"]
 
 
 class CommentSerializer(serializers.ModelSerializer[Comment]):

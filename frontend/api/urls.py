@@ -26,6 +26,12 @@ urlpatterns: list[URLPattern] = [
     path("mail-settings/", review.MailSettings.as_view(), name="api-mail-settings"),
     path("releases/", releases.Releases.as_view(), name="api-releases"),
     path(_RELEASE, releases.ReleaseDetail.as_view(), name="api-release"),
+    path(f"{_RELEASE}revisions/", review.Revisions.as_view(), name="api-revisions"),
+    path(
+        f"{_RELEASE}revisions/differences/",
+        review.RevisionDifferences.as_view(),
+        name="api-revision-differences",
+    ),
     path(f"{_RELEASE}machine-types/", releases.MachineTypes.as_view(), name="api-machine-types"),
     path(
         f"{_RELEASE}machine-types/<path:name>/",
