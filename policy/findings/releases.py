@@ -148,6 +148,22 @@ class Subject:
         unreadable = self.catalogue.unreadable
         return not any(name in unreadable for name in self.lineage(driver))
 
+    def descendants(self, driver: str) -> tuple[str, ...]:
+        """Every type below, the nearest first."""
+        children: dict[str, list[str]] = remembered(
+            ("children", id(self.catalogue.types)), (self.catalogue.types,), self._children
+        )
+        found = list(children.get(driver, ()))
+        for name in found:
+            found += children.get(name, ())
+        return tuple(found)
+
+    def _children(self) -> dict[str, list[str]]:
+        children: dict[str, list[str]] = {}
+        for name, parent in self.catalogue.types.items():
+            children.setdefault(parent or "", []).append(name)
+        return children
+
     def migrating(self, driver: str) -> tuple[str, ...]:
         """The device types that migrate among a driver and its descendants."""
         return migrating(self.catalogue, driver)
@@ -178,11 +194,11 @@ class Subject:
     # Lists that were composed of arrays -------------------------------------------------------
 
     def is_composed(self, machine_type: str) -> bool:
-        """Was the machine type's list put together from C arrays, by nobody who decided it?"""
-        if self.policy is not None and self.policy.machine_types:
+        """Was the list of one of upstream's machine types put together from C arrays?"""
+        read, known = machine_name(machine_type), self.catalogue.machine_types.get(machine_type)
+        if read is None or read.line or known is None:
             return False
-        known = self.catalogue.machine_types.get(machine_type)
-        return known is not None and known.compat_source == "arrays"
+        return any(entry.array for entry in known.compat)
 
     def lost_as_much_as(self, other: Subject, machine_type: str, name: str) -> bool:
         """Does the other release's list, composed of its own arrays, lack the same entries?
@@ -280,6 +296,19 @@ class Migrations:
             if (pair.source, pair.destination, machine_type) in self._expected
         ]
         return bool(declared) and set(declared) == {"refused"}
+
+    def arriving(self, label: str, machine_type: str) -> frozenset[str]:
+        """The releases whose guests can come here, by one migration or by a chain of them."""
+        found, waiting = set(), [label]
+        while waiting:
+            here = waiting.pop()
+            for (source, destination, name), expected in self._expected.items():
+                if (destination, name) != (here, machine_type) or expected == "refused":
+                    continue
+                if source not in found:
+                    found.add(source)
+                    waiting.append(source)
+        return frozenset(found | {label})
 
     def partners(self, subject: Subject) -> frozenset[str]:
         """The labels of the releases with which guests are exchanged on some machine type."""

@@ -29,6 +29,8 @@ Kind = Literal[
     "missing-entry", "other-value", "other-default", "breaks-shipped", "unset-new-property"
 ]
 
+#: Defaults that leave the choice to QEMU: one that came instead of a value changes nothing yet.
+_CHOOSE = frozenset({"-1", "auto"})
 #: Drivers of entries that are no hardware of a guest.
 _NO_HARDWARE = ("migration", "memory-backend", "chardev-")
 
@@ -37,11 +39,11 @@ _NO_HARDWARE = ("migration", "memory-backend", "chardev-")
 class Difference:
     """One property of one type, on which two releases differ; ``wanted`` would make them alike.
 
-    It is not ``certain`` where a value is the default of a release that only stands in.
+    ``guessed`` are the labels of releases whose value is the default of one that only stands in.
     """
 
     kind: Kind
-    certain: bool
+    guessed: tuple[str, ...]
     driver: str
     name: str
     ours: str
@@ -70,11 +72,10 @@ class Comparison:
     def machine_types(self) -> tuple[str, ...]:
         """Those that both releases have, and that promise anything."""
         there = set(self.other.machine_types)
-        decided = self.own.policy is not None and bool(self.own.policy.machine_types)
         return tuple(
             name
             for name in self.own.machine_types
-            if name in there and (decided or is_versioned(name))
+            if name in there and (is_versioned(name) or self.pairs(name))
         )
 
     @property
@@ -175,10 +176,14 @@ class Comparison:
             own, ours = Value("", "unknown"), "its default"
         if own.text is None or other.text is None or same_value(ours, theirs):
             return None
-        # An entry that an older release of the tree has is missing, whatever the default is.
-        certain = (own.is_known and other.is_known) or (other.source == "entry" and self._is_newer)
         kind = self._kind(own, other)
-        return Difference(kind, certain, driver, name, ours, theirs, theirs, ())
+        sides = (self.own.label, own), (self.other.label, other)
+        guessed = tuple(label for label, value in sides if value.source == "unknown")
+        if kind == "other-default" and (guessed or {ours, theirs} & _CHOOSE):
+            return None
+        if kind == "missing-entry":
+            guessed = ()  # an older release of the tree has it, whatever the default is here
+        return Difference(kind, guessed, driver, name, ours, theirs, theirs, ())
 
     def _kind(self, own: Value, other: Value) -> Kind:
         """Whoever is the newer: an entry that it lost, or one that it set over what has shipped."""
@@ -209,9 +214,9 @@ class Comparison:
         if own.source == "unknown" and (driver, name) not in self.own.settled:
             return None  # only a stand-in says that this release has the property at all
         if wanted is not None and not same_value(wanted, own.text):
-            return Difference("missing-entry", True, driver, name, own.text, "", wanted, ())
+            return Difference("missing-entry", (), driver, name, own.text, "", wanted, ())
         if wanted is None and self._sends_more(driver, name, own.text):
-            return Difference("unset-new-property", True, driver, name, own.text, "", "off", ())
+            return Difference("unset-new-property", (), driver, name, own.text, "", "off", ())
         return None
 
     def _sends_more(self, driver: str, name: str, value: str) -> bool:
@@ -348,7 +353,7 @@ def value_findings(comparison: Comparison) -> Iterator[Finding]:
 def _is_told(matter: _Matter) -> bool:
     """A default that changed, or a guess, is told where a migration depends on it."""
     item = matter.item
-    return matter.severity != "note" or (item.certain and item.kind not in _BY_DEFAULT)
+    return matter.severity != "note" or (not item.guessed and item.kind not in _BY_DEFAULT)
 
 
 #: Differences that no list of entries shows.
@@ -356,9 +361,8 @@ _BY_DEFAULT = ("other-default", "unset-new-property")
 
 
 def _breaks_abi(item: Difference) -> bool:
-    return (
-        item.certain and item.kind not in _BY_DEFAULT and not item.driver.startswith(_NO_HARDWARE)
-    )
+    is_decided = not item.guessed and item.kind not in _BY_DEFAULT
+    return is_decided and not item.driver.startswith(_NO_HARDWARE)
 
 
 def _entry_text(item: Difference) -> str:
@@ -380,7 +384,7 @@ def _matter(comparison: Comparison, item: Difference, machine_type: str, carried
     )
     refused = comparison.migrations.all_refused(own, other, machine_type)
     is_error = bool(harmed) and not (refused and not comparison.same_release)
-    is_sure = item.certain and item.kind != "other-default"
+    is_sure = not item.guessed and item.kind != "other-default"
     grave: Severity = "error" if is_sure else "warning"
     return _Matter(item, harmed if allowed else (), grave if is_error else "note")
 
@@ -441,7 +445,7 @@ def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> st
     stand_ins = dict.fromkeys(
         f" That is the default of {side.base}, which stands in for {side.stand_in_for}."
         for side in sides
-        if side.stand_in_for and not item.certain
+        if side.label in item.guessed
     )
     return f"{said}{''.join(stand_ins)} {_why(comparison, matter)}"
 
@@ -453,7 +457,7 @@ def _why(comparison: Comparison, matter: _Matter) -> str:
     what = "; ".join(dict.fromkeys(_decides(item) for item in found))
     devices = listed(matter.item.devices)
     concerned = f" Devices: {devices}." if devices else ""
-    if matter.severity == "error":
+    if matter.severity != "note":
         return f"It decides {what}.{concerned}"
     return f"It decides {what}, which no allowed migration depends on here.{concerned}"
 
