@@ -27,7 +27,11 @@ VENDOR_VIRTIO = 0x1AF4
 # Header registers (PCI Local Bus Specification 3.0, chapter 6.1; bridges: PCI-to-PCI Bridge 1.2).
 COMMAND, STATUS, REVISION, CLASS, HEADER_TYPE = 0x04, 0x06, 0x08, 0x09, 0x0E
 FIRST_BAR, ROM_BAR, BRIDGE_ROM_BAR, CAPABILITIES = 0x10, 0x30, 0x38, 0x34
-STATUS_CAPABILITIES = 0x10
+CACHE_LINE_SIZE, SUBSYSTEM, INTERRUPT_LINE, INTERRUPT_PIN = 0x0C, 0x2C, 0x3C, 0x3D
+COMMAND_IO, COMMAND_MEMORY, COMMAND_MASTER, COMMAND_INTX_DISABLE = 0x01, 0x02, 0x04, 0x400
+COMMAND_SERR = 0x100
+STATUS_INTERRUPT, STATUS_CAPABILITIES = 0x08, 0x10
+BAR_IO, BAR_64_BIT, BAR_PREFETCH = 0x01, 0x04, 0x08
 
 # Capability ids.
 CAP_PM, CAP_MSI, CAP_VENDOR, CAP_SHPC, CAP_SSVID = 0x01, 0x05, 0x09, 0x0C, 0x0D
@@ -72,6 +76,27 @@ class Masks:
     wmask: bytes
     w1cmask: bytes
     compare: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A base address register of a device that is known: ``size`` in bytes, a power of two.
+
+    ``kind`` are the register's read-only low bits: :data:`BAR_IO`, or those of memory.
+    """
+
+    number: int
+    size: int
+    kind: int = 0
+
+    @property
+    def is_io(self) -> bool:
+        return bool(self.kind & BAR_IO)
+
+    @property
+    def width(self) -> int:
+        """How many bytes the register has."""
+        return 8 if self.kind & (BAR_IO | BAR_64_BIT) == BAR_64_BIT else 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +227,11 @@ class _Builder:
 
 
 @lru_cache(maxsize=1024)
-def masks(config: bytes) -> Masks:
-    """The masks of a device whose configuration space after reset is ``config``."""
+def masks(config: bytes, bars: tuple[Bar, ...] = ()) -> Masks:
+    """The masks of a device whose configuration space after reset is ``config``.
+
+    ``bars`` are those of which more is known than the bytes tell.
+    """
     build = _Builder(config)
     _header(build)
     listed = list(capabilities(config))
@@ -213,7 +241,7 @@ def masks(config: bytes) -> Masks:
         handler = (_EXTENDED if capability.extended else _CONVENTIONAL).get(capability.id)
         if handler is not None:
             handler(build, capability.offset)
-    _base_addresses(build, listed)
+    _base_addresses(build, listed, bars)
     return build.masks()
 
 
@@ -223,14 +251,18 @@ def _header(build: _Builder) -> None:
     build.check(REVISION, 4, 0xFFFFFFFF)
     build.check(HEADER_TYPE, 1, 0xFF)
     build.check(CAPABILITIES, 1, 0xFF)
+    writable = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_INTX_DISABLE | COMMAND_SERR
+    build.write(COMMAND, 2, writable)
     build.clear(STATUS, 2, 0xF900)
+    build.write(CACHE_LINE_SIZE, 1, 0xFF)
+    build.write(INTERRUPT_LINE, 1, 0xFF)
     if build.config[HEADER_TYPE] & 0x7F == 1:
         # The kinds of windows that a bridge has: 16 or 32 bits I/O, 32 or 64 bits memory.
         for register, size in ((0x1C, 1), (0x1D, 1), (0x24, 2), (0x26, 2)):
             build.check(register, size, 0x0F)
 
 
-def _base_addresses(build: _Builder, listed: list[Capability]) -> None:
+def _base_addresses(build: _Builder, listed: list[Capability], bars: tuple[Bar, ...]) -> None:
     """BARs are compared where the device has one: its type bits, as its address is writable.
 
     A 32-bit memory BAR is all zeroes after reset, as is a BAR that does not exist; it is known
@@ -255,13 +287,18 @@ def _base_addresses(build: _Builder, listed: list[Capability]) -> None:
                 build.check(at + 4, 4, 0xFFFFFFFF)
                 build.write(at + 4, 4, 0xFFFFFFFF)
         number += 1
+    for bar in bars:
+        at = FIRST_BAR + 4 * bar.number
+        build.check(at, bar.width, (1 << 64) - 1)
+        build.write(at, bar.width, (1 << 64) - 1)
+        build.wmask[at : at + 4] = (-bar.size & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _bar_references(config: bytes, capability: Capability) -> Iterator[int]:
     """Where a capability names a BAR (MSI-X table and PBA, virtio structures)."""
     if capability.extended:
         return
-    if capability.id == CAP_MSIX:
+    if capability.id == CAP_MSIX and capability.length == _FIXED_LENGTHS[CAP_MSIX]:
         yield capability.offset + 4
         yield capability.offset + 8
     elif _virtio_type(config, capability) in (1, 2, 3, 4):
@@ -382,15 +419,16 @@ _EXTENDED = {
 }
 
 
-def first_difference(own: bytes, incoming: bytes) -> Difference | None:
+def first_difference(own: bytes, incoming: bytes, mask: Masks | None = None) -> Difference | None:
     """The first byte of ``incoming`` that a device with ``own`` refuses, None if it loads.
 
     Both are configuration spaces, ``own`` of 256 or 4096 bytes; of a shorter ``incoming`` only
-    what is there is compared.
+    what is there is compared. ``mask`` are the device's masks where they are known.
     """
     if own == incoming:
         return None
-    mask = masks(own)
+    if mask is None:
+        mask = masks(own)
     size = min(len(own), len(incoming))
     changed = int.from_bytes(own[:size], "little") ^ int.from_bytes(incoming[:size], "little")
     changed &= mask.compare

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machines.emulator.devices import i8254, i8259, isa_serial, mc146818rtc
+from machines.emulator.devices import (
+    i6300esb,
+    i8254,
+    i8259,
+    isa_serial,
+    mc146818rtc,
+    pvpanic,
+    pvpanic_pci,
+)
 from machines.emulator.devices.model import Model
 from machines.emulator.devices.processor import Exercise
 
@@ -25,6 +33,6 @@ class Modelled:
 #: qdev type → its model; a type that is missing has its description alone.
 MODELLED = {
     driver: Modelled(module.MODEL, module.exercise)
-    for module in (i8254, i8259, isa_serial, mc146818rtc)
+    for module in (i6300esb, i8254, i8259, isa_serial, mc146818rtc, pvpanic, pvpanic_pci)
     for driver in module.MODEL.drivers
 }

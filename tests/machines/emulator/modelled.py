@@ -1,6 +1,7 @@
 """What the tests of modelled devices share: real sections, and a machine to load them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from machines.emulator.catalogue.values import Catalogue
 from machines.emulator.devices.processor import Processor
 from machines.emulator.events import Payload, SectionBegin
 from machines.emulator.guest import LocalHardware
+from machines.emulator.qdev import Global, compat_globals
 from machines.emulator.stream import read_events
 from machines.emulator.window import open_stream
 from tests.machines.emulator.real_streams import CATALOGUES, SELECTION, SHARED, stream_files
@@ -18,10 +20,15 @@ from tests.machines.emulator.real_streams import CATALOGUES, SELECTION, SHARED, 
 
 @dataclass(frozen=True, slots=True)
 class RealSection:
-    """A section that a real release saved; ``origin`` names the stream's file."""
+    """A section that a real release saved; ``origin`` names the stream's file.
+
+    ``changed`` are the properties that were set beside those of the machine type.
+    """
 
     origin: str
     release: str
+    machine_type: str
+    changed: tuple[Global, ...]
     instance: int
     version: int
     payload: bytes
@@ -32,9 +39,17 @@ def catalogue(release: str) -> Catalogue:
     return read_directory(CATALOGUES / release)
 
 
-def device(driver: str, release: str = "10.0", machine_type: str = "pc-q35-7.2") -> Device:
-    """A modelled device alone on a machine of a release."""
-    side = Side(release, catalogue(release), machine_type)
+def device(
+    driver: str,
+    release: str = "10.0",
+    machine_type: str = "pc-q35-7.2",
+    changed: Sequence[Global] = (),
+) -> Device:
+    """A modelled device alone on a machine of a release; ``changed`` are properties set there."""
+    shared = catalogue(release)
+    known = shared.machine_types.get(machine_type)
+    compat = () if known is None else compat_globals(known.compat, machine_type)
+    side = Side(release, shared, machine_type, (*compat, *changed))
     (built,) = build((side,), (driver,), Notes())[0].devices
     assert built is not None
     assert built.model is not None
@@ -58,15 +73,31 @@ def _all_sections() -> dict[str, dict[tuple[str, int, bytes], RealSection]]:
     releases = {item.name for item in CATALOGUES.iterdir() if item.is_dir()}
     found: dict[str, dict[tuple[str, int, bytes], RealSection]] = {}
     for root in (SELECTION, SHARED):
+        flips = _flips(root) if root.is_dir() else {}
         for path in stream_files(root) if root.is_dir() else ():
             release = next((part for part in path.parts if part in releases), "")
-            for name, real in _sections_in(path, release):
+            changed = flips.get(str(path.relative_to(root)), ())
+            for name, real in _sections_in(path, release, changed):
                 key = (real.release, real.version, real.payload)
                 found.setdefault(name, {}).setdefault(key, real)
     return found
 
 
-def _sections_in(path: Path, release: str) -> Iterator[tuple[str, RealSection]]:
+def _flips(root: Path) -> dict[str, tuple[Global, ...]]:
+    """Stream → the property that its machine was given; a changed destination saved none."""
+    found: dict[str, tuple[Global, ...]] = {}
+    for line in (root / "cases.jsonl").read_text().splitlines():
+        case = json.loads(line)
+        flip = case.get("flip")
+        if flip and flip["side"] == "source":
+            entry = Global(flip["driver"], flip["property"], flip["flipped"], "user")
+            found[case["stream"]] = (entry,)
+    return found
+
+
+def _sections_in(
+    path: Path, release: str, changed: tuple[Global, ...]
+) -> Iterator[tuple[str, RealSection]]:
     with open_stream(path) as file:
         begin: SectionBegin | None = None
         for event in read_events(file):
@@ -76,6 +107,12 @@ def _sections_in(path: Path, release: str) -> Iterator[tuple[str, RealSection]]:
                 yield (
                     begin.idstr.rpartition("/")[2],
                     RealSection(
-                        path.name, release, begin.instance_id, begin.version_id, event.data
+                        path.name,
+                        release,
+                        path.parent.name,
+                        changed,
+                        begin.instance_id,
+                        begin.version_id,
+                        event.data,
                     ),
                 )
