@@ -258,11 +258,12 @@ class _Reader:
                 if self._plausible(end + 5):
                     return end
                 found = source.buffer.find(footer, found + 1, source.filled)
-            if source.ended:
-                return None
             if source.available() > MAX_DEVICE_STATE:
                 raise source.error(f"no footer within {MAX_DEVICE_STATE} bytes")
-            start, window = max(0, source.available() - 4), 2 * source.available()
+            if source.ended:
+                return None
+            start = max(0, source.available() - 4)
+            window = min(2 * source.available(), MAX_DEVICE_STATE + CHUNK)
 
     def _plausible(self, ahead: int) -> bool:
         """Whether a section could begin ``ahead`` bytes from here."""

@@ -142,7 +142,9 @@ class Window:
             # Room grows with what comes in: a length that the stream tells may be any number.
             self._make_room(min(wanted, 2 * self.available() + CHUNK))
             with memoryview(self.buffer) as view:
-                got = self._file.readinto(view[self.filled :])  # type: ignore[attr-defined]
+                room = view[self.filled : self.filled + CHUNK]
+                got = self._file.readinto(room)  # type: ignore[attr-defined]
+                room.release()
             self.filled += got or 0
             self.ended = not got
         return self.available()
@@ -209,4 +211,4 @@ class Window:
             size = max(2 * size, self.available() + 1)
         if not self.ended:
             self.fill(self.available() + 1)
-        return self.available() if self.ended else None
+        return self.available() if self.ended and self.available() <= limit else None
