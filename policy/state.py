@@ -24,6 +24,24 @@ class State:
     source: CatalogueSource
 
 
+class Content:
+    """A state as the key of a cache: by what it holds, which its digests name."""
+
+    __slots__ = ("_key", "state")
+
+    def __init__(self, found: State) -> None:
+        self.state = found
+        decided = found.policy.digest if found.policy is not None else ""
+        source = found.source
+        self._key = (found.label, decided, source.digest, source.label, source.stand_in_for)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Content) and other._key == self._key
+
+
 def release_of(label: str) -> Release | None:
     """The release that a document's label (``rhel 9.2``) names."""
     tree, _, version = label.partition(" ")

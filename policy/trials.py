@@ -34,7 +34,7 @@ from policy.errors import Invalid
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
 from policy.signals import trials_required
-from policy.state import State
+from policy.state import Content, State
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -203,7 +203,7 @@ class _Builder:
 
     policy: Policy
     _partners: dict[str, State | str] = field(default_factory=dict)
-    _contents: dict[str, _Content] = field(default_factory=dict)
+    _contents: dict[str, Content] = field(default_factory=dict)
     _sides: dict[tuple[str, str], TrialSide] = field(default_factory=dict)
     _relaxed: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
     _devices: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -258,7 +258,7 @@ class _Builder:
         key = (found.label, machine_type)
         if key not in self._sides:
             if found.label not in self._contents:
-                self._contents[found.label] = _Content(found)
+                self._contents[found.label] = Content(found)
             content = self._contents[found.label]
             self._sides[key] = _trial_side(content, machine_type)
         extra = rules.mitigations_for(found.policy, started_on, machine_type)
@@ -312,26 +312,8 @@ def _published(label: str) -> State | str:
         return str(error)
 
 
-class _Content:
-    """A state as the key of a cache: by what it holds, which its digests name."""
-
-    __slots__ = ("_key", "state")
-
-    def __init__(self, found: State) -> None:
-        self.state = found
-        decided = found.policy.digest if found.policy is not None else ""
-        source = found.source
-        self._key = (found.label, decided, source.digest, source.label, source.stand_in_for)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Content) and other._key == self._key
-
-
 @lru_cache(maxsize=512)
-def _trial_side(content: _Content, machine_type: str) -> TrialSide:
+def _trial_side(content: Content, machine_type: str) -> TrialSide:
     """One side. A page asks for the same ones each time it is opened, until something is edited."""
     found = content.state
     side = rules.side(found.policy, found.catalogue, machine_type, found.label)

@@ -83,6 +83,11 @@ class Comparison:
         """Is the other one what is published of the very release?"""
         return self.own.label == self.other.label
 
+    @property
+    def as_imported(self) -> bool:
+        """Is the other one what the release's own sources said, before any policy of it?"""
+        return self.same_release and self.other.policy is None
+
     def pairs(self, machine_type: str) -> tuple[Pair, ...]:
         """The directions in which guests go between the two."""
         if self.same_release:
@@ -176,6 +181,8 @@ class Comparison:
             own, ours = Value("", "unknown"), "its default"
         if own.text is None or other.text is None or same_value(ours, theirs):
             return None
+        if self.as_imported and (other.source != "entry" or own.source == "entry"):
+            return None  # what a policy adds to the sources is its business
         kind = self._kind(own, other)
         sides = (self.own.label, own), (self.other.label, other)
         guessed = tuple(label for label, value in sides if value.source == "unknown")
@@ -188,7 +195,7 @@ class Comparison:
     def _kind(self, own: Value, other: Value) -> Kind:
         """Whoever is the newer: an entry that it lost, or one that it set over what has shipped."""
         if self.same_release:
-            return "breaks-shipped"
+            return "missing-entry" if self.as_imported else "breaks-shipped"
         if own.source == other.source == "entry":
             return "other-value"
         if other.source == "entry":
@@ -411,7 +418,8 @@ def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> st
     named = f"{item.driver}.{item.name}"
     where = listed(names, 2)
     if comparison.same_release:
-        other = f"what is published of {other}"
+        what = "was imported" if comparison.as_imported else "is published"
+        other = f"what {what} of {other}"
     if item.kind == "breaks-shipped" and not comparison.is_set_here(item):
         said = (
             f"{other} sets {named} to {item.theirs} on {where}, but it is {item.ours} for guests "

@@ -1,0 +1,127 @@
+"""The findings of a change request: what the rules say of its draft, and which are waived.
+
+Gathers the releases that the rules compare with, asks :mod:`policy.findings`, and lays the policy's
+waivers over the answer. What was asked once is remembered by content and day, so that a page which
+is opened again waits for nothing. Only an error that nobody waived is in the way of publishing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from machines.catalogue import NoCatalogue
+from machines.models import Release
+from policy import state, waivers
+from policy.checking import today
+from policy.document import Policy
+from policy.findings import Finding, Subject, findings
+from policy.models import ChangeRequest
+from policy.state import Content, State
+from policy.waivers import Standing
+
+#: Releases that a draft is compared with: the declared partners, then the nearest of its tree.
+MAX_OTHERS = 12
+
+#: (finding's identity, source, destination, machine type), see :func:`policy.waivers.scope`.
+Scope = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFinding:
+    """A finding and, for each direction that it concerns, how a waiver of it stands."""
+
+    finding: Finding
+    waived: tuple[tuple[Scope, Standing], ...]
+
+    @property
+    def is_waived(self) -> bool:
+        return all(standing.holds for _, standing in self.waived)
+
+    @property
+    def blocks(self) -> bool:
+        """Is it in the way of publishing?"""
+        return self.finding.severity == "error" and not self.is_waived
+
+
+def findings_of(change: ChangeRequest) -> tuple[CheckedFinding, ...]:
+    """What the rules say of the draft, the gravest first. Raises ``NoCatalogue``."""
+    return checked(change.policy, examined(change.policy, change.release), today())
+
+
+def checked(policy: Policy, found: Iterable[Finding], day: date) -> tuple[CheckedFinding, ...]:
+    """The findings with the policy's waivers as they stand on that day."""
+    return tuple(
+        CheckedFinding(
+            item,
+            tuple(
+                (scope, Standing.of(waivers.find(policy, scope), item.digest, day))
+                for scope in scopes(item, policy.label)
+            ),
+        )
+        for item in found
+    )
+
+
+def scopes(finding: Finding, label: str) -> tuple[Scope, ...]:
+    """What waivers of a finding name: each direction that it concerns, else the two releases."""
+    place = finding.place.machine_type
+    pairs = finding.pairs
+    if not pairs:
+        return ((finding.identity, finding.partner or label, label, place),)
+    return tuple((finding.identity, pair.source, pair.destination, place) for pair in pairs)
+
+
+def examined(policy: Policy, release: Release) -> tuple[Finding, ...]:
+    """What the rules say of a policy for this release. Raises ``NoCatalogue``."""
+    draft = state.of_policy(policy)
+    others = tuple(Content(item) for item in _others(policy, release))
+    shipped = _shipped(release)
+    return _examined(Content(draft), others, Content(shipped) if shipped else None, today())
+
+
+def _subject(content: Content) -> Subject:
+    found, source = content.state, content.state.source
+    return Subject(found.label, found.policy, found.catalogue, source.label, source.stand_in_for)
+
+
+@lru_cache(maxsize=64)
+def _examined(
+    draft: Content, others: tuple[Content, ...], shipped: Content | None, day: date
+) -> tuple[Finding, ...]:
+    return findings(
+        _subject(draft),
+        [_subject(item) for item in others],
+        day,
+        _subject(shipped) if shipped is not None else None,
+    )
+
+
+def _shipped(release: Release) -> State | None:
+    """What is published of the release; before its first revision, what its sources say."""
+    try:
+        return state.published(release)
+    except NoCatalogue:
+        return None
+
+
+def _others(policy: Policy, release: Release) -> Sequence[State]:
+    """The partners of declared migrations, then the tree's other releases, the nearest first."""
+    declared = {
+        label for item in policy.migrations for label in (item.source, item.destination)
+    } - {policy.label}
+    siblings = list(release.tree.releases.exclude(pk=release.pk).order_by("sort_key"))
+    older = [item for item in siblings if item.sort_key < release.sort_key][::-1]
+    newer = [item for item in siblings if item.sort_key >= release.sort_key]
+    named = [state.release_of(label) for label in sorted(declared)]
+    found: dict[int, State] = {}
+    for item in (*named, *older, *newer):
+        if item is None or item.pk in found or len(found) == MAX_OTHERS:
+            continue
+        try:
+            found[item.pk] = state.published(item)
+        except NoCatalogue:
+            continue  # nothing is known of it: its trials say so
+    return list(found.values())
