@@ -19,7 +19,7 @@ from machines.emulator.catalogue import (
     PropertyInfo,
 )
 from machines.emulator.catalogue.answers import parse, read_directory
-from machines.emulator.catalogue.files import load_json
+from machines.emulator.catalogue.files import has_key, load_json, member
 from machines.emulator.catalogue.overlay import overlay
 from machines.emulator.catalogue.stored import dump, load
 
@@ -189,11 +189,34 @@ def refused_or(kind: type, read: object) -> None:
         ("a.json", b"[1,", "a.json:1:4: is not JSON"),
         ("a.json.xz", lzma.compress(b"[1, 2]")[:-8], "cut short"),
         ("a.json.xz", lzma.compress(bytes(65 * 2**20), preset=0), "larger than 64 MiB"),
+        ("a.json.xz", lzma.compress(b"[1, 2]") + b"x", "something after the end"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(place: str, content: bytes, problem: str) -> None:
     with pytest.raises(CatalogueError, match=problem):
         load_json(place, content)
+
+
+json_objects = st.dictionaries(names, st.lists(st.dictionaries(values, values), max_size=3))
+
+
+@given(json_objects, names, st.sampled_from([None, 0, 1]))
+def test_one_member_is_read_as_if_all_were(
+    document: dict[str, object], absent: str, indent: int | None
+) -> None:
+    text = json.dumps(document, indent=indent)
+    inner = {key for listed in document.values() for entry in listed for key in entry}
+    for key in {*document, absent} - inner:
+        assert member("a.json", text, key) == document.get(key)
+        assert has_key(text, key) == (key in document)
+
+
+def test_a_member_is_no_text_that_looks_like_one() -> None:
+    text = json.dumps({"a": [{"name": '"foo": [1]', "type": "foo"}], "foo": [{"name": "x"}]})
+    assert member("a.json", text, "foo") == [{"name": "x"}]
+    assert member("a.json", text, "type") is None
+    with pytest.raises(CatalogueError, match=r"a\.json:1:10: is not JSON"):
+        member("a.json", '{"foo": [', "foo")
 
 
 @pytest.mark.parametrize(
