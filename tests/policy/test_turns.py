@@ -1,0 +1,129 @@
+"""Whose turn it is: in every state, with why and since when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from policy_world import World, person, run_trials
+
+from policy import checking, discussion, edits, reviewers, turns, workflow
+from policy.models import ChangeRequest, Role
+
+pytestmark = pytest.mark.django_db
+
+
+def whose(change: ChangeRequest) -> list[tuple[str, list[str]]]:
+    """Each turn's code and the people."""
+    found = []
+    for turn in turns.of_one(change):
+        names = sorted(user.username for user, _ in turns.people_of([turn]).values())
+        found.append((turn.code, names))
+    return found
+
+
+def waiting(world: World) -> list[tuple[str, str]]:
+    people = (world.maintainer, world.other, world.reviewer, world.manager)
+    return [(user.username, turn.code) for user in people for turn in turns.your_turns(user)]
+
+
+def test_the_way_to_a_revision_passes_from_hand_to_hand() -> None:
+    world = World()
+    change = world.change()
+    assert whose(change) == [("finish", ["maintainer"])]
+    change = workflow.submit(change, world.maintainer)
+    assert whose(change) == [("review", ["other", "reviewer"])]
+    workflow.request_changes(change, world.reviewer, change.digest, "No.")
+    assert whose(change) == [("correct", ["maintainer"])]
+    change = workflow.submit(world.edit(change, world.other), world.maintainer)
+    assert whose(change) == [("review", ["reviewer"])]
+    workflow.approve(change, world.reviewer, change.digest)
+    assert whose(change) == [("publish", ["manager"])]
+    assert waiting(world) == [("manager", "publish")]
+    workflow.publish(change, world.manager)
+    assert whose(change) == []
+
+
+def test_who_was_asked_by_name_comes_before_the_role() -> None:
+    world = World()
+    second = person("second", Role.REVIEWER)
+    change = world.in_review()
+    reviewers.request(change, world.maintainer, "second")
+    assert whose(change) == [("review", ["second"])]
+    assert turns.your_turns(world.reviewer) == []
+    workflow.set_approvals(world.release.tree, person("head", Role.ADMINISTRATOR), 2)
+    workflow.approve(change, second, change.digest)
+    assert whose(change) == [("review", ["head", "other", "reviewer"])]
+
+
+def test_an_edit_after_an_approval_gives_the_turn_back_to_the_reviewer() -> None:
+    world = World()
+    change = world.approved()
+    before = timezone.now()
+    change = world.edit(change, world.maintainer)
+    (turn,) = turns.of_one(change)
+    assert (turn.code, turn.since >= before) == ("review", True)
+    assert "reviewer" in whose(change)[0][1]
+
+
+def test_a_standing_objection_is_for_its_giver_to_take_back() -> None:
+    world = World()
+    change = world.in_review()
+    workflow.request_changes(change, world.other, change.digest, "Not so.")
+    change = workflow.submit(change, world.maintainer)
+    workflow.approve(change, world.reviewer, change.digest)
+    assert whose(change) == [("review", ["other"])]
+
+
+def test_what_keeps_an_approved_change_from_publishing_is_its_authors_turn() -> None:
+    world = World()
+    first, second = world.approved(), world.approved()
+    thread = discussion.ask(second, world.reviewer, "Why?").thread
+    workflow.comment(second, world.reviewer, "")
+    assert whose(second) == [("answer", ["maintainer"])]
+    discussion.resolve(thread, world.maintainer)
+    assert whose(second) == [("publish", ["manager"])]
+    workflow.publish(first, world.manager)
+    assert whose(second) == [("rebase", ["maintainer"])]
+
+
+def test_trials_that_wait_or_differ_are_told_apart() -> None:
+    world = World()
+    change = edits.add_migration(
+        world.change(), world.maintainer, 1, "down 1.2", "down 1.2", "refused"
+    )
+    change = workflow.submit(change, world.maintainer)
+    change = workflow.approve(change, world.reviewer, change.digest)
+    assert whose(change) == [("wait", [])]
+    run_trials(change, world.maintainer)
+    checking.note(change)
+    assert whose(change) == [("mend", ["maintainer"])]
+
+
+def test_the_longest_wait_stands_first() -> None:
+    world = World()
+    newer, older = world.change(), world.change()
+    ChangeRequest.objects.filter(pk=older.pk).update(
+        status_since=timezone.now() - timedelta(days=9)
+    )
+    assert [turn.change for turn in turns.your_turns(world.maintainer)] == [older, newer]
+
+
+def test_any_number_of_changes_costs_the_same_queries(
+    django_assert_max_num_queries: object,
+) -> None:
+    world = World()
+    for _ in range(6):
+        reviewers.request(world.in_review(), world.maintainer, "reviewer")
+    with django_assert_max_num_queries(10):  # type: ignore[operator]
+        assert len(turns.your_turns(world.reviewer)) == 6
+
+
+def test_nobody_is_waited_for_who_is_gone() -> None:
+    world = World()
+    change = world.in_review()
+    world.reviewer.is_active = False
+    world.reviewer.save()
+    assert whose(change) == [("review", ["other"])]
+    assert turns.your_turns(world.reviewer) == []
