@@ -457,7 +457,8 @@ def compare_sent(
     """What a description says of a section that was really sent, without the reader's own.
 
     ``device`` is the section's entry in the vmdescription. Only what must differ is told: a
-    field that is always sent and that the destination does not know, or the other way round.
+    field that is always read and was not sent, or one that was sent and is not read. Where a field
+    of each kind is left over, one may be the other under a new name.
     """
     sent = {str(item.get("name", "")).split("[")[0] for item in device.get("fields", ())}
     read = [item for item in description.fields if item.version_id <= version]
@@ -473,7 +474,9 @@ def compare_sent(
     surplus = sorted(sent - known)
     if sent and known and not sent & known:
         return  # another description of the same name, which no dump shows
-    if bool(missing) != bool(surplus):
+    if "unused" in (known if surplus else sent):
+        return  # a field was given up, but only its place tells which
+    if (missing and not surplus) or (surplus and not known - sent):
         name = missing[0].name if missing else surplus[0]
         yield Finding(
             description.name,

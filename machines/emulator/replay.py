@@ -181,7 +181,7 @@ def _section(
 ) -> Iterator[Refusal]:
     named = into.descriptions.get(section.name, ()) if section.name else ()
     own = profile.by_key.get(_key(section)) if profile else None
-    if own is None and (profile is not None or (_is_device(section) and not named)):
+    if own is None and profile is not None:
         yield Refusal(
             section.idstr,
             None,
@@ -198,11 +198,6 @@ def _section(
         yield from _by_description(section, named)
     elif section.payload != own.payload or section.device is not own.device:
         yield from Reading(section, own, description, destination).refusals()
-
-
-def _is_device(section: SentSection) -> bool:
-    """A section of a device on a bus has the bus's path before its name."""
-    return "/" in section.idstr and section.device is not None and bool(section.name)
 
 
 def _describing(named: Sequence[Description], own: SentSection | None) -> Description | None:
@@ -224,8 +219,10 @@ def _versions(
     version = section.version_id
     if own is not None:
         newest = own.version_id
+        oldest = description.minimum_version_id if description is not None else 0
     elif named:
         newest = max(item.version_id for item in named)
+        oldest = min(item.minimum_version_id for item in named)
     else:
         return
     if version > newest:
@@ -236,13 +233,13 @@ def _versions(
             f"savevm: unsupported version {version} for '{section.idstr}' v{newest}",
             section.name,
         )
-    elif description is not None and version < description.minimum_version_id:
+    elif version < oldest:
         yield Refusal(
             section.idstr,
             None,
             "version-too-old",
-            f"{description.name}: incoming version_id {version} is too old "
-            f"for local minimum version_id {description.minimum_version_id}",
+            f"{section.name}: incoming version_id {version} is too old "
+            f"for local minimum version_id {oldest}",
             section.name,
         )
 

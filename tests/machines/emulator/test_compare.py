@@ -13,7 +13,7 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
-from machines.emulator.compare import Party, check, check_directories, drivers_of
+from machines.emulator.compare import Party, check, check_directories, compare_sent, drivers_of
 from machines.emulator.snapshot import read_snapshot
 
 
@@ -70,6 +70,21 @@ def test_each_difference_is_graded(sent, read, expected):
 def test_every_difference_of_a_section_is_told():
     sent, read = foo(Field("x", 4), A, Field("y", 4), B), foo(A, B, Field("z", 4))
     assert [field for field, _ in grades(sent, read)] == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ("ab", []),
+        ("a", ["b"]),
+        ("abc", ["c"]),
+        ("ac", []),  # b under another name
+        (["a", "unused"], []),  # given up by the source
+    ],
+)
+def test_what_was_really_sent_is_judged_by_what_must_differ(sent, found):
+    device = {"name": "foo", "fields": [{"name": name} for name in sent]}
+    assert [item.field for item in compare_sent(device, 2, foo(A, B))] == found
 
 
 def test_a_subsection_is_harmless_unless_a_property_has_it_sent():
