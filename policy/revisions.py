@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from policy import rules, state, trials
+from policy import checking, rules, state
 from policy.document import SCHEMA, Policy, canonical, digest
 from policy.exporters import target
 from policy.models import ChangeRequest, Review, Revision
@@ -62,7 +62,7 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
                 }
                 for vote in approvals
             ],
-            "trials": [_trial_summary(item) for item in trials.required(change)],
+            "trials": [_trial_summary(item) for item in checking.trials_of(change)],
         },
     }
     return Revision.objects.create(
@@ -96,7 +96,9 @@ def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
 _SUMMARY = ("outcome", "reason", "section", "field", "kind", "lost", "forced", "assumptions")
 
 
-def _trial_summary(item: trials.Requirement) -> dict[str, Any]:
+def _trial_summary(checked: checking.CheckedTrial) -> dict[str, Any]:
+    item, waiver = checked.requirement, checked.waived.waiver
+    waived = waiver if checked.outcome == "waived" else None
     result = item.trial.result if item.trial is not None and item.trial.result else {}
     return {
         "source": item.required.source,
@@ -107,4 +109,5 @@ def _trial_summary(item: trials.Requirement) -> dict[str, Any]:
         "outcome": item.trial.outcome if item.trial is not None else "",
         "key": item.key,
         "result": {name: result[name] for name in _SUMMARY if name in result},
+        **({"waived": {"reason": waived.reason, "expires": waived.expires}} if waived else {}),
     }

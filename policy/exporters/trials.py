@@ -2,7 +2,8 @@
 
 A recorded trial is a JSON object with ``source``, ``destination``, ``machine_type``, ``expected``,
 ``outcome`` and ``key``, the digest of everything that the outcome depends on; ``result`` holds what
-the emulator found (reason, section, field, lost fields).
+the emulator found (reason, section, field, lost fields), ``waived`` why and until when another
+outcome than the declared one was accepted.
 """
 
 from __future__ import annotations
@@ -58,9 +59,16 @@ def _said(trial: Mapping[str, Any]) -> list[str]:
     result = trial.get("result") or {}
     place = " / ".join(str(result[key]) for key in ("section", "field") if result.get(key))
     lost = ", ".join(_named(item) for item in result.get("lost") or ())
+    waived = trial.get("waived") or {}
+    accepted = waived and f"waived until {waived.get('expires')}: {waived.get('reason')}"
     details = [
         text
-        for text in (result.get("reason"), place and f"at {place}", lost and f"lost: {lost}")
+        for text in (
+            result.get("reason"),
+            place and f"at {place}",
+            lost and f"lost: {lost}",
+            accepted,
+        )
         if text
     ]
     if not details:
