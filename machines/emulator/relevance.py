@@ -384,6 +384,10 @@ def _described(
         description = index.catalogue.descriptions.get(device)
         if description is None:
             continue
+        for place in _clued_fields(description, name):
+            fields.setdefault(place, []).append(device)
+        if not index.is_switch(device, name):
+            continue
         for place in _named_fields(description, name, device):
             fields.setdefault(place, []).append(device)
         for place in _subsections(description):
@@ -392,22 +396,26 @@ def _described(
     for place, concerned in fields.items():
         yield Influence("fields", place, tuple(concerned))
     for place, concerned in subsections.items():
-        if any(index.is_switch(device, name) for device in concerned):
-            yield Influence("subsection", place, tuple(concerned))
+        yield Influence("subsection", place, tuple(concerned))
 
 
 def _named_fields(description: Description, name: str, device: str) -> Iterator[str]:
-    parts = [part for part, names in FIELD_CLUES if name in names and name not in _DECIDED]
+    """Conditional fields that are named after the property."""
     wanted = words(name)
     for inner in description.walk():
         for item in inner.fields:
             own = words(item.name.rpartition(".")[2]) - words(device)
-            named = bool(own) and own <= wanted <= own | words(item.name)
-            if (
-                (item.conditional and named)
-                or any(part in item.name for part in parts)
-                or name in TYPE_CLUES.get(item.name, ())
-            ):
+            if item.conditional and own and own <= wanted <= own | words(item.name):
+                yield item.name
+
+
+def _clued_fields(description: Description, name: str) -> Iterator[str]:
+    """Fields that the tables name the property for."""
+    parts = [part for part, names in FIELD_CLUES if name in names and name not in _DECIDED]
+    for inner in description.walk():
+        for item in inner.fields:
+            clued = any(part in item.name for part in parts)
+            if clued or name in TYPE_CLUES.get(item.name, ()):
                 yield item.name
 
 
