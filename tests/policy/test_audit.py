@@ -50,6 +50,29 @@ def test_a_removed_entry_is_found(entries: list[AuditEntry]) -> None:
     assert [problem.entry for problem in audit.verify()] == [entries[3].pk]
 
 
+def test_entries_in_another_order_are_found(entries: list[AuditEntry]) -> None:
+    second, third = entries[1], entries[2]
+    AuditEntry.objects.filter(pk=second.pk).update(hash="0" * 64)
+    AuditEntry.objects.filter(pk=third.pk).update(**contents(second))
+    AuditEntry.objects.filter(pk=second.pk).update(**contents(third))
+    found = {problem.entry for problem in audit.verify()}
+    assert found == {second.pk, third.pk, entries[3].pk}
+
+
+def contents(entry: AuditEntry) -> dict[str, object]:
+    """All that an entry says, as it stood at its own place."""
+    names = ("at", "actor", "action", "before", "after", "previous_hash", "hash")
+    return {name: getattr(entry, name) for name in names}
+
+
+def test_an_inserted_entry_is_found(entries: list[AuditEntry]) -> None:
+    forged = AuditEntry(pk=entries[4].pk + 9, **contents(entries[1]), object_type="x")
+    forged.previous_hash, forged.hash = entries[1].hash, ""
+    forged.hash = audit.hash_of(forged)
+    forged.save(force_insert=True)
+    assert [problem.entry for problem in audit.verify()] == [forged.pk]
+
+
 def test_a_changed_entry_with_a_new_hash_of_its_own_is_found(entries: list[AuditEntry]) -> None:
     forged = entries[2]
     forged.actor = "somebody"
