@@ -57,6 +57,8 @@ TASKS: dict[str, str] = {
 }
 #: How long a page may wait for Redis, in seconds.
 SEND_TIMEOUT = 1.0
+#: About ten seconds of work, with every device there is.
+TRIALS_PER_JOB = 150
 _OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
@@ -132,7 +134,9 @@ def enqueue_import(
 def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | None) -> Job:
     """Ask for trial migrations that the change request's rules require.
 
-    Those that an open job of the same change request has are left to that one.
+    Those that an open job of the same change request has are left to that one. Many make several
+    jobs of at most :data:`TRIALS_PER_JOB`, so that every worker process has some; returned is the
+    first of them, or the last open one where nothing is left to ask for.
     """
     wanted = {trial.pk for trial in trials}
     job = None
@@ -141,6 +145,12 @@ def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | 
     if job is not None and not wanted:
         return job
     ids = sorted(wanted)
+    starts = range(0, max(len(ids), 1), TRIALS_PER_JOB)
+    asked = [_trials_job(change, ids[at : at + TRIALS_PER_JOB], user) for at in starts]
+    return asked[0]
+
+
+def _trials_job(change: ChangeRequest, ids: list[int], user: User | None) -> Job:
     digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:32]
     return enqueue(
         Job.Kind.TRIALS,
@@ -180,6 +190,11 @@ def jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
     if isinstance(obj, ChangeRequest):
         return Job.objects.filter(kind=Job.Kind.TRIALS, payload__change=obj.pk)
     return Job.objects.filter(kind=Job.Kind.BUNDLE, payload__revision=obj.pk)
+
+
+def open_jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
+    """Those that have not ended, the one that runs longest first."""
+    return jobs_of(obj).filter(status__in=_OPEN).order_by("-status", "pk")
 
 
 def may_cancel(job: Job, user: User) -> bool:

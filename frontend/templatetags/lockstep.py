@@ -106,6 +106,22 @@ def relative(time: datetime | None) -> str:
     return str(_("%s ago") % timesince(time, depth=1))
 
 
+@register.filter
+def time_left(job: Any) -> str:
+    """How much longer a running job takes if it goes on as it has; empty where that says nothing.
+
+    ``job`` is a :class:`workers.models.Job`.
+    """
+    done, total = job.progress_done, job.progress_total
+    if job.status != "running" or job.started_at is None or not 0 < done < total:
+        return ""
+    passed = (timezone.now() - job.started_at).total_seconds()
+    seconds = passed * (total - done) / done
+    if seconds < 90:
+        return str(_("about %d s left") % max(1, round(seconds)))
+    return str(_("about %d min left") % round(seconds / 60))
+
+
 @register.simple_tag(takes_context=True)
 def release_url(
     context: template.Context, name: str, release: Release, item: str = "", **query: Any

@@ -295,7 +295,7 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         baseline = trials.requirements_of(state.baseline(change))
     except (NoCatalogue, PolicyError) as error:
         required, baseline, problem = [], [], str(error)
-    job = jobs.jobs_of(change).first()
+    job = jobs.open_jobs_of(change).first() or jobs.jobs_of(change).first()
     verdicts = [item.verdict for item in required]
     checked = checking.checked(change.policy, required, checking.today())
     outcomes = [item.outcome for item in checked]

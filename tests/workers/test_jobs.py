@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from policy.errors import Forbidden, Invalid
-from policy.models import AuditEntry
+from policy.models import AuditEntry, ChangeRequest, Trial
 from workers import jobs, tasks
 from workers.jobs import Attempt, LostClaim
 from workers.models import Job
@@ -217,3 +218,17 @@ def test_a_lost_message_is_sent_again_and_a_waiting_one_is_not(
     assert jobs.sweep().sent == 1
     job.refresh_from_db()
     assert job.sent_at is not None
+
+
+def test_many_trials_are_shared_between_jobs(
+    change: ChangeRequest, maintainer: User, make_trials: Callable[[int], list[Trial]]
+) -> None:
+    trials = make_trials(jobs.TRIALS_PER_JOB + 2)
+    for _asked_twice in range(2):
+        jobs.enqueue_trials(change, trials, maintainer)
+    parts = [job.payload["trials"] for job in jobs.jobs_of(change).order_by("pk")]
+    assert [len(part) for part in parts] == [jobs.TRIALS_PER_JOB, 2]
+    assert [*parts[0], *parts[1]] == [trial.pk for trial in trials]
+    running = jobs.claim(jobs.jobs_of(change).latest("pk").pk)
+    assert running is not None
+    assert jobs.open_jobs_of(change).first().pk == running.job_id
