@@ -1,0 +1,118 @@
+"""The models and a real QEMU's devices side by side: the same is written to both, and what is read
+must be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from machines.emulator.devices.i8254 import I8254
+from machines.emulator.devices.i8259 import ACKNOWLEDGE, ELCR, I8259, INTR
+from machines.emulator.devices.isa_serial import IsaSerial
+from machines.emulator.devices.mc146818rtc import Mc146818Rtc
+from machines.emulator.devices.model import Model
+from machines.emulator.devices.platform import Platform
+from tests.machines.emulator.devices.real_qemu import RETURN, TAKEN, RealQemu
+
+BASES = {"master": 0x20, "slave": 0xA0, "timer": 0x40, "clock": 0x70, "serial": 0x3F8}
+ELCR_PORTS = {"master": 0x4D0, "slave": 0x4D1}
+SHOWN = 20
+ATTEMPTS = 100
+
+
+class SideBySide:
+    """``hurried`` are devices whose timers the test does not wait for: they expire all the time,
+    and what they do is computed from the time alone."""
+
+    def __init__(self, real: RealQemu, hurried: Collection[str] = ()) -> None:
+        self.real = real
+        self.platform = platform = Platform()
+        self.models: dict[str, Model] = {}
+        for name, model, instance in (
+            ("master", I8259, 0),
+            ("slave", I8259, 1),
+            ("timer", I8254, 0),
+            ("clock", Mc146818Rtc, 0),
+            ("serial", IsaSerial, 0),
+        ):
+            self.models[name] = model(platform, {}, instance)
+            platform.devices.append(self.models[name])
+        self._awaited = [model for name, model in self.models.items() if name not in hurried]
+        self._log: list[str] = []
+        #: The vector of the interrupt that the processor handles.
+        self.handled: int | None = None
+        self._takes_interrupts = False
+        real.start_clock()
+
+    def take_interrupts(self) -> None:
+        """From now on the processor takes interrupts while the machine runs."""
+        self.real.point_vectors()
+        self._takes_interrupts = True
+
+    def write(self, device: str, offset: int, value: int) -> None:
+        self._log.append(f"{device}[{offset:#x}] = {value:#04x}")
+        self.real.write(self._port(device, offset), value)
+        self.models[device].write(offset, value, 1)
+
+    def read(self, device: str, offset: int, mask: int = 0xFF) -> None:
+        """Both answer the same, as far as ``mask`` goes."""
+        expected = self.real.read(self._port(device, offset))
+        found = self.models[device].read(offset, 1)
+        self._log.append(f"{device}[{offset:#x}] is {expected:#04x}, in the model {found:#04x}")
+        assert found & mask == expected & mask, "\n".join(self._log[-SHOWN:])
+
+    def run(self, seconds: float = 0) -> None:
+        """Let time pass, and end where neither side is ahead of the other.
+
+        An interrupt that the processor handles ends first.
+        """
+        handling, self.handled = self.handled is not None, None
+        if handling:
+            self.real.store(TAKEN, 0)
+            self.real.store(RETURN, 1)
+        started, now = self.platform.now, self.real.run(seconds)
+        while handling and self.real.load(RETURN):
+            now = self.real.run(seconds)
+        for _ in range(ATTEMPTS):
+            settled = self.real.settled()
+            # What was due at the start expires when the machine first looks at its timers.
+            if settled > started:
+                self._advance(settled)
+                if not self._is_behind(now):
+                    break
+            now = self.real.run(0.0002)
+        else:
+            raise AssertionError("timers expire too often to compare")
+        self._advance(now)
+        self._log.append(f"{now} ns")
+        if self.handled is not None:
+            taken = self.real.load(TAKEN)
+            self._log.append(f"took {taken:#x}, in the model {self.handled:#x}")
+            assert taken == self.handled, "\n".join(self._log[-SHOWN:])
+
+    def _is_behind(self, now: int) -> bool:
+        """May the real machine have timers or an interrupt that it did not look at yet?"""
+        if self.handled is not None and not self.real.load(TAKEN):
+            return True
+        deadlines = (model.deadline() for model in self._awaited)
+        return any(when is not None and when <= now for when in deadlines)
+
+    def _advance(self, until: int) -> None:
+        """Let the models' time pass; the processor takes an interrupt as soon as there is one."""
+        while True:
+            self._interrupt()
+            deadlines = (model.deadline() for model in self.models.values())
+            step = min((when for when in deadlines if when is not None), default=until)
+            self.platform.advance(max(min(step, until) - self.platform.now, 0))
+            if step >= until:
+                break
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._takes_interrupts and self.handled is None and self.platform.lines.get(INTR):
+            self.handled = self.models["master"].read(ACKNOWLEDGE, 1)
+
+    @staticmethod
+    def _port(device: str, offset: int) -> int:
+        if device in ELCR_PORTS and offset == ELCR:
+            return ELCR_PORTS[device]
+        return BASES[device] + offset
