@@ -123,6 +123,8 @@ def test_what_a_guest_did_to_the_real_device_goes_on_in_the_model(guest: Guest) 
     with RealQemu(*SERIAL) as real:
         guest.use(lambda offset, value: real.write(guest.port(offset), value))
         section = real_section(real.save(), own)
+        assert own.model is not None
+        own.model.pre_load()
         assert load_section(own, own.section.version_id, section, set()) == 0
         assert saved_section(own) == section
         guest.read_both(own, real)
