@@ -82,8 +82,9 @@ def examined(policy: Policy, release: Release) -> tuple[Finding, ...]:
     return _examined(Content(draft), others, Content(shipped) if shipped else None, today())
 
 
-def _subject(content: Content) -> Subject:
-    found, source = content.state, content.state.source
+def subject_of(found: State) -> Subject:
+    """A release as the rules see it, from its state."""
+    source = found.source
     return Subject(found.label, found.policy, found.catalogue, source.label, source.stand_in_for)
 
 
@@ -92,10 +93,10 @@ def _examined(
     draft: Content, others: tuple[Content, ...], shipped: Content | None, day: date
 ) -> tuple[Finding, ...]:
     return findings(
-        _subject(draft),
-        [_subject(item) for item in others],
+        subject_of(draft.state),
+        [subject_of(item.state) for item in others],
         day,
-        _subject(shipped) if shipped is not None else None,
+        subject_of(shipped.state) if shipped is not None else None,
     )
 
 
