@@ -17,8 +17,9 @@ from typing import Any, Protocol
 from machines.emulator import compare
 from machines.emulator.board import backend_of
 from machines.emulator.catalogue import Catalogue
-from machines.emulator.compare import Grade, Party
+from machines.emulator.compare import Grade
 from machines.emulator.machine import description_of
+from machines.emulator.parties import Party
 from policy import rules
 from policy.bitmaps import Cell, SectionBitmap
 from policy.errors import Invalid

@@ -13,6 +13,7 @@ from typing import Any
 
 from machines.emulator import compare
 from machines.emulator.catalogue import CompatProperty
+from machines.emulator.parties import Party
 from machines.emulator.qdev import properties_of
 from machines.emulator.release import Release
 from machines.emulator.relevance import Mechanism, influences
@@ -183,7 +184,7 @@ def _differences(
     described = [item for item in devices if item in source.catalogue.descriptions]
     if not described:
         return ()
-    parties = [compare.Party.of(side.catalogue, machine_type) for side in (source, destination)]
+    parties = [Party.of(side.catalogue, machine_type) for side in (source, destination)]
     found = compare.check(parties[0], parties[1], described)
     return tuple(dict.fromkeys(item.message for item in found if item.grade != "harmless"))
 

@@ -13,7 +13,7 @@ a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`sna
                           :mod:`suggest` finds the property behind a :mod:`verdict`
 a trial by model          :mod:`machine`: a :mod:`board` with a :mod:`guest`, its :mod:`migration`
                           by the interpreter :mod:`vmstate`; :mod:`scenario` is an example
-two releases              :mod:`compare` what one sends and the other reads
+two releases              :mod:`compare` what one of two :mod:`parties` sends and the other reads
 ========================  ========================================================================
 
 Errors, and whose fault each is::

@@ -16,6 +16,7 @@ from machines.emulator import compare
 from machines.emulator.catalogue import Description
 from machines.emulator.features import Carrier
 from machines.emulator.layout import described_sections
+from machines.emulator.parties import Party
 from policy import rules
 from policy.bitmaps import section_at
 from policy.document import Backport
@@ -46,7 +47,7 @@ def _direction(
     subject: Subject, other: Subject, pair: Pair, machine_types: tuple[str, ...]
 ) -> Iterator[Finding]:
     source, destination = (subject, other) if pair.source == subject.label else (other, subject)
-    parties = [compare.Party.of(side.catalogue, machine_types[0]) for side in (source, destination)]
+    parties = [Party.of(side.catalogue, machine_types[0]) for side in (source, destination)]
     chosen = subject.policy.devices if subject.policy is not None else ()
     for device in chosen or sorted(subject.catalogue.descriptions):
         sent = source.catalogue.descriptions.get(device)

@@ -13,7 +13,8 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
-from machines.emulator.compare import Party, check, check_directories, compare_sent, drivers_of
+from machines.emulator.compare import check, check_directories, compare_sent, drivers_of
+from machines.emulator.parties import Party
 from machines.emulator.snapshot import read_snapshot
 
 
