@@ -95,4 +95,5 @@ def refusal(stream: Path, machine: str, arguments: Sequence[str]) -> str:
             return ""
         assert process.wait(SECONDS) == 1
         assert process.stderr is not None
-        return process.stderr.read().decode(errors="replace")
+        printed: bytes = process.stderr.read()
+        return printed.decode(errors="replace")
