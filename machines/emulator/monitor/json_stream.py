@@ -4,9 +4,11 @@ A value ends where its brackets close, wherever lines end. Beyond RFC 8259, stri
 apostrophes. What cannot be read yields a :class:`JsonError` in its place, in QEMU's words, and
 reading goes on behind it.
 
-    >>> list(JsonReader().feed(b"{'a': [1]} {\"b\" 2} nil\n"))
-    [{'a': [1]}, JsonError('JSON parse error, missing : in object pair'), \
-JsonError("JSON parse error, invalid keyword 'nil'")]
+    >>> for value in JsonReader().feed(b"{'a': [1]} {\"b\" 2} nil\n"):
+    ...     print(repr(value))
+    {'a': [1]}
+    JsonError('JSON parse error, missing : in object pair')
+    JsonError("JSON parse error, invalid keyword 'nil'")
 """
 
 from __future__ import annotations
