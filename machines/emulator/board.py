@@ -510,7 +510,8 @@ class _SideContext:
             return None
         sections = frozenset(section.name for section in device.section.walk())
         try:
-            model = known.model(platform, self.properties(driver), instance, sections, driver)
+            properties, catalogue = self.properties(driver), self.side.catalogue
+            model = known.model(platform, properties, instance, sections, driver, catalogue)
         except Refused as refused:
             raise TrialError(f"{self.side.label}: {driver}: {refused.reason}") from refused
         platform.devices.append(model)

@@ -250,7 +250,7 @@ class Program:
         self, index: int, driver: str, model: Model, staying: Platform
     ) -> tuple[Run, Run]:
         """The program on the device that migrates, and on one that stays."""
-        twin = type(model)(staying, model.properties, model.instance, model.sections, model.driver)
+        twin = model.twin(staying)
         staying.devices.append(twin)
         here = self.hardware(self.board, index)
         there = LocalHardware(twin, staying)

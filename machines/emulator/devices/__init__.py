@@ -17,6 +17,8 @@ from machines.emulator.devices import (
     mc146818rtc,
     pvpanic,
     pvpanic_pci,
+    virtio_blk,
+    virtio_rng,
 )
 from machines.emulator.devices.model import Model
 from machines.emulator.devices.processor import Exercise
@@ -30,9 +32,20 @@ class Modelled:
     exercise: Exercise
 
 
+_MODULES = (
+    i6300esb,
+    i8254,
+    i8259,
+    isa_serial,
+    mc146818rtc,
+    pvpanic,
+    pvpanic_pci,
+    virtio_blk,
+    virtio_rng,
+)
 #: qdev type → its model; a type that is missing has its description alone.
 MODELLED = {
     driver: Modelled(module.MODEL, module.exercise)
-    for module in (i6300esb, i8254, i8259, isa_serial, mc146818rtc, pvpanic, pvpanic_pci)
+    for module in _MODULES
     for driver in module.MODEL.drivers
 }

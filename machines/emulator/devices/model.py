@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from machines.emulator.catalogue import Description, Field
+from machines.emulator.catalogue import Catalogue, Description, Field
 from machines.emulator.devices.platform import Platform
 from machines.emulator.layout import Leaf, Section
 from machines.emulator.memo import remembered
@@ -120,8 +120,9 @@ class Model:
     ``properties`` are the effective qdev properties as texts (None: the release tells no value),
     ``instance`` numbers devices of one kind on a board, from 0. ``sections`` are the names of all
     sections that the release describes for the device: what it has no section for it cannot do.
-    ``driver`` is one of ``drivers``. Raises :class:`Refused` where QEMU realizes no device with
-    such properties. A variable may be a Python property whose setter raises it too.
+    ``driver`` is one of ``drivers``, ``catalogue`` what is known of the release. Raises
+    :class:`Refused` where QEMU realizes no device with such properties. A variable may be a Python
+    property whose setter raises it too.
     """
 
     #: The qdev types that this models.
@@ -138,14 +139,21 @@ class Model:
         instance: int = 0,
         sections: Collection[str] = (),
         driver: str = "",
+        catalogue: Catalogue | None = None,
     ) -> None:
         self.platform = platform
         self.properties = properties
         self.instance = instance
         self.sections = sections
         self.driver = driver or self.drivers[0]
+        self.catalogue = catalogue
         self.connect()
         self.reset()
+
+    def twin(self, platform: Platform) -> Self:
+        """Such a device on another platform, in the state after power-on."""
+        same = (self.properties, self.instance, self.sections, self.driver, self.catalogue)
+        return type(self)(platform, *same)
 
     # Its properties.
 

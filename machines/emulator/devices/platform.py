@@ -15,6 +15,8 @@ from machines.emulator.memory import TARGET_PAGE_SIZE
 
 RAM_BLOCK = "pc.ram"
 RAM_SIZE = 16 * 2**20
+#: Where a message reaches a processor, and its vectors among the lines (Intel SDM 3A, 11.11).
+APIC_BASE, APIC_MASK, FIRST_VECTOR = 0xFEE00000, ~0xFFFFF, 1024
 MAX_EXPIRATIONS = 100_000  # of one wait: a timer that re-arms itself at once would never end
 
 
@@ -118,6 +120,17 @@ class Platform:
     def restore_line(self, line: int, level: bool) -> None:
         """Put a line on the level that it had before the migration: nobody hears a change."""
         self.lines[line] = level
+
+    def send_message(self, address: int, data: int) -> None:
+        """A message-signalled interrupt: a write of 32 bits, wherever the guest has it go.
+
+        At the local APIC's addresses it is the vector's edge, in memory it is what it is.
+        """
+        if address + 4 <= self.ram.size:
+            self.ram.write(address, data.to_bytes(4, "little"))
+        elif address & APIC_MASK == APIC_BASE:
+            vector = FIRST_VECTOR + (data & 0xFF)
+            self.edges[vector] = self.edges.get(vector, 0) + 1
 
     def listen(self, listener: Callable[[int, bool], None]) -> None:
         """Tell ``listener`` (line, level) whenever a line is driven, changed or not."""

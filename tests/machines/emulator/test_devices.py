@@ -9,11 +9,13 @@ from machines.emulator.qdev import Global
 from tests.machines.emulator.modelled import catalogue, device, real_sections
 
 RELEASES = ("5.2", "7.2", "10.0", "11.1")
+#: Of several drivers of one kind the recorded machines have the first.
+RECORDED = [name for name, known in MODELLED.items() if known.model.drivers[0] == name]
 #: What a guest sees differ between releases because no compat property was made for it.
 ALIKE = {name: (Global(name, "events", "3", "user"),) for name in ("pvpanic", "pvpanic-pci")}
 
 
-@pytest.mark.parametrize("driver", MODELLED)
+@pytest.mark.parametrize("driver", RECORDED)
 def test_a_real_section_loads_and_is_saved_again_byte_for_byte(driver: str) -> None:
     name = device(driver).section.name
     seen = 0
