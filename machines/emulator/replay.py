@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 
 from machines.emulator.catalogue import Description
 from machines.emulator.compare import Finding, compare_sent
+from machines.emulator.events import SectionType
 from machines.emulator.qdev import has_property
 from machines.emulator.reading import Reading
 from machines.emulator.release import Release
@@ -117,21 +118,20 @@ def _blocked(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
 
 
 def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Iterator[Refusal]:
+    """``vmstate_load`` of the configuration section, which old machine types do not have."""
     received = stream.machine
+    local = profile.machine if profile is not None else received
+    reason = ""
     if received is None:
-        return
-    if profile is not None:
-        if profile.machine is not None and profile.machine != received:
-            yield Refusal(
-                "configuration",
-                "name",
-                "machine-type",
-                f"Machine type received is '{received}' and local is '{profile.machine}'",
-            )
-    elif into.machine_types and received not in into.machine_types:
-        yield Refusal(
-            "configuration", "name", "machine-type", f"unsupported machine type '{received}'"
-        )
+        reason = "Configuration section missing" if local is not None else ""
+    elif local is None:
+        reason = f"Unknown savevm section type {SectionType.CONFIGURATION}"
+    elif received != local:
+        reason = f"Machine type received is '{received}' and local is '{local}'"
+    elif profile is None and into.machine_types and received not in into.machine_types:
+        reason = f"unsupported machine type '{received}'"
+    if reason:
+        yield Refusal("configuration", "name", "machine-type", reason)
 
 
 def _ram_blocks(stream: Snapshot, profile: Snapshot) -> Iterator[Refusal]:
@@ -196,6 +196,8 @@ def _section(
         yield from destination.blacklisted(section)
     if own is None:
         yield from _by_description(section, named)
+    elif section.device is None or own.device is None:
+        return  # nothing tells what is in it
     elif section.payload != own.payload or section.device is not own.device:
         yield from Reading(section, own, description, destination).refusals()
 

@@ -20,6 +20,7 @@ Every malformed input raises :class:`StreamError` with offset, section and probl
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -53,6 +54,10 @@ MAX_SECTIONS = 100_000
 MAX_MACHINE_NAME = 256
 MAX_CAPABILITIES = 256
 MAX_PACKAGE = 2**24  # migration/savevm.h, MAX_VM_CMD_PACKAGED_SIZE
+
+#: What a section's header looks like where nothing else tells where one begins.
+MAX_SECTION_ID = 2**16
+SECTION_NAME = re.compile(rb"[A-Za-z0-9][\w./:,@ -]+")
 
 
 class _Reader:
@@ -221,6 +226,8 @@ class _Reader:
                 raise source.error("the vmdescription does not describe this section")
         elif self.footers is not False:
             size = self._search_footer(begin)
+        else:
+            size = self._search_header()
         if size is None:
             raise source.error("neither a vmdescription nor a footer tells where it ends")
         return Payload(offset, source.take(size))
@@ -264,6 +271,40 @@ class _Reader:
                 return None
             start = max(0, source.available() - 4)
             window = min(2 * source.available(), MAX_DEVICE_STATE + CHUNK)
+
+    def _search_header(self) -> int | None:
+        """The distance to the next section, or to the end of all, where nothing else tells it.
+
+        Machine types before 2.3 send neither footers nor a vmdescription. Their sections begin
+        with an id that was not there before and a name, which no state looks like.
+        """
+        source = self.source
+        if source.rest(MAX_DEVICE_STATE) is None:
+            return None
+        at = source.position
+        while (at := source.buffer.find(SectionType.FULL, at, source.filled)) >= 0:
+            if self._begins_at(at):
+                return at - source.position
+            at += 1
+        last = source.filled - 1
+        return last - source.position if source.buffer[last] == SectionType.EOF else None
+
+    def _begins_at(self, at: int) -> bool:
+        buffer = self.source.buffer
+        section_id = int.from_bytes(buffer[at + 1 : at + 5], "big")
+        length = buffer[at + 5] if at + 5 < self.source.filled else 0
+        end = at + 6 + length
+        name = bytes(buffer[at + 6 : end])
+        instance, version = (
+            int.from_bytes(buffer[here : here + 4], "big") for here in (end, end + 4)
+        )
+        return (
+            section_id < MAX_SECTION_ID
+            and section_id not in self.started
+            and SECTION_NAME.fullmatch(name) is not None
+            and end + 8 < self.source.filled
+            and max(instance, version) < MAX_SECTION_ID
+        )
 
     def _plausible(self, ahead: int) -> bool:
         """Whether a section could begin ``ahead`` bytes from here."""

@@ -40,6 +40,7 @@ BUSES = devices(
         ("pc-q35-7.2", [*DISK, *devices("virtio-blk-pci,drive=disk"), *PLAIN], 1),
         ("pc-i440fx-6.2", ["-smp", "2", *PLAIN], 0.5),
         ("pc-i440fx-2.3", ["-smp", "2", *PLAIN], 0),  # no footers, no configuration section
+        ("pc-i440fx-2.1", PLAIN, 0.5),  # and no vmdescription
         ("pc-q35-2.4", [*DISK, *devices("ide-hd,drive=disk"), *PLAIN], 0.5),
         ("microvm", ["-cpu", "max"], 0),
         ("isapc", ["-cpu", "486", *devices("ne2k_isa", "isa-vga")], 0.5),

@@ -65,6 +65,25 @@ def test_another_machine_type_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("sent", "own", "reason"),
+    [
+        (None, "pc-1.0", "Configuration section missing"),
+        ("pc-1.0", None, "Unknown savevm section type 7"),
+        (None, None, None),
+    ],
+)
+def test_old_machine_types_neither_send_nor_read_a_configuration_section(sent, own, reason):
+    verdict = trial(Snapshot(sent, (), ()), FOO, Snapshot(own, (), ()))
+    assert (verdict.kind, verdict.reason) == ("machine-type" if reason else None, reason)
+
+
+def test_a_section_that_nothing_describes_is_not_judged_by_its_length():
+    stream, own = (SentSection("cpu", 0, 12, bytes(size), None) for size in (3, 4))
+    profile = Snapshot(None, (), (own,), {("cpu", 0): own})
+    assert trial(Snapshot(None, (), (stream,)), FOO, profile).outcome == "accepted"
+
+
+@pytest.mark.parametrize(
     ("blocks", "reason"),
     [
         ((RamBlock("vga.vram", 4096),), 'Unknown ramblock "vga.vram"'),
