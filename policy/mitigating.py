@@ -152,7 +152,8 @@ def suggest_for_stream(
     for _ in range(MAX_STEPS):
         if verdict.outcome == "accepted" or verdict.suggestion is None:
             break
-        step = _mending(stream, into, profile, entries, verdict, _values(stream, verdict, source))
+        values = _values(stream, verdict, destination, source)
+        step = _mending(stream, into, profile, entries, verdict, values)
         if step is None:
             break
         entry, verdict = step
@@ -187,17 +188,28 @@ def _mending(
     return None
 
 
-def _values(stream: Snapshot, refused: Verdict, source: Subject | None) -> list[str]:
+def _values(
+    stream: Snapshot, refused: Verdict, destination: Subject, source: Subject | None
+) -> list[str]:
     """What the property may be where the stream comes from, the likeliest first."""
     driver, _, name = (refused.suggestion or "").partition(".")
-    found: list[str] = []
+    machine_type = stream.machine or ""
+    found: list[str | None] = []
     if source is not None:
-        entries = source.lists(stream.machine or "").get(name, ())
-        text = source.value(driver, name, entries).text
-        found += [text] if text is not None else []
+        found.append(source.value(driver, name, source.lists(machine_type).get(name, ())).text)
     if name == "vectors":
         found += _sent_vectors(stream, refused)
-    return list(dict.fromkeys([*found, "off", "on", "0", "1", "2"]))
+    present = destination.value(driver, name, destination.lists(machine_type).get(name, ())).text
+    info = qdev.properties_of(destination.catalogue, driver).get(name)
+    found += [destination.default(driver, name).text, destination.settled.get((driver, name))]
+    found += ["off", "on"] if info is None or info.type == "bool" else ["0", "1", "2"]
+    return [
+        value
+        for value in dict.fromkeys(found)
+        if value is not None
+        and not qdev.same_value(value, present)
+        and (info is None or qdev.check_value(info, value) is None)
+    ]
 
 
 def _sent_vectors(stream: Snapshot, refused: Verdict) -> list[str]:

@@ -11,6 +11,7 @@ either side is not exchanged, so it may differ.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from machines.emulator import compare
 from machines.emulator.catalogue import Description
@@ -35,12 +36,22 @@ def layout_findings(
         for name in newest_first(set(subject.machine_types) & set(other.machine_types)):
             for pair in migrations.allowed(subject, other, name):
                 allowed.setdefault(pair, []).append(name)
-        seen: set[str] = set()
+        found: dict[str, Finding] = {}
         for pair, machine_types in sorted(allowed.items()):
             for finding in _direction(subject, other, pair, tuple(machine_types)):
-                if finding.identity not in seen:
-                    seen.add(finding.identity)
-                    yield finding
+                same = found.get(finding.identity)
+                found[finding.identity] = _both_ways(same, finding) if same else finding
+        yield from found.values()
+
+
+def _both_ways(one: Finding, other: Finding) -> Finding:
+    """The same matter in the other direction: one finding about both."""
+    return replace(
+        one,
+        pairs=tuple(sorted({*one.pairs, *other.pairs})),
+        proposals=tuple(dict.fromkeys((*one.proposals, *other.proposals))),
+        facts=tuple(dict.fromkeys((*one.facts, *other.facts))),
+    )
 
 
 def _direction(

@@ -106,22 +106,30 @@ def _is_used(
     for other in others:
         for name in names:
             pairs = migrations.allowed(subject, other, name)
-            if pairs and _exchanges(subject, other, name, item):
+            leaves = any(pair.source == subject.label for pair in pairs)
+            if pairs and (
+                _arrives(subject, other, name, item)
+                or (leaves and _is_needed(subject, other, item))
+            ):
                 return True
     return False
 
 
-def _exchanges(subject: Subject, other: Subject, machine_type: str, item: Override) -> bool:
-    """Does a stream between the two carry the section at that version, or lack it?"""
-    own = section_at(subject.catalogue, item.device, item.section)
+def _arrives(subject: Subject, other: Subject, machine_type: str, item: Override) -> bool:
+    """Do the two exchange the section at that version, or lack it?"""
     section = section_at(other.catalogue, item.device, item.section)
     if item.version == 0:
         return section is None or _is_switched_off(subject, other, machine_type, item)
+    return section is not None and section.description.version_id == item.version
+
+
+def _is_needed(subject: Subject, other: Subject, item: Override) -> bool:
+    """Must this release write the version, as the other reads nothing newer?"""
+    own = section_at(subject.catalogue, item.device, item.section)
+    section = section_at(other.catalogue, item.device, item.section)
     if own is None or section is None:
         return False
     there = section.description
-    if there.version_id == item.version:
-        return True
     newer_here = own.description.version_id > there.version_id
     return newer_here and there.minimum_version_id <= item.version <= there.version_id
 

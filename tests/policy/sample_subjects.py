@@ -1,0 +1,87 @@
+"""Real releases as the rules see them: upstream's catalogues, and RHEL's with its own arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from machines.emulator.catalogue import Catalogue, MachineType
+from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.catalogue.composition import compose
+from machines.emulator.catalogue.overlay import overlay
+from policy import rules, seeding
+from policy.document import CatalogueRef, Migration, Policy
+from policy.findings import Subject
+from workers.sample import RHEL, SHIPPED
+
+SAMPLE = Path(__file__).resolve().parents[2] / "machines" / "sample"
+MIGRATIONS = (
+    Migration("rhel 8.9", "rhel 9.2", "correct"),
+    Migration("rhel 9.2", "rhel 9.3", "correct"),
+    Migration("rhel 9.3", "rhel 9.2", "correct"),
+)
+
+
+@lru_cache(maxsize=8)
+def catalogue(folder: str) -> Catalogue:
+    return read_directory(SAMPLE / folder)
+
+
+def upstream(version: str) -> Subject:
+    """The release as its catalogue tells it."""
+    label = f"upstream {version}"
+    return Subject(label, None, catalogue(f"qemu/{version}"), label)
+
+
+def decided_upstream(version: str, alter: Callable[[Policy], Policy]) -> Subject:
+    """The same as a policy that holds all its machine types, altered."""
+    told = catalogue(f"qemu/{version}")
+    names = [name for name, item in told.machine_types.items() if item.compat]
+    label = f"upstream {version}"
+    policy = Policy(
+        "upstream",
+        version,
+        CatalogueRef(label, "0" * 64),
+        machine_types=seeding.chained(told, names),
+    )
+    policy = alter(policy)
+    return Subject(label, policy, rules.policy_catalogue(told, policy), label)
+
+
+def rhel(version: str, alter: Callable[[Policy], Policy] = lambda policy: policy) -> Subject:
+    """A RHEL release with the policy that its own arrays seed, altered."""
+    base, stand_in = RHEL[version]
+    arrays = catalogue(f"rhel/{version}").arrays
+    own = {name: MachineType(name, compat=compose(name, arrays)) for name in SHIPPED[version]}
+    told = overlay(
+        catalogue(f"qemu/{stand_in or base}"), Catalogue("", machine_types=own, arrays=arrays)
+    )
+    policy = Policy(
+        "rhel",
+        version,
+        CatalogueRef(f"upstream {stand_in or base}", "0" * 64),
+        machine_types=seeding.chained(told, SHIPPED[version]),
+        migrations=MIGRATIONS,
+    )
+    policy = alter(policy)
+    return Subject(
+        policy.label,
+        policy,
+        rules.policy_catalogue(told, policy),
+        f"upstream {stand_in or base}",
+        f"upstream {base}" if stand_in else "",
+    )
+
+
+def without(driver: str, name: str) -> Callable[[Policy], Policy]:
+    """The entry taken from the newest machine type of each board that has it as its own."""
+
+    def alter(policy: Policy) -> Policy:
+        for item in policy.machine_types:
+            kept = tuple(e for e in item.entries if (e.driver, e.property) != (driver, name))
+            policy = policy.with_machine_type(replace(item, entries=kept))
+        return policy
+
+    return alter
