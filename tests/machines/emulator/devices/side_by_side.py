@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from machines.emulator.devices.i8254 import I8254
-from machines.emulator.devices.i8259 import ACKNOWLEDGE, ELCR, I8259, INTR
-from machines.emulator.devices.isa_serial import IsaSerial
-from machines.emulator.devices.mc146818rtc import Mc146818Rtc
+from machines.emulator.board import Notes, Side, build
+from machines.emulator.devices.i8259 import ACKNOWLEDGE, ELCR, INTR
 from machines.emulator.devices.model import Model
-from machines.emulator.devices.platform import Platform
+from machines.emulator.migration import load_section, saved_section
 from tests.machines.emulator.devices.real_qemu import RETURN, TAKEN, RealQemu
+from tests.machines.emulator.modelled import catalogue
 
+DRIVERS = {
+    "master": "isa-i8259",
+    "slave": "isa-i8259",
+    "timer": "isa-pit",
+    "clock": "mc146818rtc",
+    "serial": "isa-serial",
+}
 BASES = {"master": 0x20, "slave": 0xA0, "timer": 0x40, "clock": 0x70, "serial": 0x3F8}
 ELCR_PORTS = {"master": 0x4D0, "slave": 0x4D1}
 SHOWN = 20
@@ -24,24 +30,39 @@ class SideBySide:
     and what they do is computed from the time alone."""
 
     def __init__(self, real: RealQemu, hurried: Collection[str] = ()) -> None:
-        self.real = real
-        self.platform = platform = Platform()
-        self.models: dict[str, Model] = {}
-        for name, model, instance in (
-            ("master", I8259, 0),
-            ("slave", I8259, 1),
-            ("timer", I8254, 0),
-            ("clock", Mc146818Rtc, 0),
-            ("serial", IsaSerial, 0),
-        ):
-            self.models[name] = model(platform, {}, instance)
-            platform.devices.append(self.models[name])
-        self._awaited = [model for name, model in self.models.items() if name not in hurried]
+        self._hurried = hurried
         self._log: list[str] = []
         #: The vector of the interrupt that the processor handles.
         self.handled: int | None = None
         self._takes_interrupts = False
+        self._stand_on(real)
         real.start_clock()
+
+    def _stand_on(self, real: RealQemu) -> None:
+        self.real = real
+        side = Side("here", catalogue("7.2"), "pc-q35-7.2")
+        self.board = build((side,), tuple(DRIVERS.values()), Notes())[0]
+        self.platform = self.board.platform
+        self.models: dict[str, Model] = {}
+        for name, device in zip(DRIVERS, self.board.devices, strict=True):
+            assert device is not None
+            assert device.model is not None
+            self.models[name] = device.model
+
+    def migrate(self, to: RealQemu) -> None:
+        """Go on in another machine that loaded this one's stream, the models as their sections."""
+        before, now = self.board.devices, self.platform.now
+        self._stand_on(to)
+        self.platform.now = now
+        to.continue_clock()
+        for source, target in zip(before, self.board.devices, strict=True):
+            assert source is not None
+            assert target is not None
+            assert target.model is not None
+            target.model.pre_load()
+            left = load_section(target, target.section.version_id, saved_section(source), set())
+            assert left == 0
+        self._log.append("migrated")
 
     def take_interrupts(self) -> None:
         """From now on the processor takes interrupts while the machine runs."""
@@ -93,7 +114,8 @@ class SideBySide:
         """May the real machine have timers or an interrupt that it did not look at yet?"""
         if self.handled is not None and not self.real.load(TAKEN):
             return True
-        deadlines = (model.deadline() for model in self._awaited)
+        awaited = (model for name, model in self.models.items() if name not in self._hurried)
+        deadlines = (model.deadline() for model in awaited)
         return any(when is not None and when <= now for when in deadlines)
 
     def _advance(self, until: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 
 import pytest
 
@@ -76,6 +77,23 @@ def test_interrupts_reach_the_processor(draw: random.Random) -> None:
             both.read("slave", i8259.COMMAND)
         assert len(taken) > 2
         assert not both.platform.lines[INTR] or both.handled is not None
+
+
+def test_all_of_them_through_migrations(draw: random.Random) -> None:
+    """In the middle of anything, both go over to another machine, and go on alike there."""
+    with ExitStack() as machines:
+        both = SideBySide(machines.enter_context(RealQemu(*SERIAL, shift=COARSE)))
+        both.write("clock", mc146818rtc.INDEX, mc146818rtc.REG_A)
+        both.write("clock", mc146818rtc.DATA, 0x2A)
+        for _ in range(4):
+            for _ in range(STEPS // 4):
+                draw.choice((use_clock, use_controllers, use_serial, use_slow_timer))(both, draw)
+                if draw.random() < 0.05:
+                    both.run(draw.choice((0, 0.002, 0.02)))
+            stream = both.real.save()
+            other = RealQemu(*SERIAL, shift=COARSE, incoming=stream)
+            both.migrate(machines.enter_context(other))
+            both.run(0.002)
 
 
 @pytest.fixture(params=range(3))
