@@ -12,6 +12,7 @@ from frontend.views import (
     declarations,
     devices,
     discussion,
+    explaining,
     features,
     home,
     imports,
@@ -125,6 +126,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     # Two releases against each other
     path("compare/", comparison.comparison, name="comparison"),
+    path("explain/", explaining.explain, name="explain"),
     # Imports, jobs, audit
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", imports.import_new, name="import-new"),

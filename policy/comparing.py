@@ -73,6 +73,14 @@ def shared_machine_types(source: StateLike, destination: StateLike) -> tuple[str
     return tuple(name for name in rules.machine_types(source) if name in there)
 
 
+def demand_machine_type(ends: Iterable[End], machine_type: str) -> None:
+    """Raise :class:`policy.errors.Invalid` where one of the releases lacks the machine type."""
+    for end in ends:
+        if machine_type not in rules.machine_types(end):
+            text = f"{end.label} has no machine type '{machine_type[:80]}'."
+            raise Invalid(text, field="machine_type")
+
+
 def differences(
     source: End, destination: End, machine_type: str, devices: Iterable[str] = ()
 ) -> Compared:
@@ -82,10 +90,7 @@ def differences(
     stands for the device behind it. Raises :class:`policy.errors.Invalid` for a machine type that
     one of the two lacks, and for a device type that the source does not have.
     """
-    for end in (source, destination):
-        if machine_type not in rules.machine_types(end):
-            text = f"{end.label} has no machine type '{machine_type[:80]}'."
-            raise Invalid(text, field="machine_type")
+    demand_machine_type((source, destination), machine_type)
     wanted, stateless = _chosen(source.catalogue, tuple(dict.fromkeys(devices)))
     parties = (
         Party.of(source.catalogue, machine_type),

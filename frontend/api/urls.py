@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import changes, comparing, records, releases, review
+from frontend.api import changes, comparing, explaining, records, releases, review
 
 
 class Schema(SpectacularAPIView):
@@ -63,6 +63,7 @@ urlpatterns: list[URLPattern] = [
         name="api-change-action",
     ),
     path("compare/", comparing.Comparison.as_view(), name="api-compare"),
+    path("explain/", explaining.Explain.as_view(), name="api-explain"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
     path("bundles/", records.Bundles.as_view(), name="api-bundles"),
