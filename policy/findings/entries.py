@@ -15,16 +15,34 @@ from machines.emulator import qdev
 from machines.emulator.bitmap import PROPERTY as BITMAP
 from machines.emulator.catalogue import CompatProperty, PropertyInfo
 from machines.precedence import standings
-from policy.document import MachineType
+from policy.document import MachineType, Policy
 from policy.findings.finding import Code, Finding, Place, Proposal, Severity
 from policy.findings.releases import PSEUDO_DRIVERS, Subject
 
 
 def entry_findings(subject: Subject) -> Iterator[Finding]:
     """What is to say of the entries that the policy holds, each where it stands."""
-    policy = subject.policy
-    if policy is None:
-        return
+    found: dict[str, Finding] = {}
+    for item in _each(subject, subject.policy) if subject.policy is not None else ():
+        same = found.get(item.identity)
+        found[item.identity] = _together(same, item) if same else item
+    yield from found.values()
+
+
+def _together(one: Finding, other: Finding) -> Finding:
+    """The same of several entries at one place: one finding, settled by one change."""
+    first, second = one.proposals[0], other.proposals[0]
+    proposal = replace(
+        first,
+        entries=first.entries + second.entries,
+        positions=first.positions + second.positions,
+    )
+    return replace(
+        one, text=f"{one.text} {other.text}", proposals=(proposal,), facts=one.facts + other.facts
+    )
+
+
+def _each(subject: Subject, policy: Policy) -> Iterator[Finding]:
     for machine_type in policy.machine_types:
         for position, entry in enumerate(machine_type.entries):
             yield from _entry(subject, machine_type.name, position, entry)
@@ -123,7 +141,7 @@ def _finding(
                 f"Remove {entry.driver}.{entry.property} from {machine_type}.",
                 (machine_type,),
                 (entry,),
-                position=position,
+                positions=(position,),
             ),
         ),
         machine_types=(machine_type,),
@@ -135,7 +153,7 @@ def _of_mitigation(problem: Finding, number: int) -> Finding:
     """The same of a mitigation's entry: the mitigation is what can be taken away."""
     where = problem.place.machine_type
     text = f"Remove the mitigation on {where} that sets it."
-    proposal = Proposal("remove-mitigation", text, (where,), position=number)
+    proposal = Proposal("remove-mitigation", text, (where,), positions=(number,))
     return replace(problem, proposals=(proposal,))
 
 

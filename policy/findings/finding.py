@@ -79,8 +79,9 @@ class Proposal:
     """A change that would settle the matter: :func:`policy.findings.settling.applied` makes it.
 
     ``text`` says it to a person. Entries and mitigations go to all of ``machine_types``, those that
-    inherit from another of them left out. ``position`` is that of the entry, the mitigation or the
-    override in its list. ``pair`` is the migration concerned: guests started on its source.
+    inherit from another of them left out. ``positions``, from 0, are those of the entries, the
+    mitigations or the override in their list. ``pair`` is the migration concerned: guests were
+    started on its source.
     """
 
     action: Action
@@ -88,7 +89,7 @@ class Proposal:
     machine_types: tuple[str, ...] = ()
     entries: tuple[CompatProperty, ...] = ()
     pair: Pair | None = None
-    position: int = -1
+    positions: tuple[int, ...] = ()
     device: str = ""
     section: str = ""
 
@@ -157,7 +158,7 @@ def _proposal_json(item: Proposal) -> dict[str, Any]:
         "machine_types": list(item.machine_types),
         "entries": [[entry.driver, entry.property, entry.value] for entry in item.entries],
         "pair": {"source": pair.source, "destination": pair.destination} if pair else None,
-        "position": item.position,
+        "positions": list(item.positions),
         "device": item.device,
         "section": item.section,
     }

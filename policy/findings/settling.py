@@ -7,10 +7,13 @@ rule. People see it as a difference first, and save it as an edit like any other
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from machines.emulator.features import Carrier
 from policy.document import Backport, Graft, Migration, Mitigation, Policy
 from policy.findings.finding import Proposal
+
+_T = TypeVar("_T")
 
 
 class NotApplicable(ValueError):
@@ -37,13 +40,15 @@ def _add_entries(policy: Policy, proposal: Proposal) -> Policy:
 
 def _remove_entry(policy: Policy, proposal: Proposal) -> Policy:
     found = policy.machine_type(proposal.machine_types[0])
-    if (
-        found is None
-        or found.entries[proposal.position : proposal.position + 1] != proposal.entries
-    ):
+    listed = found.entries if found is not None else ()
+    there = tuple(listed[at] for at in proposal.positions if at < len(listed))
+    if found is None or there != proposal.entries:
         raise NotApplicable("The entry is no longer there.")
-    kept = found.entries[: proposal.position] + found.entries[proposal.position + 1 :]
-    return policy.with_machine_type(replace(found, entries=kept))
+    return policy.with_machine_type(replace(found, entries=_without(listed, proposal.positions)))
+
+
+def _without(listed: tuple[_T, ...], positions: tuple[int, ...]) -> tuple[_T, ...]:
+    return tuple(item for at, item in enumerate(listed) if at not in positions)
 
 
 def _add_mitigation(policy: Policy, proposal: Proposal) -> Policy:
@@ -58,19 +63,17 @@ def _add_mitigation(policy: Policy, proposal: Proposal) -> Policy:
 
 
 def _remove_mitigation(policy: Policy, proposal: Proposal) -> Policy:
-    if not 0 <= proposal.position < len(policy.mitigations):
+    if not all(at < len(policy.mitigations) for at in proposal.positions):
         raise NotApplicable("The mitigation is no longer there.")
-    listed = policy.mitigations
-    kept = listed[: proposal.position] + listed[proposal.position + 1 :]
-    return replace(policy, mitigations=kept)
+    return replace(policy, mitigations=_without(policy.mitigations, proposal.positions))
 
 
 def _remove_override(policy: Policy, proposal: Proposal) -> Policy:
     listed = policy.overrides
-    at = proposal.position
-    if not 0 <= at < len(listed) or listed[at].section != proposal.section:
+    there = [listed[at].section for at in proposal.positions if at < len(listed)]
+    if there != [proposal.section]:
         raise NotApplicable("The override is no longer there.")
-    return replace(policy, overrides=listed[:at] + listed[at + 1 :])
+    return replace(policy, overrides=_without(listed, proposal.positions))
 
 
 def _declare_refused(policy: Policy, proposal: Proposal) -> Policy:

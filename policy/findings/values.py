@@ -94,6 +94,12 @@ class Comparison:
             return (Pair(self.other.label, self.own.label),)
         return self.migrations.allowed(self.own, self.other, machine_type)
 
+    @property
+    def upgrade(self) -> Pair:
+        """The direction in which guests go when hosts are upgraded."""
+        labels = self.other.label, self.own.label
+        return Pair(*labels) if self._is_newer else Pair(*labels[::-1])
+
     def differences(self, machine_type: str) -> Iterator[Difference]:
         """On what they differ for a machine type, by property."""
         ours, theirs = self.own.lists(machine_type), self.other.lists(machine_type)
@@ -381,8 +387,8 @@ def _matter(comparison: Comparison, item: Difference, machine_type: str, carried
     """Which directions the difference harms, and so how grave it is."""
     own, other = comparison.own, comparison.other
     allowed = comparison.pairs(machine_type)
-    # The release's own machine type is promised to be the same, declared or not.
-    possible = allowed or (Pair(own.label, other.label), Pair(other.label, own.label))
+    # A machine type is promised to go on in newer releases, declared or not.
+    possible = allowed or (comparison.upgrade,)
     arriving = Pair(other.label, own.label)
     harmed = tuple(
         pair
