@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +20,7 @@ from machines.emulator.devices.platform import Platform, Storage
 from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec
 from machines.emulator.layout import Leaf, Section, described_sections, section_of
+from machines.emulator.memo import remembered
 from machines.emulator.qdev import (
     BLACKLIST_PROPERTY,
     Global,
@@ -27,8 +29,9 @@ from machines.emulator.qdev import (
     effective_value,
     entries_by_property,
     has_property,
-    resolve,
+    properties_of,
     same_value,
+    text_of,
 )
 from machines.emulator.reconciling import Decision, decide, names_field, reconcile
 
@@ -443,6 +446,12 @@ def _reconciled(descriptions: list[Description | None]) -> list[Description | No
     return result
 
 
+def _defaults(catalogue: Catalogue, driver: str) -> dict[str, str | None]:
+    """What the release tells of every property of a driver, as texts."""
+    listed = properties_of(catalogue, driver)
+    return {name: text_of(info.default) for name, info in listed.items()}
+
+
 class _SideContext:
     """What is worked out once per side: its globals, and which features concern which driver."""
 
@@ -495,11 +504,14 @@ class _SideContext:
         """
         catalogue = self.side.catalogue
         backend = backend_of(catalogue, driver)
-        behind = {} if backend is None else resolve(catalogue, backend, self.globals)
-        values = {name: found.value for name, found in behind.items()}
-        for name, found in resolve(catalogue, driver, self.globals).items():
-            if name not in behind or found.layer != "default":
-                values[name] = found.value
+        behind = () if backend is None else (backend,)
+        values: dict[str, str | None] = {}
+        for of in (driver, *behind):
+            key = ("defaults", id(catalogue), of)
+            values |= remembered(key, (catalogue,), partial(_defaults, catalogue, of))
+        for of in (*behind, driver):
+            entries = entries_by_property(ancestors(catalogue, of), self.globals)
+            values |= {name: listed[-1].value for name, listed in entries.items()}
         return values
 
     def model(self, device: Device, instance: int, platform: Platform) -> Model | None:

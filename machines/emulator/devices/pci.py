@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from machines.emulator.catalogue import Field
-from machines.emulator.devices.model import Bytes, Codec, Model, Refused, Signed, Words
+from machines.emulator.devices.model import Bytes, Codec, Model, Refused, Signed
+from machines.emulator.layout import Leaf
 from machines.emulator.pci import (
     BAR_IO,
     CAPABILITIES,
@@ -41,6 +42,7 @@ from machines.emulator.pci import (
 BAR_SPACE = 1 << 24
 VMSTATE_VERSION = 2  # of PCIDevice, and what ``version_id`` holds
 PINS = 4
+_PINS = struct.Struct(f">{PINS}I")
 #: Interrupt lines of PCI devices, one for each place on the bus.
 FIRST_LINE = 64
 #: Subsystem ids of a device that names none: Red Hat's of QEMU.
@@ -67,10 +69,16 @@ class PciConfig(Bytes):
     wire_type = "pci config"
 
 
-class PciIrqState(Words):
-    """The level of each interrupt pin."""
+class PciIrqState(Codec):
+    """The level of each interrupt pin, a word each."""
 
     wire_type = "pci irq state"
+
+    def encode(self, value: list[int], leaf: Leaf) -> bytes:
+        return _PINS.pack(*value)
+
+    def decode(self, raw: bytes, leaf: Leaf) -> list[int]:
+        return list(_PINS.unpack(raw))
 
 
 # --- Configuration space as a device is built -----------------------------------------------------

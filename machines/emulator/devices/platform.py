@@ -92,7 +92,9 @@ class Storage:
 
     def disk(self, name: str, size: int) -> bytearray:
         """The disk of that name; ``size`` in bytes matters where there is none yet."""
-        return self._disks.setdefault(name, bytearray(size))
+        if name not in self._disks:
+            self._disks[name] = bytearray(size)
+        return self._disks[name]
 
 
 class Platform:

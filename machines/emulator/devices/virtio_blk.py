@@ -22,7 +22,7 @@ from machines.emulator.vmstate import ByteReader
 
 CLASS_SCSI = 0x010000
 SECTOR_SIZE = 512
-DISK_SIZE = 2**20
+DISK_SIZE = 256 * 1024
 REQUEST_TIME = 10**6  # ns
 AUTOMATIC_QUEUES = 0xFFFF
 MAX_QUEUES = 1024
