@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from machines.emulator import machine, qdev, replay
 from machines.emulator.catalogue import CompatProperty
@@ -30,6 +31,12 @@ MAX_CANDIDATES = 48
 MAX_STEPS = 16
 
 Entries = tuple[CompatProperty, ...]
+#: Called with (trials held, at most to be held).
+Watch = Callable[[int, int], None]
+
+
+def _unwatched(held: int, most: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,13 @@ def suggest_mitigations(
     *,
     expected: str = "correct",
     seed: int = 1,
+    watch: Watch = _unwatched,
 ) -> tuple[Suggestion, ...]:
     """What would let guests of ``source`` in, tried on models of both machines.
 
-    Empty where the trial passes as it is, and where nothing that was tried helps. Raises
-    ``machine.TrialError`` for input that no trial can be held on.
+    Empty where the trial passes as it is, and where nothing that was tried helps. ``watch`` is told
+    of each trial before it is held. Raises ``machine.TrialError`` for input that no trial can be
+    held on.
     """
     sent = rules.side(source.policy, source.catalogue, machine_type, source.label)
     present = rules.mitigations_for(destination.policy, source.label, machine_type)
@@ -81,7 +90,14 @@ def suggest_mitigations(
     if outcome(()) == expected:
         return ()
     candidates = _candidates(source, destination, machine_type, devices)
-    return _search(candidates, lambda extra: outcome(extra) == expected, expected)
+    held = count()
+
+    def passes(extra: Entries) -> bool:
+        # Each alone; where none suffices, all together, and then without each.
+        watch(next(held), 2 * len(candidates) + 1)
+        return outcome(extra) == expected
+
+    return _search(candidates, passes, expected)
 
 
 def _search(
