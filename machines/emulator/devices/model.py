@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 
 from machines.emulator.catalogue import Catalogue, Description, Field
 from machines.emulator.devices.platform import Platform
+from machines.emulator.errors import EmulatorError
 from machines.emulator.layout import Leaf, Section
 from machines.emulator.memo import remembered
 from machines.emulator.qdev import FALSE_WORDS, TRUE_WORDS
@@ -24,7 +25,7 @@ _INDEX = re.compile(r"\[(\d+)\]")
 NOT_PENDING = 2**64 - 1
 
 
-class Refused(Exception):
+class Refused(EmulatorError):
     """A value that the device does not take: the message is QEMU's, ``kind`` as in LoadError."""
 
     def __init__(self, reason: str, kind: str = "layout") -> None:
@@ -36,10 +37,16 @@ class Refused(Exception):
 # --- How a variable is written --------------------------------------------------------------------
 
 
+def _wrapped(value: int, size: int) -> bytes:
+    """The lower ``size`` bytes of a number, big endian."""
+    return (int(value) % (1 << 8 * size)).to_bytes(size, "big")
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """How one field is written: an unsigned integer, big endian, of the field's own size.
 
+    A value beyond that size wraps, as in a variable in C: a corrupt state may lead to one.
     ``attribute`` leads to the variable (``fifo.head``) where it has not the field's name.
     ``wire_type`` is the type that a vmdescription names (migration/vmstate-types.c), empty for
     that of the size.
@@ -49,7 +56,7 @@ class Codec:
     wire_type: ClassVar[str] = ""
 
     def encode(self, value: Any, leaf: Leaf) -> bytes:
-        return int(value).to_bytes(leaf.size, "big")
+        return _wrapped(value, leaf.size)
 
     def decode(self, raw: bytes, leaf: Leaf) -> Any:
         """The value. Raises :class:`Refused` for one that the destination does not take."""
@@ -66,9 +73,6 @@ class Unsigned(Codec):
 
 class Signed(Codec):
     """An integer in two's complement."""
-
-    def encode(self, value: Any, leaf: Leaf) -> bytes:
-        return int(value).to_bytes(leaf.size, "big", signed=True)
 
     def decode(self, raw: bytes, leaf: Leaf) -> int:
         return int.from_bytes(raw, "big", signed=True)
@@ -91,7 +95,7 @@ class Words(Codec):
 
     def encode(self, value: Any, leaf: Leaf) -> bytes:
         width = leaf.size // leaf.count
-        return b"".join(int(word).to_bytes(width, "big") for word in value)
+        return b"".join(_wrapped(word, width) for word in value)
 
     def decode(self, raw: bytes, leaf: Leaf) -> list[int]:
         width = leaf.size // leaf.count
@@ -104,7 +108,7 @@ class Timer(Codec):
     wire_type = "timer"
 
     def encode(self, value: Any, leaf: Leaf) -> bytes:
-        return (NOT_PENDING if value is None else int(value)).to_bytes(leaf.size, "big")
+        return _wrapped(NOT_PENDING if value is None else value, leaf.size)
 
     def decode(self, raw: bytes, leaf: Leaf) -> int | None:
         value = int.from_bytes(raw, "big")
