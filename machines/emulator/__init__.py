@@ -10,9 +10,15 @@ a release                 :mod:`catalogue` (:mod:`release`: the same, file by fi
 the command line          :mod:`commands`, one module each
 a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`snapshot`;
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
-                          :mod:`suggest` finds the property behind a :mod:`verdict`
-a trial by model          :mod:`machine`: a :mod:`board` with a :mod:`guest`, its :mod:`migration`
-                          by the interpreter :mod:`vmstate`; :mod:`scenario` is an example
+                          :mod:`suggest` finds the property behind a :mod:`verdict`,
+                          :mod:`relevance` knows what each property decides
+a device's state          :mod:`layout` of a description, gaps filled by :mod:`reconciling`;
+                          :mod:`vmstate`, the interpreter, saves and loads by it
+a trial by model          :mod:`machine`: a :mod:`board` with a :mod:`guest`, its
+                          :mod:`surroundings` and :mod:`devices`, their :mod:`migration`, the
+                          :mod:`losses`; :mod:`scenario` is an example
+a machine that runs       :mod:`running`, asked through its :mod:`monitor`; :mod:`processes` holds
+                          a trial between two of them, each a :mod:`session`
 two releases              :mod:`compare` what one of two :mod:`parties` sends and the other reads
 ========================  ========================================================================
 
@@ -22,14 +28,29 @@ Errors, and whose fault each is::
     └── EmulatorError                errors: whatever was given cannot be used
         ├── StreamError              errors: a stream is malformed or cut off (offset, section)
         ├── CatalogueError           catalogue: a release's file is malformed (place, problem)
-        ├── DescriptionError         vmstate: a description is beyond a limit
+        ├── DescriptionError         layout: a description is beyond a limit
         ├── BitmapError              bitmap: a text is no bitmap
         ├── TrialError               board: no trial can be held as asked
         ├── BadInput                 commands: the command line, or a line of a batch
+        ├── OptionError              monitor.options: an option in QEMU's notation
         │
         │   caught inside, where they become a verdict:
         ├── LoadError                vmstate: the destination refuses, in QEMU's words
         ├── EndOfStream              vmstate: a payload is shorter than its reader expects
         ├── StateTooLarge            migration: more state than a stream may hold
-        └── Malformed                virtio: the bytes are not those of a virtio device on PCI
+        ├── Malformed                virtio: the bytes are not those of a virtio device on PCI
+        ├── Refused                  devices.model: a device does not take a value that came
+        ├── BusError                 devices.platform: the guest reached beyond its memory
+        ├── DriverFault              devices.virtqueue: the guest's driver broke the rules
+        │
+        │   caught inside, where they become an answer of the monitor:
+        ├── QmpError                 monitor.protocol: a command is refused
+        ├── JsonError                monitor.json_stream: what came is not JSON
+        ├── MachineError             running: the machine does not allow it now
+        ├── ChannelError             monitor.channel: an address or a connection
+        ├── MigrationFailed          monitor.migrations: a migration ended early
+        │
+        │   from a program that is asked over QMP:
+        ├── CommandRefused           session: it refused one command
+        └── Gone                     session: it ended or fell silent
 """

@@ -22,12 +22,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from machines.emulator.errors import EmulatorError
+
 #: How long one command, and the start, may take, in seconds.
 ANSWER_SECONDS = 30.0
 MAX_LINE = 64 * 1024 * 1024
 
 
-class CommandRefused(Exception):
+class CommandRefused(EmulatorError):
     """The program answered a command with an error; ``kind`` is its class."""
 
     def __init__(self, kind: str, description: str) -> None:
@@ -36,7 +38,7 @@ class CommandRefused(Exception):
         self.description = description
 
 
-class Gone(Exception):
+class Gone(EmulatorError):
     """The program ended or fell silent; the text says which, with its last words."""
 
 

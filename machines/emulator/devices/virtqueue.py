@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from machines.emulator.devices.platform import BusError, GuestRam
+from machines.emulator.errors import EmulatorError
 
 MAX_SIZE = 1024  # of a queue, VIRTQUEUE_MAX_SIZE
 PAGE_SIZE = 4096  # legacy rings begin on one
@@ -29,7 +30,7 @@ NOTIFY_ON_EMPTY, INDIRECT_DESCRIPTORS, EVENT_INDEX = 24, 28, 29
 Segment = tuple[int, int]
 
 
-class DriverFault(Exception):
+class DriverFault(EmulatorError):
     """What the driver put into guest memory makes no sense: the device breaks, in these words."""
 
 
