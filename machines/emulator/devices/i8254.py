@@ -70,47 +70,52 @@ class Counter:
         """How many periods of the clock have passed since the count was loaded."""
         return _ticks(now - self.count_load_time)
 
+    @property
+    def period(self) -> int:
+        """The count, as the 64-bit divisor that it becomes even where it is negative."""
+        return self.count % WORD
+
     def value(self) -> int:
         """What the guest reads of the counter."""
         passed = self.elapsed(self.platform.now)
         if self.mode == SQUARE_WAVE:
-            return self.count - 2 * passed % self.count
+            return self.period - 2 * passed % self.period
         if self.mode in (RATE_GENERATOR, 6, 7):
-            return self.count - passed % self.count
-        return (self.count - passed) & 0xFFFF
+            return self.period - passed % self.period
+        return (self.period - passed) & 0xFFFF
 
     def out(self, now: int) -> bool:
         """The level of the OUT pin."""
         passed = self.elapsed(now)
         match self.mode:
             case 2:
-                return passed != 0 and passed % self.count == 0
+                return passed != 0 and passed % self.period == 0
             case 3:
-                return passed % self.count < (self.count + 1) // 2
+                return passed % self.period < (self.period + 1) // 2
             case 4 | 5:
-                return passed == self.count
+                return passed == self.period
             case _:
-                return passed >= self.count
+                return passed >= self.period
 
     def next_transition(self, now: int) -> int:
         """When OUT changes next; :data:`NEVER` where the counter has run out."""
         passed = self.elapsed(now)
-        begun = passed - passed % self.count
+        begun = passed - passed % self.period
         match self.mode:
             case 2:
                 pulse = passed == begun and passed != 0
-                ticks = begun + self.count + (0 if pulse else 1)
+                ticks = begun + self.period + (0 if pulse else 1)
             case 3:
-                half = (self.count + 1) // 2
-                ticks = begun + (half if passed - begun < half else self.count)
-            case 4 | 5 if passed == self.count:
+                half = (self.period + 1) // 2
+                ticks = begun + (half if passed - begun < half else self.period)
+            case 4 | 5 if passed == self.period:
                 ticks = passed + 1
-            case _ if passed < self.count:
-                ticks = self.count
+            case _ if passed < self.period:
+                ticks = self.period
             case _:
                 return NEVER
         when = self.count_load_time + ticks * NS_PER_SECOND // FREQUENCY
-        return max(when, now + 1)
+        return max((when + WORD // 2) % WORD - WORD // 2, now + 1)
 
     # Registers.
 
@@ -269,9 +274,9 @@ class I8254(Model):
 
     def post_load(self, arrived: Collection[str]) -> None:
         for number, counter in enumerate(self.channels):
-            # The device divides by its count; it never holds a 0 itself.
-            if not 0 < counter.count <= FULL_COUNT:
-                raise Refused(f"i8254: a count of {counter.count} in channels[{number}]")
+            # QEMU takes it and dies at the next access: it divides by the count.
+            if not counter.count:
+                raise Refused(f"i8254: a count of 0 in channels[{number}]")
         self._restore_line()
 
     def _restore_line(self) -> None:
