@@ -295,7 +295,7 @@ def exercise(processor: Processor) -> Iterator[None]:
             mode, high, low = (byte for byte in processor.draw(3))
             processor.write(CONTROL, number << 6 | BOTH << 4 | mode % 6 << 1)
             processor.write(number, low)
-            processor.write(number, high | 0x10)
+            processor.write(number, high | 0x40)
         processor.write(PORT_B, processor.draw(1)[0] & PORT_B_GATE)
         processor.wait(int.from_bytes(processor.draw(3), "big"))
         processor.write(CONTROL, READ_BACK << 6 | processor.draw(1)[0] & 0x3E)
