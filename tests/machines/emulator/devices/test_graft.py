@@ -4,13 +4,14 @@ QEMU takes them, and what the guest did to the model is what it finds there."""
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from machines.emulator.board import Device
-from machines.emulator.devices import i8259, isa_serial, mc146818rtc
+from machines.emulator.devices import i8254, i8259, isa_serial, mc146818rtc
 from machines.emulator.events import Event, Payload, SectionBegin, write_events
 from machines.emulator.migration import load_section, saved_section
 from machines.emulator.stream import read_events
@@ -139,6 +140,21 @@ def test_a_byte_on_its_way_out_is_refused_with_an_empty_shift_register() -> None
         stream = source.save()
     with RealQemu(*SERIAL, incoming=graft(stream, own)) as real:
         assert "inconsistent state in serial device (tsr not empty, tsr_retry=0" in real.refusal
+
+
+def test_a_count_that_the_model_refuses_ends_real_qemu() -> None:
+    """QEMU loads a count of 0, and divides by it when the counter is read."""
+    own = device("isa-pit", "7.2")
+    assert isinstance(own.model, i8254.I8254)
+    own.model.channels[2].count = 0
+    with RealQemu(*SERIAL) as source:
+        stream = source.save()
+    with RealQemu(*SERIAL, incoming=graft(stream, own)) as real:
+        assert real.refusal == ""
+        real.write(0x40 + i8254.CONTROL, 0xB4)
+        with pytest.raises(AssertionError):
+            real.read(0x42)
+        assert real.process.wait(10) == -signal.SIGFPE
 
 
 # --- Streams --------------------------------------------------------------------------------------
