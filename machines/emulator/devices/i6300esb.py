@@ -34,7 +34,7 @@ RELOAD_PING, RELOAD_CLEAR_FLAG, RELOAD_FLAG = 0x100, 0x1200, 0x1200
 UNLOCK_1, UNLOCK_2 = 0x80, 0x86
 
 NS_PER_SECOND = 10**9
-PCI_CLOCK = 33_000_000  # Hz
+PCI_TICK = 30  # ns: a PCI bus of 33 MHz
 SHIFT_1KHZ, SHIFT_1MHZ = 15, 5  # a count is so many halvings of the PCI clock
 
 
@@ -152,7 +152,7 @@ class I6300esb(PciModel):
         self.stage = stage
         counts = self.timer1_preload if stage <= 1 else self.timer2_preload
         ticks = counts << (SHIFT_1MHZ if self.clock_scale else SHIFT_1KHZ)
-        self.timer = self.platform.now + ticks * NS_PER_SECOND // PCI_CLOCK
+        self.timer = self.platform.now + ticks * PCI_TICK
 
     def deadline(self) -> int | None:
         return self.timer

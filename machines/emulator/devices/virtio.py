@@ -151,8 +151,12 @@ class VirtioPci(PciModel):
     def take_device_state(self, state: Any) -> None:
         """Take over what was read."""
 
-    def resumed(self) -> None:
-        """The machine goes on after a migration."""
+    def device_deadline(self) -> int | None:
+        """When the device type's own timer expires, as :meth:`deadline`."""
+        return None
+
+    def device_expire(self) -> None:
+        """Virtual time has reached :meth:`device_deadline`."""
 
     # Building it.
 
@@ -249,7 +253,7 @@ class VirtioPci(PciModel):
         self.device_feature_select = self.driver_feature_select = 0
         self.driver_features = [0, 0]
         self.generation = 0
-        self.features = 0
+        self._resumes_at: int | None = None
         self.reset_virtio()
 
     def reset_virtio(self) -> None:
@@ -606,13 +610,22 @@ class VirtioPci(PciModel):
         return ahead.position
 
     def post_load(self, arrived: Collection[str]) -> None:
-        """The machine goes on: the status holds again, and every queue is looked into."""
+        """As soon as the machine runs, the status holds again and every queue is looked into."""
         if self.flag("virtio-pci-bus-master-bug-migration", False) and self.status & DRIVER:
             self.config[COMMAND] |= COMMAND_MASTER
-        if not self.is_running or not self.can_work:
+        self._resumes_at = self.platform.now
+
+    def deadline(self) -> int | None:
+        due = (self._resumes_at, self.device_deadline())
+        return min((when for when in due if when is not None), default=None)
+
+    def expire(self) -> None:
+        if self._resumes_at is None:
+            self.device_expire()
             return
-        self.device_status(self.status)
-        self.resumed()
-        for number, queue in enumerate(self.queues):
-            if queue.available and self.can_work:
-                self.work(number)
+        self._resumes_at = None
+        if self.is_running and self.can_work:
+            self.device_status(self.status)
+            for number, queue in enumerate(self.queues):
+                if queue.available and self.can_work:
+                    self.work(number)

@@ -1,8 +1,8 @@
 """The virtio block device, ``virtio-blk-pci``, on a small disk.
 
-After the Virtual I/O Device specification 1.2, chapter 5.2, and hw/block/virtio-blk.c. A request
-takes :data:`REQUEST_TIME`; one that the device has taken and not completed migrates as QEMU's
-queue of requests to be tried again does, and is served anew at the destination. The disk is
+After the Virtual I/O Device specification 1.2, chapter 5.2, and hw/block/virtio-blk.c. What the
+disk has to do takes :data:`REQUEST_TIME`. A request that the device has taken and not completed
+migrates as one that QEMU is to try again, and is served anew at the destination. The disk is
 storage that both ends reach, so it does not migrate, nor does whether it caches writes.
 """
 
@@ -182,13 +182,27 @@ class VirtioBlk(VirtioPci):
                 raise DriverFault("virtio-blk missing headers")
             if sum(length for _, length in element.readable) < _HEADER.size:
                 raise DriverFault("virtio-blk request outhdr too short")
-            self.requests.append(Request(number, element, self.platform.now + REQUEST_TIME))
+            if self._is_work(element):
+                self.requests.append(Request(number, element, self.platform.now + REQUEST_TIME))
+            else:
+                self._serve(queue, element)
         queue.expect_notifications()
 
-    def deadline(self) -> int | None:
+    def _is_work(self, element: Element) -> bool:
+        """Does the disk have to do something? What it has not is answered at once."""
+        given = element.read(self.platform.ram)
+        kind, _, sector = _HEADER.unpack_from(given)
+        kind, data, start = kind & ~BARRIER, given[_HEADER.size :], sector * SECTOR_SIZE
+        if kind in (TO_DISCARD, TO_WRITE_ZEROES):
+            return self._range(kind, data)[0] == OK
+        if kind in (IN, OUT):
+            return self._is_inside(start, len(data) if kind == OUT else element.room - 1)
+        return bool(kind == TO_FLUSH)
+
+    def device_deadline(self) -> int | None:
         return min((request.due for request in self.requests), default=None)
 
-    def expire(self) -> None:
+    def device_expire(self) -> None:
         due = [request for request in self.requests if request.due <= self.platform.now]
         self.requests = [request for request in self.requests if request not in due]
         try:
@@ -225,27 +239,31 @@ class VirtioBlk(VirtioPci):
             serial = (self.properties.get("serial") or "").encode()
             return OK, serial[:ID_LENGTH].ljust(min(ID_LENGTH, len(serial) + 1, room), b"\0")[:room]
         if kind in (TO_DISCARD, TO_WRITE_ZEROES):
-            return self._clear(kind, data), b""
+            status, start, length = self._range(kind, data)
+            self.disk[start : start + length] = bytes(length)
+            return status, b""
         return UNSUPPORTED, b""
 
     def _is_inside(self, start: int, length: int) -> bool:
         block = self.number("logical_block_size", 0) or SECTOR_SIZE
         return not start % block and not length % block and start + length <= len(self.disk)
 
-    def _clear(self, kind: int, data: bytes) -> int:
-        """Discard or zero one range: a disk that keeps zeroes need not tell them apart."""
+    def _range(self, kind: int, data: bytes) -> tuple[int, int, int]:
+        """What is to be discarded or zeroed: a status, where, how many bytes (0 if not OK).
+
+        A disk that reads zeroes where something was discarded need not tell the two apart.
+        """
         bit = DISCARD if kind == TO_DISCARD else WRITE_ZEROES
         if len(data) != _RANGE.size or not self.host_features >> bit & 1:
-            return UNSUPPORTED
+            return UNSUPPORTED, 0, 0
         sector, count, flags = _RANGE.unpack(data)
         if flags & ~UNMAP or (kind == TO_DISCARD and flags):
-            return UNSUPPORTED
+            return UNSUPPORTED, 0, 0
         name = "max-discard-sectors" if kind == TO_DISCARD else "max-write-zeroes-sectors"
         start, length = sector * SECTOR_SIZE, count * SECTOR_SIZE
         if count > self.number(name, 0) or not self._is_inside(start, length):
-            return IO_ERROR
-        self.disk[start : start + length] = bytes(length)
-        return OK
+            return IO_ERROR, 0, 0
+        return OK, start, length
 
     # Migration: the newest request is written first, and so arrives last but first in its list.
 

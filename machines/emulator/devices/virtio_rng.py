@@ -62,10 +62,10 @@ class VirtioRng(VirtioPci):
         place = f"{self.instance}/{queue.last_available}"
         return hashlib.shake_128(place.encode()).digest(length)
 
-    def deadline(self) -> int | None:
+    def device_deadline(self) -> int | None:
         return self.period_ends
 
-    def expire(self) -> None:
+    def device_expire(self) -> None:
         """A new period: what waited is served."""
         self.quota = self.max_bytes
         self.period_ends = None
