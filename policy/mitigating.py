@@ -129,8 +129,17 @@ def _candidates(
         for item in comparison.differences(machine_type)
         if comparison.harms(item, arriving)
     ]
+    found += _gates(destination)
     found += _switches(destination, machine_type, devices)
     return list(dict.fromkeys(found))[:MAX_CANDIDATES]
+
+
+def _gates(destination: Subject) -> Iterator[CompatProperty]:
+    """What switches a recorded feature off that the source may lack."""
+    for feature in rules.features_of(destination.policy, destination.catalogue):
+        gate = feature.gate
+        if gate is not None and qdev.same_value(gate.on, "on"):
+            yield CompatProperty(gate.driver, gate.property, "off")
 
 
 def _switches(

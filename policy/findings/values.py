@@ -148,6 +148,8 @@ class Comparison:
         return found
 
     def _of_property(self, name: str, ours: Entries, theirs: Entries) -> Iterator[Difference]:
+        if self.as_imported and not set(ours) < set(theirs):
+            return  # what a policy adds to its sources, or sets otherwise, is its business
         named = {driver for driver, _ in (*ours, *theirs)} | self._candidates.get(name, set())
         drivers = [item for item in named if self.own.knows(item) and self.other.knows(item)]
         for driver in sorted(drivers):
@@ -187,8 +189,6 @@ class Comparison:
             own, ours = Value("", "unknown"), "its default"
         if own.text is None or other.text is None or same_value(ours, theirs):
             return None
-        if self.as_imported and (other.source != "entry" or own.source == "entry"):
-            return None  # what a policy adds to the sources is its business
         kind = self._kind(own, other)
         sides = (self.own.label, own), (self.other.label, other)
         guessed = tuple(label for label, value in sides if value.source == "unknown")

@@ -1,0 +1,85 @@
+"""A mitigation is offered where the trial passes with it, and only there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from finding_world import NEWEST, NIC, OLDER, catalogue, release
+from sample_subjects import upstream
+
+from machines.emulator.catalogue import Field
+from machines.emulator.features import Carrier, FeatureSpec, Gate
+from machines.emulator.snapshot import read_snapshot
+from policy.document import Backport, Graft
+from policy.mitigating import suggest_for_stream, suggest_mitigations
+
+FLIPS = Path(__file__).resolve().parents[1] / "data" / "flips" / "10.0" / "pc-q35-5.2"
+
+
+def taken(name: str) -> Backport:
+    """A feature with a subsection of its own, which property ``x-<name>`` switches."""
+    section = f"nic/nic/{name}"
+    field = {"field": name, "version_id": 0, "field_exists": False, "size": 4}
+    description = {
+        "name": f"nic/{name}",
+        "version_id": 1,
+        "minimum_version_id": 1,
+        "Fields": [field],
+    }
+    feature = FeatureSpec(
+        f"nic-{name}",
+        name,
+        "nic",
+        (Carrier(section, subsection=True),),
+        Gate("nic", f"x-{name}", "on"),
+    )
+    return Backport(feature, grafts=(Graft(section, description),))
+
+
+def test_a_feature_that_the_source_lacks_is_switched_off_for_its_guests() -> None:
+    own = release("1.2", backports=(taken("tock"),))
+    [found] = suggest_mitigations(release("1.1"), own, OLDER, ["nic"])
+    assert (found.text, found.outcome) == ("nic.x-tock=off", "correct")
+
+
+def test_several_properties_are_reduced_to_those_that_are_needed() -> None:
+    own = release(
+        "1.2", backports=(taken("tock"), taken("tack"), taken("tuck")), older=("nic.x-tuck=off",)
+    )
+    [found] = suggest_mitigations(release("1.1"), own, OLDER, ["nic"])
+    assert {entry.property for entry in found.entries} == {"x-tock", "x-tack"}
+
+
+def test_nothing_is_suggested_where_the_trial_passes_or_nothing_helps() -> None:
+    assert suggest_mitigations(release("1.1"), release("1.2"), NEWEST, ["nic"]) == ()
+    newer = replace(NIC, version_id=2, fields=(*NIC.fields, Field("more", 4)))
+    before = release("1.1", told=catalogue(descriptions={"nic": newer}))
+    assert suggest_mitigations(before, release("1.2"), NEWEST, ["nic"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("flip", "entries"),
+    [
+        ("e1000e.migrate-timadj", "e1000e.migrate-timadj=on"),
+        ("pci-device.x-pcie-ext-tag", "pci-device.x-pcie-ext-tag=on"),
+        ("virtio-rng-pci.vectors", "virtio-rng-pci.vectors=2"),
+        ("virtio-net-pci-base.vectors", "virtio-net-pci-base.vectors=4"),
+        (
+            "virtio-gpu-device.x-scanout-vmstate-version",
+            "virtio-gpu-device.x-scanout-vmstate-version=2",
+        ),
+    ],
+)
+def test_a_real_stream_is_let_in_by_what_its_source_had_set(flip: str, entries: str) -> None:
+    profile = read_snapshot(FLIPS / "base.mig.xz")
+    stream = read_snapshot(FLIPS / f"{flip}.mig.xz")
+    found = suggest_for_stream(stream, upstream("10.0"), profile)
+    assert found is not None
+    assert found.text == entries
+
+
+def test_a_stream_that_is_accepted_needs_none() -> None:
+    profile = read_snapshot(FLIPS / "base.mig.xz")
+    assert suggest_for_stream(profile, upstream("10.0"), profile) is None
