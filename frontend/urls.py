@@ -14,6 +14,7 @@ from frontend.views import (
     discussion,
     explaining,
     features,
+    findings,
     home,
     imports,
     jobs,
@@ -104,6 +105,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(f"{CHANGE}drafts/<int:comment>/edit/", discussion.draft_edit, name="draft-edit"),
     path(f"{CHANGE}drafts/<int:comment>/discard/", discussion.draft_discard, name="draft-discard"),
+    path(f"{CHANGE}findings/<slug:identity>/apply/", findings.finding_apply, name="finding-apply"),
+    path(f"{CHANGE}findings/<slug:identity>/waive/", findings.finding_waive, name="finding-waive"),
     path(f"{CHANGE}waivers/", declarations.waiver_add, name="waiver-add"),
     path(
         f"{CHANGE}waivers/<int:position>/remove/",

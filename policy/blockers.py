@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from machines.catalogue import NoCatalogue
-from policy import checking, discussion, state
+from policy import checking, discussion, examining, state
 from policy.exporters import formats
 from policy.models import ChangeRequest, Review
 from policy.votes import approvals, approvals_needed, standing_votes
@@ -16,7 +16,7 @@ from policy.votes import approvals, approvals_needed, standing_votes
 class Blocker:
     """Why a change request cannot be published now.
 
-    ``code``: status, approval, objection, threads, outdated, export, trials.
+    ``code``: status, approval, objection, threads, outdated, export, findings, trials.
     """
 
     code: str
@@ -41,7 +41,8 @@ def blockers(change: ChangeRequest) -> tuple[Blocker, ...]:
     if (newest.pk if newest is not None else None) != change.base_revision_id:
         text = f"It was not made from {newest}, the newest revision: rebase it."
         found.append(Blocker("outdated", text))
-    return (*found, *_export_blockers(change), *_trial_blockers(change))
+    checked = (*_finding_blockers(change), *_trial_blockers(change))
+    return (*found, *_export_blockers(change), *checked)
 
 
 def _approval_blockers(change: ChangeRequest) -> Iterator[Blocker]:
@@ -61,6 +62,23 @@ def _export_blockers(change: ChangeRequest) -> list[Blocker]:
     return [Blocker("export", f"{text}.") for text in formats.problems(tuple(entries))]
 
 
+def _finding_blockers(change: ChangeRequest) -> list[Blocker]:
+    """Each error that no waiver takes out of the way."""
+    try:
+        found = examining.findings_of(change)
+    except NoCatalogue as error:
+        return [Blocker("findings", str(error))]
+    return [Blocker("findings", _finding_sentence(item)) for item in found if item.blocks]
+
+
+def _finding_sentence(item: examining.CheckedFinding) -> str:
+    lapsed = [standing for _, standing in item.waived if standing.word in ("expired", "void")]
+    waiver = lapsed[0].waiver if lapsed else None
+    if waiver is None:
+        return item.finding.text
+    return item.finding.text + _WAIVER_SENTENCES[lapsed[0].word].format(waiver.expires)
+
+
 _TRIAL_SENTENCES = {
     "not-run": "{} was not run yet.",
     "running": "{} is running.",
@@ -71,7 +89,7 @@ _WAIVER_SENTENCES = {
     "": "",
     "holds": "",
     "expired": " Its waiver expired on {}.",
-    "void": " It was waived for other content on one of the sides: the waiver no longer holds.",
+    "void": " It was waived for other content: the waiver no longer holds.",
 }
 
 

@@ -14,7 +14,6 @@ from typing import Literal
 
 from django.utils import timezone
 
-from machines.catalogue import NoCatalogue
 from policy import trials, waivers
 from policy.document import Policy
 from policy.models import ChangeRequest
@@ -72,26 +71,3 @@ def trial_scope(item: Requirement) -> tuple[str, str, str, str]:
     """The scope of a waiver of this trial (:func:`policy.waivers.scope`)."""
     required = item.required
     return "", required.source, required.destination, required.machine_type
-
-
-def standing_of(change: ChangeRequest) -> ChangeRequest.Standing:
-    """How the required trials of the change stand as a whole."""
-    try:
-        outcomes = {item.outcome for item in trials_of(change)}
-    except NoCatalogue:
-        return ChangeRequest.Standing.BROKEN
-    if outcomes & set(BROKEN):
-        return ChangeRequest.Standing.BROKEN
-    if outcomes & set(WAITING):
-        return ChangeRequest.Standing.OPEN
-    return ChangeRequest.Standing.PASSED
-
-
-def note(change: ChangeRequest) -> None:
-    """Note how the required trials stand, for whose turn it is (:mod:`policy.turns`).
-
-    To be called wherever that may have changed: it is too long a calculation for every list.
-    """
-    ChangeRequest.objects.filter(pk=change.pk).update(
-        trials_standing=standing_of(change), trials_digest=change.digest
-    )

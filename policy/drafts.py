@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from policy import audit, checking, history, notices, trials
+from policy import audit, history, notices, standing, trials
 from policy.differences import compare
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Conflict, Invalid
@@ -63,7 +63,7 @@ def rewrite(
         history.keep(edited, actor, action)
         if edited.status == Status.SUBMITTED:
             trials.enqueue_missing(edited, actor)
-            checking.note(edited)
+            standing.note(edited)
         audit.record(
             actor,
             action,

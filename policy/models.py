@@ -169,7 +169,7 @@ class ChangeRequest(models.Model):
     #: Since when it is in its status, and since when its content is what it is.
     status_since = models.DateTimeField(default=timezone.now, editable=False)
     edited_at = models.DateTimeField(default=timezone.now, editable=False)
-    #: How the required trials of the content ``trials_digest`` stood when last looked at.
+    #: How trials and findings of the content ``trials_digest`` stood when last looked at.
     trials_standing = models.CharField(
         max_length=10, choices=Standing.choices, blank=True, editable=False
     )

@@ -8,13 +8,13 @@
     approved           somebody's request for changes stands   those                      review
                        another revision was published since    the author                 rebase
                        a thread is open                        the author                 answer
-                       a trial ended otherwise                 the author                 mend
+                       a finding or a trial is in the way      the author                 mend
                        trials wait or run                      the service                wait
                        otherwise                               the release managers       publish
 
 "In review" leaves out whoever wrote the content or has approved it. What holds is told by rows
-alone, for any number of change requests in the same number of queries; how the trials stand is
-noted by :mod:`policy.workflow` whenever that may have changed.
+alone, for any number of change requests in the same number of queries; how the trials
+and the findings stand is noted by :mod:`policy.standing` whenever that may have changed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WORDS: dict[str, str | Promise] = {
     "review": _("Review it."),
     "rebase": _("Another revision was published: rebase it."),
     "answer": _("Answer or resolve the open threads."),
-    "mend": _("A required trial stands in the way."),
+    "mend": _("A finding or a trial stands in the way."),
     "wait": _("The required trials are not all run yet."),
     "publish": _("Publish it."),
 }

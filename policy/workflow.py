@@ -24,7 +24,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import audit, checking, discussion, drafts, notices, revisions, state, trials, turns
+from policy import audit, discussion, drafts, notices, revisions, standing, state, trials, turns
 from policy.blockers import blockers
 from policy.differences import compare
 from policy.edits.checks import words
@@ -92,7 +92,7 @@ def submit(change: ChangeRequest, actor: User) -> ChangeRequest:
         _check_changes_something(present)
         moved = _move(present, actor, "submit", submitted_at=timezone.now())
         trials.enqueue_missing(moved, actor)
-        checking.note(moved)
+        standing.note(moved)
         _record(actor, "submit", present, moved)
     return moved
 
@@ -168,7 +168,7 @@ def run_trials(change: ChangeRequest, actor: User) -> int:
     """Ask for the trials that the change needs and lacks. Returns how many wait to be run."""
     with notices.told(change, actor):
         waiting = trials.enqueue_missing(change, actor)
-        checking.note(drafts.fresh(change))
+        standing.note(drafts.fresh(change))
         if waiting:
             audit.record(actor, "run trials", change, after={"trials": len(waiting)})
     return len(waiting)

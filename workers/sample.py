@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -24,7 +25,7 @@ from machines.emulator.catalogue import Catalogue, MachineType
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release, Tree
-from policy import bundle, edits, trials, workflow
+from policy import bundle, checking, edits, examining, trials, workflow
 from policy.models import ChangeRequest, Feature, Membership, Revision, Role, Trial
 
 Report = Callable[[str], None]
@@ -219,6 +220,8 @@ def _write_as_shipped(change: ChangeRequest) -> ChangeRequest:
         "correct",
         note="The way of an upgrade: hosts on 8.9 hand their guests over to hosts on 9.2.",
     )
+    shipped = "9.2 has shipped so; what 9.3 makes of it is decided in the policy of 9.3."
+    _accept(edit, {"abi-changed": shipped, "breaks-shipped": shipped})
     return edit.change
 
 
@@ -297,6 +300,15 @@ def _write_reservations(change: ChangeRequest) -> ChangeRequest:
             "guest that was started on 9.2 keeps the PCI capability until it is powered off.",
             "the guest is powered off",
         )
+    _accept(
+        edit,
+        {
+            "abi-changed": "What 9.3 ships; the mitigations carry guests of 9.2 over where they "
+            "are supported, and the way back on the newest machine type is declared refused.",
+            "breaks-shipped": "Guests of 9.2 on machine types with extended support are carried "
+            "over by a mitigation; the others are to be powered off before their host is upgraded.",
+        },
+    )
     return edit.change
 
 
@@ -351,6 +363,15 @@ class _Pen:
 
     def __call__(self, edit: Callable[..., ChangeRequest], *args: object, **more: object) -> None:
         self.change = edit(self.change, self._author, self.change.lock_version, *args, **more)
+
+
+def _accept(edit: _Pen, reasons: Mapping[str, str]) -> None:
+    """Waive what the rules have against it, for half a year: code of a finding → why."""
+    last = checking.today() + timedelta(days=182)
+    for item in examining.findings_of(edit.change):
+        if item.blocks:
+            found = item.finding
+            edit(edits.waive_finding, found.identity, "", "", reasons[found.code], last)
 
 
 def _draft(

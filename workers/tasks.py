@@ -20,7 +20,7 @@ from machines import parsing
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release
-from policy import audit, bundle, checking, notices, trials
+from policy import audit, bundle, notices, standing, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, Trial
 from workers import jobs, mails
@@ -153,7 +153,7 @@ def _note_standings() -> None:
     settled = {"trials_standing": ChangeRequest.Standing.PASSED, "trials_digest": F("digest")}
     for change in ChangeRequest.objects.filter(status__in=reviewed).exclude(**settled):
         with notices.told(change, None):
-            checking.note(change)
+            standing.note(change)
 
 
 def _pending(wanted: QuerySet[Trial]) -> list[Trial]:

@@ -127,6 +127,20 @@ class WaiverForm(EditForm):
     )
 
 
+class FindingWaiverForm(EditForm):
+    """A finding is accepted for a while; ``direction`` is ``SOURCE|DESTINATION``, or each one."""
+
+    direction = forms.CharField(max_length=200, required=False)
+    reason = forms.CharField(max_length=MAX_TEXT)
+    expires = forms.DateField()
+
+
+class ProposalForm(EditForm):
+    """The change that a finding proposes is made; ``number`` counts its proposals from 0."""
+
+    number = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
 class DevicesForm(EditForm):
     """The devices that trials exercise; none means every one that can migrate."""
 

@@ -70,6 +70,14 @@ _GRADES = {
         Mark("harmless", "✓", _("harmless"), "blue"),
     )
 }
+_SEVERITIES = {
+    mark.name: mark
+    for mark in (
+        Mark("error", "✕", _("error"), "red"),
+        Mark("warning", "!", _("warning"), "amber"),
+        Mark("note", "i", _("note"), "grey"),
+    )
+}
 _HEX = re.compile(r"[0-9a-fA-F]{12,}")
 #: Other names under which a trial's state reaches a template.
 _ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
@@ -92,6 +100,12 @@ def status_of(status: str) -> Mark:
 def grade_of(grade: str) -> Mark:
     """The mark of a static difference's grade."""
     return _GRADES.get(grade, Mark(grade, "?", grade))
+
+
+@register.simple_tag
+def severity_of(severity: str) -> Mark:
+    """The mark of a finding's severity."""
+    return _SEVERITIES.get(severity, Mark(severity, "?", severity))
 
 
 @register.filter

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from frontend.forms.changes import (
     DevicesForm,
+    FindingWaiverForm,
     MigrationForm,
     MitigationForm,
     SaidForm,
@@ -24,12 +25,23 @@ from frontend.numbers import number_of
 from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
-from policy import checking, differences, discussion, history, rules, state, trials, workflow
+from policy import (
+    checking,
+    differences,
+    discussion,
+    examining,
+    history,
+    rules,
+    state,
+    trials,
+    workflow,
+)
 from policy.blockers import Blocker
 from policy.checking import CheckedTrial
 from policy.differences import Difference
 from policy.document import Policy, Waiver, digest
 from policy.errors import Invalid, PolicyError
+from policy.examining import CheckedFinding
 from policy.exporters import ExportError
 from policy.exporters import globals as arguments
 from policy.models import ChangeRequest, Review, Thread, Trial
@@ -38,7 +50,7 @@ from policy.rules import RequiredTrial
 from policy.trials import Requirement
 from workers import jobs
 
-TABS = ("changes", "trials", "discussion", "history", "bundle")
+TABS = ("changes", "findings", "trials", "discussion", "history", "bundle")
 #: Differences of one group that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60
 MAX_DIFF_LINES = 400
@@ -125,6 +137,7 @@ def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
         "objection": _("Nobody objects to it."),
         "threads": _("No thread is open."),
         "outdated": _("It is made from the newest revision."),
+        "findings": _("No finding is in the way."),
         "trials": _("Every required trial ended as promised."),
     }
     checks = []
@@ -199,7 +212,7 @@ def _changes(
         # Not offered where nothing has changed since.
         "reviewed": vote if vote is not None and vote.digest != change.digest else None,
         "states": history.states(change)[:MAX_STATES],
-        "asked": request.POST.get("line") or request.GET.get("ask", ""),
+        "asked": request.GET.get("ask", ""),
         "ask_form": SaidForm(),
         "mitigations": list(enumerate(policy.mitigations)),
         "mitigation_form": mitigation_form(change),
@@ -263,6 +276,42 @@ def migration_form(change: ChangeRequest, data: Any = None) -> MigrationForm:
 def devices_form(change: ChangeRequest, data: Any = None) -> DevicesForm:
     names = "\n".join(change.policy.devices)
     return DevicesForm(data, initial={"lock_version": change.lock_version, "devices": names})
+
+
+# --- Findings -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """The findings of one severity."""
+
+    name: str
+    title: str
+    meaning: str
+    findings: list[CheckedFinding]
+
+
+def _findings(
+    change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
+) -> dict[str, Any]:
+    try:
+        checked = examining.findings_of(change)
+    except NoCatalogue as error:
+        return {"finding_groups": [], "finding_problem": str(error), "waivers": waivers_of(change)}
+    words = {
+        "error": (_("Errors"), _("in the way of publishing until they are settled or waived")),
+        "warning": (_("Warnings"), _("worth a look; nothing waits for them")),
+        "note": (_("Notes"), _("what is known, and changes no migration")),
+    }
+    groups = [
+        FindingGroup(name, *texts, [item for item in checked if item.finding.severity == name])
+        for name, texts in words.items()
+    ]
+    return {
+        "finding_groups": [group for group in groups if group.findings],
+        "waivers": waivers_of(change),
+        "finding_form": FindingWaiverForm(),
+    }
 
 
 # --- Trials ---------------------------------------------------------------------------------------
@@ -374,12 +423,15 @@ class ShownWaiver:
 
 
 def waivers_of(change: ChangeRequest) -> list[ShownWaiver]:
-    """The draft's waivers. One whose trial is not required any more is ``void``, too."""
+    """The draft's waivers. One of what is not there any more is ``void``, too."""
     try:
-        checked = checking.trials_of(change)
+        standings = [item.waived for item in checking.trials_of(change)]
+        standings += [
+            standing for item in examining.findings_of(change) for _, standing in item.waived
+        ]
     except NoCatalogue:
-        checked = []
-    words = {item.waived.waiver: item.waived.word for item in checked}
+        standings = []
+    words = {standing.waiver: standing.word for standing in standings}
     return [
         ShownWaiver(position, item, words.get(item, "void"))
         for position, item in enumerate(change.policy.waivers)

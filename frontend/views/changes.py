@@ -137,10 +137,12 @@ def change_page(
     *,
     tab: str = "",
     about: int = 0,
+    asked: str = "",
     **forms: BaseForm,
 ) -> HttpResponse:
     """Render the page. ``forms`` are those with something to correct, by their template name;
-    ``about`` is the primary key of what such a form belongs to, where a page has several of it.
+    ``about`` (a primary key) or ``asked`` (an anchor, a finding) names what such a form belongs
+    to, where a page has several of it.
     """
     tab = tab or request.GET.get("tab", "changes")
     if tab not in change_tabs.TABS:
@@ -155,6 +157,7 @@ def change_page(
             initial={"title": found.title, "description": found.description}
         ),
         **change_tabs.context(found, tab, request),
+        **({"asked": asked} if asked else {}),
         **forms,
     }
     status = status_of(bound) if bound else 200

@@ -49,7 +49,7 @@ def _ask(request: HttpRequest, change: ChangeRequest) -> HttpResponse:
         else:
             return _drafted(request, change, comment.thread, on_line=bool(anchor))
     tab = "changes" if anchor else "discussion"
-    return change_page(request, change, tab=tab, ask_form=form)
+    return change_page(request, change, tab=tab, asked=anchor, ask_form=form)
 
 
 def _place(change: ChangeRequest, anchor: str) -> tuple[str, str]:

@@ -38,7 +38,9 @@ from policy.edits.overrides import (
     set_override,
 )
 from policy.edits.waivers import (
+    apply_proposal,
     remove_waiver,
+    waive_finding,
     waive_trial,
 )
 from policy.edits.whole import (
@@ -52,6 +54,7 @@ __all__ = [
     "add_machine_type",
     "add_migration",
     "add_mitigation",
+    "apply_proposal",
     "change_entry",
     "choose_devices",
     "clear_override",
@@ -72,5 +75,6 @@ __all__ = [
     "replace_policy",
     "seed_machine_types",
     "set_override",
+    "waive_finding",
     "waive_trial",
 ]

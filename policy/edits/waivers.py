@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from policy import checking, drafts, trials, waivers
+from machines.catalogue import NoCatalogue
+from policy import checking, drafts, examining, trials, waivers
 from policy.document import Policy, Waiver
 from policy.edits.checks import at, words
 from policy.errors import Invalid
+from policy.findings import Finding, settling
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
@@ -50,6 +52,65 @@ def waive_trial(
         return _with(policy, waiver)
 
     return drafts.rewrite(change, actor, expected_version, "waive trial", alter)
+
+
+def waive_finding(
+    change: ChangeRequest,
+    actor: User,
+    expected_version: int,
+    identity: str,
+    source: str,
+    destination: str,
+    reason: str,
+    expires: date | None,
+) -> ChangeRequest:
+    """Accept a finding in the direction ``source`` → ``destination``, or, where both are empty, in
+    every direction that it concerns, up to and including the day ``expires``.
+    """
+    reason, last = _reason(reason), _last_day(expires)
+
+    def alter(policy: Policy) -> Policy:
+        found = _finding(change, policy, identity)
+        wanted = [
+            scope
+            for scope in examining.scopes(found, policy.label)
+            if (source, destination) in {("", ""), (scope[1], scope[2])}
+        ]
+        if not wanted:
+            raise Invalid("The finding does not concern this direction.", field="source")
+        for _, one, other, machine_type in wanted:
+            waiver = Waiver(one, other, machine_type, identity, found.digest, reason, last)
+            policy = _with(policy, waiver)
+        return policy
+
+    return drafts.rewrite(change, actor, expected_version, "waive finding", alter)
+
+
+def apply_proposal(
+    change: ChangeRequest, actor: User, expected_version: int, identity: str, number: int
+) -> ChangeRequest:
+    """Make the change that a finding proposes; ``number`` counts its proposals from 0."""
+
+    def alter(policy: Policy) -> Policy:
+        found = _finding(change, policy, identity)
+        proposal = at(found.proposals, number, field="number")
+        try:
+            return settling.applied(policy, proposal)
+        except settling.NotApplicable as error:
+            raise Invalid(str(error), field="number") from error
+
+    return drafts.rewrite(change, actor, expected_version, "apply proposal", alter)
+
+
+def _finding(change: ChangeRequest, policy: Policy, identity: str) -> Finding:
+    try:
+        found = examining.examined(policy, change.release)
+    except NoCatalogue as error:
+        raise Invalid(str(error)) from error
+    for item in found:
+        if item.identity == identity:
+            return item
+    raise Invalid("There is no such finding any more.", field="finding")
 
 
 def remove_waiver(

@@ -13,17 +13,11 @@ from policy.models import ChangeRequest
 NEWEST, OLDER = MACHINES
 
 
-def publish(world: World, change: ChangeRequest) -> None:
-    change = workflow.submit(change, world.maintainer)
-    change = workflow.approve(change, world.reviewer, change.digest)
-    workflow.publish(change, world.manager)
-
-
 def outdated(world: World, mine: str = "8", theirs: str = "7") -> ChangeRequest:
     """A draft whose entry of the newest machine type was published with another value."""
     world.published()
     other, change = world.change(), world.edit(world.change(), world.maintainer, mine)
-    publish(world, edits.change_entry(other, world.maintainer, 1, NEWEST, 0, theirs))
+    world.publish(edits.change_entry(other, world.maintainer, 1, NEWEST, 0, theirs))
     return change
 
 
@@ -34,7 +28,7 @@ def address(change: ChangeRequest) -> str:
 def test_without_a_conflict_one_click_is_enough(world: World, login: Login) -> None:
     world.published()
     other, change = world.change(), world.edit(world.change(), world.maintainer, "8")
-    publish(world, edits.change_entry(other, world.maintainer, 1, OLDER, 0, "3"))
+    world.publish(edits.change_entry(other, world.maintainer, 1, OLDER, 0, "3"))
     client = login(world.maintainer)
     assert f'action="{address(change)}"' in client.get(f"/changes/{change.pk}/").content.decode()
     answer = client.post(address(change), {"lock_version": change.lock_version}, follow=True)

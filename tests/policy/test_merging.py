@@ -86,12 +86,6 @@ def test_chosen_conflicts_are_settled(base: Policy, mine: Policy, theirs: Policy
 # --- Rebasing a change request --------------------------------------------------------------------
 
 
-def publish(world: World, change: ChangeRequest) -> None:
-    change = workflow.submit(change, world.maintainer)
-    change = workflow.approve(change, world.reviewer, change.digest)
-    workflow.publish(change, world.manager)
-
-
 @pytest.fixture
 def world(db: None) -> World:
     made = World()
@@ -101,17 +95,17 @@ def world(db: None) -> World:
 
 def test_an_outdated_change_is_rebased_and_published(world: World) -> None:
     first, second = world.change(), world.change()
-    publish(world, world.edit(first, world.maintainer, "7"))
+    world.publish(world.edit(first, world.maintainer, "7"))
     second = edits.change_entry(second, world.maintainer, 1, OLDER, 0, "8")
     assert edits.rebase_conflicts(second) == ()
     second = edits.rebase(second, world.maintainer, 2)
     assert [entry.value for entry in second.policy.resolved(OLDER)] == ["7", "8"]
-    publish(world, second)
+    world.publish(second)
 
 
 def test_a_conflict_waits_for_a_choice(world: World) -> None:
     first, second = world.change(), world.edit(world.change(), world.maintainer, "8")
-    publish(world, world.edit(first, world.maintainer, "7"))
+    world.publish(world.edit(first, world.maintainer, "7"))
     (conflict,) = edits.rebase_conflicts(second)
     with pytest.raises(Invalid) as caught:
         edits.rebase(second, world.maintainer, 2)
@@ -123,17 +117,17 @@ def test_a_conflict_waits_for_a_choice(world: World) -> None:
 def test_two_first_changes_of_a_release(db: None) -> None:
     world = World()
     first, second = world.change(), world.change()
-    publish(world, first)
+    world.publish(first)
     second = edits.add_machine_type(second, world.maintainer, 1, "pc-q35-down1.0.0", OLDER)
     second = edits.rebase(second, world.maintainer, 2)
     assert len(second.policy.machine_types) == 3
-    publish(world, second)
+    world.publish(second)
 
 
 def test_two_first_changes_conflict_only_where_both_left_the_seed(db: None) -> None:
     world = World()
     first, second = world.change(), world.edit(world.change(), world.maintainer, "8")
-    publish(world, edits.change_entry(first, world.maintainer, 1, OLDER, 0, "7"))
+    world.publish(edits.change_entry(first, world.maintainer, 1, OLDER, 0, "7"))
     assert edits.rebase_conflicts(second) == ()
     second = edits.rebase(second, world.maintainer, 2)
     assert [entry.value for entry in second.policy.resolved(OLDER)] == ["8", "7"]
@@ -148,6 +142,6 @@ def test_an_approved_change_goes_back_to_review(world: World) -> None:
     first, second = world.change(), world.edit(world.change(), world.maintainer, "7")
     second = workflow.submit(second, world.maintainer)
     workflow.approve(second, world.reviewer, second.digest)
-    publish(world, edits.change_entry(first, world.maintainer, 1, OLDER, 0, "3"))
+    world.publish(edits.change_entry(first, world.maintainer, 1, OLDER, 0, "3"))
     second = edits.rebase(second, world.maintainer, 2)
     assert second.status == ChangeRequest.Status.SUBMITTED

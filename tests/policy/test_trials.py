@@ -235,4 +235,10 @@ def test_the_matrix_shows_the_draft_in_place_of_what_is_published(world: World) 
     )
     found = matrix.matrix(tree, OLDER, change)
     assert set(found.cells) == {("down 1.2", "down 1.2")}
-    assert found.rows()[0][0] == "down 1.2"
+    whole = matrix.matrix(tree, "", change)
+    assert [
+        item.requirement.required.machine_type for item in whole.cells["down 1.2", "down 1.2"]
+    ] == [
+        NEWEST,
+        OLDER,
+    ]

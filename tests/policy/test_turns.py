@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from policy_world import World, person, run_trials
 
-from policy import checking, discussion, edits, reviewers, turns, workflow
+from policy import discussion, edits, reviewers, standing, turns, workflow
 from policy.models import ChangeRequest, Role
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,7 @@ def test_trials_that_wait_or_differ_are_told_apart() -> None:
     change = workflow.approve(change, world.reviewer, change.digest)
     assert whose(change) == [("wait", [])]
     run_trials(change, world.maintainer)
-    checking.note(change)
+    standing.note(change)
     assert whose(change) == [("mend", ["maintainer"])]
 
 

@@ -256,10 +256,7 @@ def test_only_a_change_made_from_the_newest_revision_is_published() -> None:
 def test_the_next_revision_follows_the_newest() -> None:
     world = World()
     first = world.published()
-    change = world.edit(world.change(), world.maintainer)
-    change = workflow.submit(change, world.maintainer)
-    change = workflow.approve(change, world.reviewer, change.digest)
-    revision = workflow.publish(change, world.manager)
+    revision = world.publish(world.edit(world.change(), world.maintainer))
     assert (revision.number, revision.parent) == (2, first)
 
 
