@@ -31,6 +31,8 @@ Kind = Literal[
 
 #: Defaults that leave the choice to QEMU: one that came instead of a value changes nothing yet.
 _CHOOSE = frozenset({"-1", "auto"})
+#: What a guest cannot see of its machine.
+_STREAM_ALONE = frozenset({"fields", "subsection", "section", "stream"})
 #: Drivers of entries that are no hardware of a guest.
 _NO_HARDWARE = ("migration", "memory-backend", "chardev-")
 
@@ -351,7 +353,7 @@ def value_findings(comparison: Comparison) -> Iterator[Finding]:
         changed = []
         for item in comparison.differences(machine_type):
             carried = comparison.is_carried(item, machine_type)
-            if _breaks_abi(item) and not carried:
+            if not carried and _breaks_abi(item, comparison.influences(item)):
                 changed.append(_entry_text(item))
             matter = _matter(comparison, item, machine_type, carried)
             key = matter.item, matter.pairs, matter.severity
@@ -373,9 +375,11 @@ def _is_told(matter: _Matter) -> bool:
 _BY_DEFAULT = ("other-default", "unset-new-property")
 
 
-def _breaks_abi(item: Difference) -> bool:
-    is_decided = not item.guessed and item.kind not in _BY_DEFAULT
-    return is_decided and not item.driver.startswith(_NO_HARDWARE)
+def _breaks_abi(item: Difference, decided: Sequence[Influence]) -> bool:
+    """Does it make the machine another one? What decides the stream alone does not."""
+    if item.guessed or item.kind in _BY_DEFAULT or item.driver.startswith(_NO_HARDWARE):
+        return False
+    return not decided or any(influence.mechanism not in _STREAM_ALONE for influence in decided)
 
 
 def _entry_text(item: Difference) -> str:
