@@ -17,6 +17,7 @@ judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from machines.emulator.catalogue import Description
 from machines.emulator.compare import Finding, compare_sent
@@ -33,6 +34,11 @@ RESIZABLE_PREFIX = "/rom@"
 #: After the device's name, the name of its option ROM's block (hw/pci/pci.c).
 ROM_SUFFIX = ".rom"
 
+NO_PROFILE = (
+    "no profile: the destination has the same devices with the same properties; RAM blocks, "
+    "configuration space, compared fields and virtqueues were judged only where a property that "
+    "machine types set decides them"
+)
 #: Commands that came with a property of the migration itself, by their numbers (savevm.c).
 COMMAND_SWITCHES = {0x0B: ("migration", "send-switchover-start")}
 
@@ -45,20 +51,47 @@ def trial(
 ) -> Verdict:
     """Would ``into`` load ``stream``? ``globals`` are (driver, property, value) set there."""
     destination = Destination(into, stream.machine, tuple(globals))
+    assumptions = tuple(_assumptions(stream, into, profile, destination))
+    for refusal, suggestion in _judged(stream, into, profile, destination):
+        return Verdict(
+            "refused",
+            refusal.section,
+            refusal.field,
+            refusal.kind,
+            refusal.reason,
+            suggestion,
+            assumptions,
+        )
+    return replace(ACCEPTED, assumptions=assumptions)
+
+
+def _judged(
+    stream: Snapshot, into: Release, profile: Snapshot | None, destination: Destination
+) -> Iterator[tuple[Refusal, str | None]]:
+    """Each refusal that the user's properties do not explain away, and the one behind it."""
     mended = set()
     for refusal in _refusals(stream, into, profile, destination):
         if not destination.explains(refusal):
-            return _refused(refusal, destination.suggestion(refusal))
+            yield refusal, destination.suggestion(refusal)
         mended.add(refusal.section)  # the property makes the device like the source's
-    for refusal, cause in destination.contradictions(stream, frozenset(mended)):
-        return _refused(refusal, cause)
-    return ACCEPTED
+    yield from destination.contradictions(stream, frozenset(mended))
+    if profile is None:
+        yield from destination.expectations(stream)
 
 
-def _refused(refusal: Refusal, suggestion: str | None) -> Verdict:
-    return Verdict(
-        "refused", refusal.section, refusal.field, refusal.kind, refusal.reason, suggestion
-    )
+def _assumptions(
+    stream: Snapshot, into: Release, profile: Snapshot | None, destination: Destination
+) -> Iterator[str]:
+    """What was not looked at, in words."""
+    if profile is None:
+        yield NO_PROFILE
+    for section in stream.sections:
+        if section.device is None:
+            yield f"nothing describes section '{section.idstr}': it is read as it was sent"
+        elif profile is None and section.name not in into.descriptions:
+            yield f"the release describes no section '{section.name}': it has one"
+    for name in destination.unjudged(stream):
+        yield f"nothing is known of what {name} changes in a stream: it was not judged"
 
 
 def _refusals(

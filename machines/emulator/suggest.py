@@ -10,15 +10,13 @@ to keep exactly such differences out; else the first that the device has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
-from machines.emulator import bitmap, pci, virtio
-from machines.emulator.catalogue import Description
+from machines.emulator import bitmap
 from machines.emulator.clues import block_clues, config_clues, field_clues
-from machines.emulator.names import is_negated, words
+from machines.emulator.implied import contradictions, shows, telling, truth
+from machines.emulator.names import words
 from machines.emulator.qdev import (
-    FALSE_WORDS,
-    TRUE_WORDS,
     Global,
     ancestors,
     compat_globals,
@@ -35,6 +33,8 @@ from machines.emulator.virtio import FEATURE_PROPERTIES
 #: hw/audio/pcspk.c); one that was sent is read all the same.
 SECTION_SWITCHES = frozenset({"migrate", "x-config-reg-migration-enabled"})
 
+#: Properties of every virtio device that speak of queues and not of their number.
+INHERITED_QUEUES = frozenset({"queue_reset", "page-per-vq"})
 #: Words of fields that say nothing of a property.
 _IN_MANY_NAMES = frozenset({"id", "version", "data", "size"})
 
@@ -121,18 +121,77 @@ class Destination:
         """Where a property of the user's makes the destination's device unlike what was sent.
 
         ``mended`` are the sections that a property has already made alike. Only what a property
-        is known to decide is judged: a conditional field that has its name, and the number of
-        MSI-X vectors.
+        is known to decide is judged.
         """
         for driver, name, value in self.user:
             for section in stream.sections:
                 drivers = self.drivers(section.name) if section.name else ()
-                if section.idstr in mended or driver not in self._lineage(drivers):
+                if section.idstr in mended or not self._is_of(driver, drivers):
                     continue
-                found = [*self._field_contradiction(section, name, value)]
-                if name == "vectors":
-                    found += _vectors_contradiction(section, value)
-                yield from ((refusal, f"{driver}.{name}") for refusal in found)
+                for refusal in self._implied(section, stream, name, value):
+                    yield refusal, f"{driver}.{name}"
+
+    def unjudged(self, stream: Snapshot) -> Iterator[str]:
+        """The user's properties of which nothing is known that a stream shows."""
+        names = {section.name for section in stream.sections}
+        described = [item for name in names for item in self.release.descriptions.get(name, ())]
+        for driver, name, _ in self.user:
+            if not name.startswith(bitmap.PROPERTY) and not shows(name, described):
+                yield f"{driver}.{name}"
+
+    def _is_of(self, driver: str, drivers: tuple[str, ...]) -> bool:
+        """Whether what is set on ``driver`` applies to a device that is one of ``drivers``.
+
+        Of types that send the same section, the one with the plainest name is taken for it.
+        """
+        types = self.release.types
+        siblings = [name for name in drivers if types.get(name) == types.get(driver)]
+        return driver in self._lineage(drivers) and driver in (siblings or [driver])[:1]
+
+    def expectations(self, stream: Snapshot) -> Iterator[tuple[Refusal, str]]:
+        """Where the machine type's own properties make its devices unlike what was sent.
+
+        Only properties are asked that nobody but a machine type sets, and the size of an MSI-X
+        table that it sets for a device whose number of queues is not to be chosen.
+        """
+        for section in stream.sections:
+            drivers = self.drivers(section.name) if section.name else ()
+            for name in self._telling(section.name) if drivers else ():
+                value = self._usual(drivers, name)
+                if value is not None:
+                    for refusal in self._implied(section, stream, name, value):
+                        yield refusal, f"{self._nearest(name, drivers[0], drivers)}.{name}"
+
+    def _telling(self, description: str) -> tuple[str, ...]:
+        drivers = self.drivers(description)
+        properties = self.release.catalogue_of(drivers).properties
+        listed = {name for driver in self._lineage(drivers) for name in properties.get(driver, {})}
+        found = list(telling(sorted(listed), self.release.descriptions.get(description, ())))
+        queues = any("queue" in name or name == "mq" for name in listed - INHERITED_QUEUES)
+        if not queues and any((driver, "vectors") in self._compat for driver in drivers):
+            found.append("vectors")
+        return tuple(found)
+
+    def _implied(
+        self, section: SentSection, stream: Snapshot, name: str, value: str
+    ) -> Iterator[Refusal]:
+        return contradictions(
+            section,
+            stream.blocks,
+            self.release.descriptions.get(section.name, ()),
+            (name, value),
+            partial(self._usual, self.drivers(section.name)),
+        )
+
+    def _usual(self, drivers: tuple[str, ...], name: str) -> str | None:
+        """The value that the machine type gives to all these drivers, None where they differ."""
+        catalogue = self.release.catalogue_of(drivers)
+        values = {
+            self._effective(driver, name)
+            for driver in drivers
+            if has_property(catalogue, driver, name)
+        }
+        return values.pop() if len(values) == 1 else None
 
     @cached_property
     def may_blacklist(self) -> bool:
@@ -186,27 +245,6 @@ class Destination:
             entry for entry in (*entries, *self.user) if entry[1].startswith(bitmap.PROPERTY)
         )
 
-    def _field_contradiction(
-        self, section: SentSection, name: str, value: str
-    ) -> Iterator[Refusal]:
-        truth = _truth(value)
-        if truth is None:
-            return
-        expected = truth != (is_negated(name))
-        sent = {leaf.path.rsplit(".", 1)[-1].split("[")[0] for leaf in layout_of(section).leaves}
-        for description in self.release.descriptions.get(section.name, ()):
-            for item in _conditional_fields(description):
-                field = item.rsplit(".", 1)[-1]
-                if words(field) and words(field) == words(name) and (field in sent) != expected:
-                    yield Refusal(
-                        section.idstr,
-                        field,
-                        "layout",
-                        f"Missing section footer for {section.idstr}",
-                        section.name,
-                    )
-                    return
-
     def _effective(self, driver: str, name: str) -> str | None:
         return effective_value(self.release.catalogue_of([driver]), driver, name, self._globals)
 
@@ -241,7 +279,7 @@ class Destination:
         drivers = self.drivers(description)
         properties = self.release.catalogue_of(drivers).properties
         return any(
-            _truth(self._with_user(driver, name) or "") is False
+            truth(self._with_user(driver, name) or "") is False
             for driver in drivers
             for name in properties.get(driver, {})
             if name in SECTION_SWITCHES
@@ -275,36 +313,3 @@ class Destination:
             (-len(wanted & words(name)), name) for name in names if wanted & words(name)
         )
         yield from (name for _, name in ranked)
-
-
-def _truth(value: str) -> bool | None:
-    word = value.strip().lower()
-    if word in TRUE_WORDS:
-        return True
-    return False if word in FALSE_WORDS else None
-
-
-def _conditional_fields(description: Description) -> Iterator[str]:
-    for inner in description.walk():
-        for item in inner.fields:
-            if item.conditional:
-                yield item.name
-
-
-def _vectors_contradiction(section: SentSection, value: str) -> Iterator[Refusal]:
-    """``vectors`` is the size of the MSI-X table, 0 for none, -1 (any sign) to have QEMU choose."""
-    try:
-        wanted = int(value, 0)
-        config = virtio.parse(section.payload).config
-    except (ValueError, virtio.Malformed):
-        return
-    sent = pci.msix_vectors(config)
-    if wanted not in (sent, -1, 0xFFFFFFFF):
-        yield Refusal(
-            section.idstr,
-            "virtio.config",
-            "pci-config",
-            f"get_pci_config_device: Bad config data: {sent} MSI-X vectors were sent, "
-            f"the device has {wanted}; Failed to load {section.name}:virtio",
-            section.name,
-        )

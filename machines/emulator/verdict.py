@@ -24,7 +24,10 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``section`` is the id string as in the stream; ``reason`` is in QEMU's words."""
+    """``section`` is the id string as in the stream; ``reason`` is in QEMU's words.
+
+    ``assumptions`` are what nobody could look at, and was taken to be alike.
+    """
 
     outcome: Literal["accepted", "refused"]
     section: str | None = None
@@ -32,6 +35,7 @@ class Verdict:
     kind: Kind | None = None
     reason: str | None = None
     suggestion: str | None = None
+    assumptions: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -41,6 +45,7 @@ class Verdict:
             "kind": self.kind,
             "reason": self.reason,
             "suggestion": self.suggestion,
+            "assumptions": list(self.assumptions),
         }
 
 

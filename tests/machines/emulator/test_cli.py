@@ -93,7 +93,8 @@ def test_trial_answers_and_its_status_says_so(config, status):
     assert result.returncode == status
     answer = json.loads(result.stdout)
     assert answer["outcome"] == ("refused" if status else "accepted")
-    assert answer.keys() == {"outcome", "section", "field", "kind", "reason", "suggestion"}
+    verdict = {"outcome", "section", "field", "kind", "reason", "suggestion"}
+    assert answer.keys() == verdict | {"assumptions"}
 
 
 def test_a_global_mends_a_destination():
