@@ -26,7 +26,7 @@ from frontend.api.base import Api
 from frontend.api.changes import PROBLEMS, answer, given
 from frontend.numbers import number_of
 from machines.models import Release, Tree
-from policy import differences, discussion, edits, notices, state, turns, workflow
+from policy import differences, discussion, edits, examining, notices, state, turns, workflow
 from policy.document import Policy
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Comment, Thread
@@ -118,6 +118,64 @@ class Draft(Api):
 
     def _found(self, request: Request, pk: int, comment: int) -> Comment:
         return own_draft(visible_change(request.user, pk), request.user, comment)
+
+
+# --- Findings -------------------------------------------------------------------------------------
+
+
+class Findings(Api):
+    """What the rules say of the draft, the gravest first, and how waivers of it stand."""
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, pk: int) -> Response:
+        found = examining.findings_of(visible_change(request.user, pk))
+        return Response([_finding(item) for item in found])
+
+
+def _finding(item: examining.CheckedFinding) -> dict[str, Any]:
+    waivers = [
+        {"source": scope[1], "destination": scope[2], "standing": standing.word}
+        for scope, standing in item.waived
+    ]
+    return {**item.finding.to_json(), "blocks": item.blocks, "waivers": waivers}
+
+
+class FindingWaive(Api):
+    """Accept a finding, for a while and with a reason."""
+
+    @extend_schema(
+        request=shapes.FindingWaiverSerializer,
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def post(self, request: Request, pk: int, identity: str) -> Response:
+        data = given(shapes.FindingWaiverSerializer, request)
+        edits.waive_finding(
+            visible_change(request.user, pk),
+            person_of(request),
+            data["lock_version"],
+            identity,
+            data["source"],
+            data["destination"],
+            data["reason"],
+            data["expires"],
+        )
+        return answer(request, pk)
+
+
+class FindingApply(Api):
+    """Make the change that a finding proposes."""
+
+    @extend_schema(
+        request=shapes.ProposalSerializer,
+        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
+    )
+    def post(self, request: Request, pk: int, identity: str) -> Response:
+        data = given(shapes.ProposalSerializer, request)
+        change = visible_change(request.user, pk)
+        edits.apply_proposal(
+            change, person_of(request), data["lock_version"], identity, data["number"]
+        )
+        return answer(request, pk)
 
 
 # --- Waivers --------------------------------------------------------------------------------------

@@ -73,6 +73,21 @@ class TrialWaiverSerializer(EditSerializer):
     expires = serializers.DateField()
 
 
+class FindingWaiverSerializer(EditSerializer):
+    """``source`` and ``destination`` name one direction; without them, each that it concerns."""
+
+    source = serializers.CharField(max_length=100, default="", allow_blank=True)  # type: ignore[assignment]
+    destination = serializers.CharField(max_length=100, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=MAX_TEXT)
+    expires = serializers.DateField()
+
+
+class ProposalSerializer(EditSerializer):
+    """``number`` counts the finding's proposals from 0."""
+
+    number = serializers.IntegerField(min_value=0)
+
+
 class SaidSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=MAX_TEXT)
 

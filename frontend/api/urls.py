@@ -55,6 +55,17 @@ urlpatterns: list[URLPattern] = [
         name="api-thread-action",
     ),
     path(f"{_CHANGE}drafts/<int:comment>/", review.Draft.as_view(), name="api-draft"),
+    path(f"{_CHANGE}findings/", review.Findings.as_view(), name="api-findings"),
+    path(
+        f"{_CHANGE}findings/<slug:identity>/waive/",
+        review.FindingWaive.as_view(),
+        name="api-finding-waive",
+    ),
+    path(
+        f"{_CHANGE}findings/<slug:identity>/apply/",
+        review.FindingApply.as_view(),
+        name="api-finding-apply",
+    ),
     path(f"{_CHANGE}waivers/", review.Waivers.as_view(), name="api-waivers"),
     path(f"{_CHANGE}waivers/<int:position>/", review.WaiverDetail.as_view(), name="api-waiver"),
     path(
