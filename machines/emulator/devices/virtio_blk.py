@@ -37,8 +37,8 @@ BARRIER = 0x80000000
 OK, IO_ERROR, UNSUPPORTED = 0, 1, 2
 ID_LENGTH = 20
 UNMAP = 1
-_HEADER = struct.Struct("<IIQ")
-_RANGE = struct.Struct("<QII")
+HEADER = struct.Struct("<IIQ")
+RANGE = struct.Struct("<QII")
 _CONFIG = struct.Struct("<QIIHBBIBBHIBxHIIIIIB")
 _CONFIG_LENGTHS = {WRITE_ZEROES: 57, DISCARD: 48}
 _PLAIN_CONFIG_LENGTH = 36
@@ -178,26 +178,31 @@ class VirtioBlk(VirtioPci):
     def handle(self, number: int) -> None:
         queue = self.queues[number]
         while element := queue.pop():
-            if not element.readable or not element.writable:
-                raise DriverFault("virtio-blk missing headers")
-            if sum(length for _, length in element.readable) < _HEADER.size:
-                raise DriverFault("virtio-blk request outhdr too short")
             if self._is_work(element):
                 self.requests.append(Request(number, element, self.platform.now + REQUEST_TIME))
             else:
                 self._serve(queue, element)
         queue.expect_notifications()
 
+    def _asked(self, element: Element) -> tuple[int, int, bytes]:
+        """Type, sector and data of a request. Raises :class:`DriverFault`."""
+        if not element.readable or not element.writable:
+            raise DriverFault("virtio-blk missing headers")
+        given = element.read(self.platform.ram)
+        if len(given) < HEADER.size:
+            raise DriverFault("virtio-blk request outhdr too short")
+        kind, _, sector = HEADER.unpack_from(given)
+        return kind & ~BARRIER, sector, given[HEADER.size :]
+
     def _is_work(self, element: Element) -> bool:
         """Does the disk have to do something? What it has not is answered at once."""
-        given = element.read(self.platform.ram)
-        kind, _, sector = _HEADER.unpack_from(given)
-        kind, data, start = kind & ~BARRIER, given[_HEADER.size :], sector * SECTOR_SIZE
+        kind, sector, data = self._asked(element)
+        start = sector * SECTOR_SIZE
         if kind in (TO_DISCARD, TO_WRITE_ZEROES):
             return self._range(kind, data)[0] == OK
         if kind in (IN, OUT):
             return self._is_inside(start, len(data) if kind == OUT else element.room - 1)
-        return bool(kind == TO_FLUSH)
+        return kind == TO_FLUSH
 
     def device_deadline(self) -> int | None:
         return min((request.due for request in self.requests), default=None)
@@ -214,9 +219,7 @@ class VirtioBlk(VirtioPci):
     def _serve(self, queue: Virtqueue, element: Element) -> None:
         """Do what a request asks for, and give it back with its status in the last byte."""
         ram = self.platform.ram
-        given = element.read(ram)
-        kind, _, sector = _HEADER.unpack_from(given)
-        status, data = self._do(kind & ~BARRIER, sector, given[_HEADER.size :], element.room - 1)
+        status, data = self._do(*self._asked(element), element.room - 1)
         element.write(ram, data)
         element.write(ram, bytes((status,)), element.room - 1)
         self.complete(queue, element, element.room)
@@ -254,9 +257,9 @@ class VirtioBlk(VirtioPci):
         A disk that reads zeroes where something was discarded need not tell the two apart.
         """
         bit = DISCARD if kind == TO_DISCARD else WRITE_ZEROES
-        if len(data) != _RANGE.size or not self.host_features >> bit & 1:
+        if len(data) != RANGE.size or not self.host_features >> bit & 1:
             return UNSUPPORTED, 0, 0
-        sector, count, flags = _RANGE.unpack(data)
+        sector, count, flags = RANGE.unpack(data)
         if flags & ~UNMAP or (kind == TO_DISCARD and flags):
             return UNSUPPORTED, 0, 0
         name = "max-discard-sectors" if kind == TO_DISCARD else "max-write-zeroes-sectors"
@@ -343,7 +346,7 @@ def exercise(processor: Processor) -> Iterator[None]:
             driver.collect(0)
             _ask(driver, IN, sector, b"", SECTOR_SIZE)
             _ask(driver, TO_FLUSH, 0, b"", 0)
-            _ask(driver, TO_DISCARD, 0, _RANGE.pack(sector, 1, 0), 0)
+            _ask(driver, TO_DISCARD, 0, RANGE.pack(sector, 1, 0), 0)
             _ask(driver, IN, DISK_SIZE // SECTOR_SIZE, b"", SECTOR_SIZE)
             yield
             driver.notify(0)
@@ -356,7 +359,7 @@ def exercise(processor: Processor) -> Iterator[None]:
 
 def _ask(driver: virtio_driver.Driver, kind: int, sector: int, data: bytes, room: int) -> None:
     """Offer a request: its header, data either way, and the byte for its status."""
-    header = _HEADER.pack(kind, 0, sector)
+    header = HEADER.pack(kind, 0, sector)
     readable = (header, data) if data else (header,)
     writable = (room, 1) if room else (1,)
     driver.offer(0, readable, writable)

@@ -27,6 +27,7 @@ _USED_ENTRY = struct.Struct("<II")
 #: Feature bits that change how a queue works (chapter 6).
 NOTIFY_ON_EMPTY, INDIRECT_DESCRIPTORS, EVENT_INDEX = 24, 28, 29
 
+_ADDRESS = 2**64 - 1
 Segment = tuple[int, int]
 
 
@@ -110,7 +111,8 @@ class Virtqueue:
 
     def place(self, descriptors: int, available: int, used: int) -> None:
         if self.size:
-            self.descriptors, self.available, self.used = descriptors, available, used
+            rings = (descriptors, available, used)
+            self.descriptors, self.available, self.used = (place & _ADDRESS for place in rings)
 
     def place_legacy(self, address: int) -> None:
         """The three rings follow each other, the used one on a page of its own."""
@@ -160,7 +162,7 @@ class Virtqueue:
         return element
 
     def _chain(self, head: int) -> Element:
-        table, count, number = self.descriptors, self.size, head
+        table, count, number = self.descriptors, min(self.size, MAX_SIZE), head
         address, length, flags, following = self._descriptor(table, number)
         if flags & INDIRECT:
             if not length or length % DESCRIPTOR.size:
@@ -187,9 +189,11 @@ class Virtqueue:
             address, length, flags, following = self._descriptor(table, following)
 
     def push(self, element: Element, written: int) -> None:
-        """Give a chain back, ``written`` bytes of it filled."""
+        """Give a chain back, ``written`` bytes of it filled. Raises :class:`DriverFault`."""
+        if not self.size:
+            raise DriverFault("a chain of a queue that is gone")
         slot = self.used + _HEADER + _USED_ENTRY.size * (self.used_index % self.size)
-        self._write(slot, _USED_ENTRY.pack(element.head, written))
+        self._write(slot, _USED_ENTRY.pack(element.head, written & 0xFFFFFFFF))
         self.used_index = self.used_index + 1 & 0xFFFF
         self._write(self.used + 2, self.used_index.to_bytes(2, "little"))
         self.in_use = max(0, self.in_use - 1)
