@@ -40,15 +40,23 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 
 
 def _unescape(literal: str) -> str:
+    """The text of a literal. Escapes by number are bytes, of UTF-8 as the sources are."""
+
     def one(match: re.Match[str]) -> str:
         code = match[1]
         if code[0] == "x" and len(code) > 1:
-            return chr(int(code[1:], 16))
+            return _byte(int(code[1:], 16))
         if code[0] in "01234567":
-            return chr(int(code, 8))
+            return _byte(int(code, 8) & 0xFF)
         return _ESCAPED.get(code, code)
 
-    return _ESCAPE.sub(one, literal[1:-1])
+    text = _ESCAPE.sub(one, literal[1:-1])
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _byte(code: int) -> str:
+    """Stands for the byte until all of the literal's are there."""
+    return bytes([code]).decode(errors="surrogateescape")
 
 
 def tokens_of(text: str, numbers: Sequence[int], filename: str) -> list[Token]:
