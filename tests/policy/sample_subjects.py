@@ -9,13 +9,14 @@ from pathlib import Path
 
 from machines.emulator.catalogue import Catalogue, MachineType
 from machines.emulator.catalogue.answers import read_directory
-from machines.emulator.catalogue.composition import compose
+from machines.emulator.catalogue.composition import compose, dated_arrays
 from machines.emulator.catalogue.overlay import overlay
 from policy import rules, seeding
 from policy.document import CatalogueRef, Migration, Policy
 from policy.findings import Subject
-from workers.sample import RHEL, SHIPPED
 
+#: Release → (its base, what stands in for that where it was not recorded).
+RHEL = {"8.9": ("6.2", "7.2"), "9.2": ("7.2", None), "9.3": ("8.0", "10.0")}
 SAMPLE = Path(__file__).resolve().parents[2] / "machines" / "sample"
 MIGRATIONS = (
     Migration("rhel 8.9", "rhel 9.2", "correct"),
@@ -54,7 +55,10 @@ def rhel(version: str, alter: Callable[[Policy], Policy] = lambda policy: policy
     """A RHEL release with the policy that its own arrays seed, altered."""
     base, stand_in = RHEL[version]
     arrays = catalogue(f"rhel/{version}").arrays
-    own = {name: MachineType(name, compat=compose(name, arrays)) for name in SHIPPED[version]}
+    versions = [found for found, _ in dated_arrays("rhel", arrays) if found >= (7, 6)]
+    names = [f"pc-q35-rhel{major}.{minor}.0" for major, minor in versions]
+    names.append("pc-i440fx-rhel7.6.0")
+    own = {name: MachineType(name, compat=compose(name, arrays)) for name in names}
     told = overlay(
         catalogue(f"qemu/{stand_in or base}"), Catalogue("", machine_types=own, arrays=arrays)
     )
@@ -62,7 +66,7 @@ def rhel(version: str, alter: Callable[[Policy], Policy] = lambda policy: policy
         "rhel",
         version,
         CatalogueRef(f"upstream {stand_in or base}", "0" * 64),
-        machine_types=seeding.chained(told, SHIPPED[version]),
+        machine_types=seeding.chained(told, names),
         migrations=MIGRATIONS,
     )
     policy = alter(policy)
