@@ -347,6 +347,29 @@ def test_an_old_machine_type_s_virtio_device_sends_no_subsections():
     assert virtio.parse(without).subsections == {}
 
 
+def memory_device(block_size: int) -> bytes:
+    """What a virtio-mem device sends: no capabilities, no queues, then its own part."""
+    config = bytearray(256)
+    config[0:4] = struct.pack("<HH", 0x1AF4, 0x1058)
+    own = struct.pack(">QQQI", 0, 2**26, block_size, 0) + bytes(32)
+    head = bytes((0, 0, 0, 2)) + bytes(config) + bytes(virtio.IRQ_STATE_SIZE)
+    return head + struct.pack(">BBHIII", 0, 0, 0, 0, 0, 0) + own
+
+
+@pytest.mark.parametrize(("size", "refused"), [(2**20, False), (2**21, True)])
+def test_a_memory_device_s_block_size_is_compared_inside_its_opaque_state(size, refused):
+    failure = virtio.load(
+        virtio.parse(memory_device(2**20)),
+        memory_device(size),
+        check_queue_sizes=lambda: False,
+        offered=lambda bit: True,
+    )
+    assert (failure is not None) == refused
+    assert (
+        not refused or failure.reason == "Property 'block-size' changed from 0x200000 to 0x100000"
+    )
+
+
 # --- Suggestions ----------------------------------------------------------------------------------
 
 
