@@ -145,8 +145,10 @@ class RealQemu:
 
     def now(self) -> int:
         """Virtual time, in ns, since :meth:`start_clock`."""
-        ticks = self._counter(HPET_COUNTER)
-        return -(-ticks * HPET_TICK // self.instruction) * self.instruction
+        low = self._counter(HPET_COUNTER) * HPET_TICK
+        now = -(-low // self.instruction) * self.instruction
+        assert now < low + HPET_TICK, "time is not a whole number of instructions"
+        return now
 
     def settled(self) -> int:
         """Up to which time every timer has surely expired; those from then on may not yet have.

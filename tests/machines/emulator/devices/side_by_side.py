@@ -73,6 +73,9 @@ class SideBySide:
         self._log.append(f"{device}[{offset:#x}] = {value:#04x}")
         self.real.write(self._port(device, offset), value)
         self.models[device].write(offset, value, 1)
+        # What is due at once may happen while the machine is paused, or when it runs again.
+        if self._is_behind(self.platform.now):
+            self.run()
 
     def read(self, device: str, offset: int, mask: int = 0xFF) -> None:
         """Both answer the same, as far as ``mask`` goes."""
@@ -100,7 +103,7 @@ class SideBySide:
                 self._advance(settled)
                 if not self._is_behind(now):
                     break
-            now = self.real.run(0.0002)
+            now = self.real.run(0.0005)
         else:
             raise AssertionError("timers expire too often to compare")
         self._advance(now)

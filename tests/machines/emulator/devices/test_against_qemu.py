@@ -52,7 +52,7 @@ def test_the_clock_over_seconds(draw: random.Random) -> None:
     with RealQemu(*SERIAL, shift=COARSE) as real:
         both = SideBySide(real, hurried=("timer",))
         both.write("clock", mc146818rtc.INDEX, mc146818rtc.REG_A)
-        both.write("clock", mc146818rtc.DATA, 0x2A)
+        both.write("clock", mc146818rtc.DATA, 0x2C)
         for _ in range(STEPS):
             use_clock(both, draw)
             if draw.random() < 0.05:
@@ -84,7 +84,7 @@ def test_all_of_them_through_migrations(draw: random.Random) -> None:
     with ExitStack() as machines:
         both = SideBySide(machines.enter_context(RealQemu(*SERIAL, shift=COARSE)))
         both.write("clock", mc146818rtc.INDEX, mc146818rtc.REG_A)
-        both.write("clock", mc146818rtc.DATA, 0x2A)
+        both.write("clock", mc146818rtc.DATA, 0x2C)
         for _ in range(4):
             for _ in range(STEPS // 4):
                 draw.choice((use_clock, use_controllers, use_serial, use_slow_timer))(both, draw)
@@ -182,7 +182,7 @@ def use_clock(both: SideBySide, draw: random.Random) -> None:
         both.read("clock", mc146818rtc.DATA)
     elif address == mc146818rtc.REG_A:
         divider = draw.choice((0x20, 0x20, draw.randrange(8) << 4))
-        both.write("clock", mc146818rtc.DATA, divider | draw.choice((0, 10, 12, 15)))
+        both.write("clock", mc146818rtc.DATA, divider | draw.choice((0, 12, 14, 15)))
     elif address == mc146818rtc.REG_B:
         both.write("clock", mc146818rtc.DATA, draw.randrange(256) & draw.choice((0x7F, 0x7F, 0xFF)))
     else:
