@@ -84,6 +84,8 @@ class Check:
 
     state: Literal["met", "open", "broken"]
     text: str
+    #: Where one sees more of it: a tab of the page.
+    tab: str = ""
 
     @property
     def symbol(self) -> str:
@@ -126,6 +128,8 @@ def _seed(policy: Policy) -> SeedSize:
     return SeedSize(len(policy.machine_types), entries)
 
 
+#: Where a page tells more of what is missing.
+_TABS_OF = {"threads": "discussion", "findings": "findings", "trials": "trials"}
 #: What only has to happen yet; everything else that is missing is wrong.
 _OPEN = ("approval", "threads")
 
@@ -143,11 +147,15 @@ def checklist(blockers: tuple[Blocker, ...]) -> list[Check]:
     checks = []
     for code, text in met.items():
         texts = [item.text for item in blockers if item.code == code]
+        if code == "findings" and len(texts) > 1:
+            # Each is a paragraph: their tab has them.
+            texts = [_("%(count)d findings are in the way.") % {"count": len(texts)}]
         state_: Literal["open", "broken"] = "open" if code in _OPEN else "broken"
-        checks += [Check(state_, item) for item in texts[:MAX_CHECKS]]
+        checks += [Check(state_, item, _TABS_OF.get(code, "")) for item in texts[:MAX_CHECKS]]
         if len(texts) > MAX_CHECKS:
             more = len(texts) - MAX_CHECKS
-            checks.append(Check(state_, _("and %(count)d more") % {"count": more}))
+            words = _("and %(count)d more") % {"count": more}
+            checks.append(Check(state_, words, _TABS_OF.get(code, "")))
         if not texts:
             checks.append(Check("met", text))
     known = {*met, "status"}
