@@ -11,14 +11,12 @@ from django.db import transaction
 from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
 from machines.models import Release
 from policy import audit, drafts, history, seeding, state
-from policy.document import (
-    Migration,
-    Policy,
-)
+from policy.document import Policy
 from policy.edits.checks import (
     title_of,
     words,
 )
+from policy.edits.migrations import default_migrations
 from policy.errors import Conflict, Invalid
 from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
@@ -32,8 +30,8 @@ def open_change(release: Release, author: User, title: str, description: str = "
     """Open a change request: from the newest revision, or from the catalogue for the first one.
 
     Its base is the release's catalogue of today. The first policy of a downstream starts with the
-    machine types that its own catalogue lists, chained by parent, and with the migration from the
-    release before it, where that one is published.
+    machine types that its own catalogue lists, chained by parent, and with the migrations from and
+    to the releases before it that are published.
     """
     require(author, "edit", release.tree)
     title, description = title_of(title), words(description, "description")
@@ -120,19 +118,8 @@ def _first_policy(release: Release, policy: Policy) -> Policy:
     return replace(
         policy,
         machine_types=seeding.chained(catalogue, names),
-        migrations=_first_migrations(release),
+        migrations=default_migrations(release),
     )
-
-
-def _first_migrations(release: Release) -> tuple[Migration, ...]:
-    """Forward from the newest older release of the tree that has a published policy."""
-    older = (
-        Release.objects.filter(tree=release.tree, sort_key__lt=release.sort_key)
-        .filter(revisions__isnull=False)
-        .order_by("-sort_key")
-        .first()
-    )
-    return (Migration(older.label, release.label, "correct"),) if older is not None else ()
 
 
 def edit_description(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from policy_world import MACHINES, World, old_catalogue, person, release
+from policy_world import MACHINES, World, arrays, old_catalogue, person, release
 
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import Catalogue, MachineType
@@ -110,11 +110,22 @@ def test_of_two_releases_with_the_same_content_the_base_is_named(world: World) -
     assert state.catalogue_snapshot(source.snapshot.digest, "up 7").digest == source.snapshot.digest
 
 
-def test_the_migration_from_the_release_before_is_declared(world: World) -> None:
-    world.published()
-    made = release("down", "1.10", None, base=world.old)
-    (migration,) = edits.open_change(made, world.maintainer, "First").policy.migrations
-    assert (migration.source, migration.expected) == ("down 1.2", "correct")
+def test_a_first_policy_promises_the_way_here_and_back(world: World) -> None:
+    """From the nearest releases of the tree that are published, back to the one right before."""
+    for version in ("1.1", "1.0", "0.9"):
+        older = release("down", version, arrays(), base=world.old)
+        change = workflow.submit(
+            edits.open_change(older, world.maintainer, "As is"), world.maintainer
+        )
+        change = workflow.approve(change, world.reviewer, change.digest)
+        workflow.publish(change, world.manager)
+    release("down", "1.1.5", arrays(), base=world.old)  # imported, never published
+    declared = world.change().policy.migrations
+    assert [(item.source, item.destination, item.expected) for item in declared] == [
+        ("down 1.1", "down 1.2", "correct"),
+        ("down 1.0", "down 1.2", "correct"),
+        ("down 1.2", "down 1.1", "correct"),
+    ]
 
 
 def test_a_release_without_a_catalogue_is_refused(world: World) -> None:
