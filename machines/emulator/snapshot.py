@@ -237,6 +237,11 @@ class SentLayout:
     ) -> None:
         if len(self.leaves) >= MAX_LEAVES:
             raise StreamError(0, self._section, f"more than {MAX_LEAVES} fields")
+        for subsection in item.get("subsections", ()):  # of a queue's elements
+            deeper = (*inside, name, subsection["vmsd_name"])
+            self.subsections[deeper] = SubsectionHeader(
+                deeper, subsection["vmsd_name"], subsection["version"]
+            )
         count = item.get("array_len", 1)
         size = item["size"] * count
         self.leaves.append(

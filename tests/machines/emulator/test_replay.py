@@ -315,6 +315,16 @@ def test_a_subsection_may_be_absent_but_must_be_known():
     assert (verdict.kind, verdict.field) == ("unknown-section", "foo/extra")
 
 
+@pytest.mark.parametrize(("known", "kind"), [("foo/extra", None), ("foo/x", "unknown-section")])
+def test_a_subsection_of_a_queue_s_elements_must_be_known(known, kind):
+    extra = {"vmsd_name": "foo/extra", "version": 1, "fields": []}
+    queue = {"name": "q", "type": "qtailq", "size": 9}
+    stream = made({**queue, "subsections": [extra]}, payload=bytes(9))
+    element = Description("element", 1, 1, (), (Description(known, 1, 1),))
+    into = foo(Field("q", 8, struct=element))
+    assert trial(stream, into, made({**queue, "size": 1}, payload=bytes(1))).kind == kind
+
+
 # --- Configuration space --------------------------------------------------------------------------
 
 
