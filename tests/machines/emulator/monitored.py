@@ -86,6 +86,9 @@ class Machine:
 
 async def connected(address: str | tuple[str, int], started: subprocess.Popen[str]) -> QMPClient:
     """A client that has negotiated, as soon as the process listens."""
+    while isinstance(address, str) and not Path(address).exists():
+        assert started.poll() is None, started.communicate()
+        await asyncio.sleep(0.02)
     while True:
         client = QMPClient("test")
         try:

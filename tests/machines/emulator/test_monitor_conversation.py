@@ -72,7 +72,7 @@ def test_an_id_comes_back_with_answers_and_errors() -> None:
         (b'{"execute": 5}', "QMP input member 'execute' must be a string"),
         (b'{"execute": "echo", "arguments": 5}', "QMP input member 'arguments' must be an object"),
         (b'{"execute": "echo", "x": 5}', "QMP input member 'x' is unexpected"),
-        (b'{"exec-oob": "echo"}', "The command echo does not support OOB"),
+        (b'{"exec-oob": "echo"}', "QMP input member 'exec-oob' is unexpected"),
         (b'{"execute": "nope"}', "The command nope has not been found"),
         (b'{"execute": "echo", "arguments": {"x": 1}}', "Parameter 'x' is unexpected"),
     ],
