@@ -222,7 +222,7 @@ class VirtioPci(PciModel):
             add(CAP_NOTIFY, NOTIFY_PIO_BAR, 0, 4, 0)
             built.add_bar(io_bar(NOTIFY_PIO_BAR, 4))
         add(CAP_PCI, 0, 0, 0, 0)
-        self._window = built.space[0x34]  # the capability that was added last
+        self.window = built.space[0x34]  # the capability that was added last
         size = 1 << (NOTIFY + notify_size - 1).bit_length()
         built.add_bar(Bar(MODERN_BAR, size, BAR_64_BIT | BAR_PREFETCH))
 
@@ -312,23 +312,23 @@ class VirtioPci(PciModel):
             self.msix.control_written(was_silent)
         if self._touches_window(at, size) and (target := self._window_target()):
             offset, length = target
-            data = int.from_bytes(self.config[self._window + 16 :][:length], "little")
+            data = int.from_bytes(self.config[self.window + 16 :][:length], "little")
             self._write_modern(offset, data, length)
 
     def read_config(self, at: int, size: int) -> int:
         if self._touches_window(at, size) and (target := self._window_target()):
             offset, length = target
             data = self._read_modern(offset, length) & (1 << 8 * length) - 1
-            start = self._window + 16
+            start = self.window + 16
             self.config[start : start + length] = data.to_bytes(length, "little")
         return super().read_config(at, size)
 
     def _touches_window(self, at: int, size: int) -> bool:
-        return self.is_modern and at < self._window + 20 and at + size > self._window + 16
+        return self.is_modern and at < self.window + 20 and at + size > self.window + 16
 
     def _window_target(self) -> tuple[int, int] | None:
         """Offset and length of the access that the window is set to, None for an impossible one."""
-        offset, length = struct.unpack_from("<II", self.config, self._window + 8)
+        offset, length = struct.unpack_from("<II", self.config, self.window + 8)
         return (offset & ~(length - 1), length) if length in (1, 2, 4) else None
 
     # Registers.

@@ -67,7 +67,7 @@ class Driver:
         self.accepted = 0
         self.is_modern = False
         self.uses_messages = False
-        self._buffer = processor.base + BUFFERS
+        self.free = processor.base + BUFFERS
 
     # Starting.
 
@@ -81,15 +81,15 @@ class Driver:
         self._read_capabilities()
         legacy = processor.read(2, 2) < 0x1040
         self.is_modern = bool(self._structures) and (bool(choice & 1) or not legacy)
-        self._set_status(0)
-        self._set_status(device.ACKNOWLEDGE)
-        self._set_status(device.ACKNOWLEDGE | device.DRIVER)
+        self.set_status(0)
+        self.set_status(device.ACKNOWLEDGE)
+        self.set_status(device.ACKNOWLEDGE | device.DRIVER)
         self._negotiate(processor.draw(4))
         self._use_messages(bool(choice & 2))
         self.rings = {}
         for number in range(queues):
             self._set_up(number, queues)
-        self._set_status(self._status | device.DRIVER_OK)
+        self.set_status(self._status | device.DRIVER_OK)
         processor.read(COMMAND, 2)
 
     def _read_capabilities(self) -> None:
@@ -113,7 +113,7 @@ class Driver:
                     self._structures[structure] = place
             at = following
 
-    def _set_status(self, status: int) -> None:
+    def set_status(self, status: int) -> None:
         self._status = status
         if self.is_modern:
             self._write_common(device.STATUS, status, 1)
@@ -137,7 +137,7 @@ class Driver:
             self._write_common(device.DRIVER_FEATURE_SELECT, half, 4)
             word = self.accepted >> 32 * half & 0xFFFFFFFF
             self._write_common(device.DRIVER_FEATURES, word, 4)
-        self._set_status(self._status | device.FEATURES_OK)
+        self.set_status(self._status | device.FEATURES_OK)
         self._read_common(device.STATUS, 1)
 
     def _use_messages(self, wanted: bool) -> None:
@@ -225,9 +225,9 @@ class Driver:
 
     def _store(self, data: bytes) -> int:
         """Put something into the next free buffer: its address."""
-        at = self._buffer
+        at = self.free
         self.processor.store(at, data)
-        self._buffer = at + -(-len(data) // 16) * 16
+        self.free = at + -(-len(data) // 16) * 16
         return at
 
     def notify(self, number: int) -> None:
@@ -247,11 +247,11 @@ class Driver:
         processor.fetch(ring.used + 2, 2)
         processor.fetch(ring.used + 4, USED_ENTRY_SIZE * ring.size)
         start = processor.base + BUFFERS
-        processor.fetch(start, self._buffer - start)
+        processor.fetch(start, self.free - start)
         if self.accepted >> EVENT_INDEX & 1:  # hear of the next one given back
             event = ring.available + 4 + 2 * ring.size
             processor.store(event, ring.offered.to_bytes(2, "little"))
-        self._buffer = start
+        self.free = start
         ring.next_descriptor = 0
 
     def _read_interrupt(self) -> None:
