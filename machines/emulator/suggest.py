@@ -29,9 +29,9 @@ from machines.emulator.snapshot import SentSection, Snapshot, layout_of
 from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import FEATURE_PROPERTIES
 
-#: Properties that keep a device's section from being sent (``needed`` of hw/pci/pci_host.c and
-#: hw/audio/pcspk.c); one that was sent is read all the same.
-SECTION_SWITCHES = frozenset({"migrate", "x-config-reg-migration-enabled"})
+#: Properties that keep a device's section from being sent (``needed`` of hw/pci/pci_host.c,
+#: hw/audio/pcspk.c and hw/display/ramfb-standalone.c); one that was sent is read all the same.
+SECTION_SWITCHES = frozenset({"migrate", "x-config-reg-migration-enabled", "x-migrate"})
 
 #: Properties of every virtio device that speak of queues and not of their number.
 INHERITED_QUEUES = frozenset({"queue_reset", "page-per-vq"})
