@@ -8,62 +8,26 @@ from typing import Any
 
 import pytest
 
-from machines.emulator.board import Device, TrialError, backend_of
+from machines.emulator.board import TrialError, backend_of
 from machines.emulator.devices import virtio as v
 from machines.emulator.devices.pci import bar_offset
-from machines.emulator.devices.processor import Processor
-from machines.emulator.devices.virtio import VirtioPci
-from machines.emulator.devices.virtio_driver import Driver
 from machines.emulator.devices.virtqueue import NO_VECTOR
-from machines.emulator.guest import LocalHardware
 from machines.emulator.machine import Side, trial
-from machines.emulator.migration import load_section, saved_section
-from machines.emulator.pci import COMMAND, COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, FIRST_BAR
+from machines.emulator.migration import saved_section
+from machines.emulator.pci import COMMAND, COMMAND_IO, COMMAND_MEMORY
 from machines.emulator.qdev import Global, ancestors
-from machines.emulator.vmstate import EndOfStream, LoadError
+from tests.machines.emulator.devices.virtio_bench import (
+    ENABLED,
+    loading,
+    machine,
+    started,
+    virtio,
+)
 from tests.machines.emulator.modelled import catalogue, device
 from tests.machines.emulator.real_streams import SELECTION, SHARED
 
 LEGACY, MODERN = bar_offset(v.LEGACY_BAR), bar_offset(v.MODERN_BAR)
 DRIVERS = ("virtio-blk-pci", "virtio-rng-pci")
-ENABLED = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER
-
-
-def machine(driver: str, release: str = "10.0", **properties: str) -> Device:
-    """The device with its registers where a guest finds them."""
-    names = {name: name.replace("_", "-") for name in properties}
-    changed = [Global(driver, names[name], value, "user") for name, value in properties.items()]
-    own = device(driver, release, "pc-q35-7.2", changed)
-    model = virtio(own)
-    for number, base in ((0, 0xC000), (1, 0xFEB90000), (2, 0xC400), (4, 0xFE000000)):
-        model.write(FIRST_BAR + 4 * number, base, 4)
-    model.write(COMMAND, ENABLED, 2)
-    return own
-
-
-def virtio(of: Device) -> VirtioPci:
-    assert isinstance(of.model, VirtioPci)
-    return of.model
-
-
-def started(of: Device, seed: str = "1", modern: bool = True) -> Driver:
-    """A driver that brought the device up; the seed decides how."""
-    for attempt in range(64):
-        model = virtio(of)
-        driver = Driver(Processor(LocalHardware(model, model.platform), f"{seed}/{attempt}", 2**20))
-        driver.start(queues=1)
-        if driver.is_modern == modern:
-            return driver
-    raise AssertionError("no driver of that kind")
-
-
-def loading(own: Device, payload: bytes) -> str:
-    """What is said to a section, empty if it loads."""
-    try:
-        left = load_section(own, own.section.version_id, payload, set())
-    except (LoadError, EndOfStream) as error:
-        return str(error)
-    return "Missing section footer" if left else ""
 
 
 # --- Registers ------------------------------------------------------------------------------------

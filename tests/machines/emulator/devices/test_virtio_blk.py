@@ -11,7 +11,7 @@ from machines.emulator.devices.virtio_driver import Driver
 from machines.emulator.machine import Side, trial
 from machines.emulator.migration import load_section, saved_section
 from machines.emulator.qdev import Global
-from tests.machines.emulator.devices.test_virtio import loading, machine, started, virtio
+from tests.machines.emulator.devices.virtio_bench import loading, machine, started, virtio
 from tests.machines.emulator.modelled import catalogue
 
 DRIVER = "virtio-blk-pci"

@@ -1,7 +1,7 @@
 """The entropy device: what a guest gets does not depend on a migration, and a limit holds."""
 
 from machines.emulator.devices.virtio_rng import NS_PER_MS, VirtioRng
-from tests.machines.emulator.devices.test_virtio import machine, started, virtio
+from tests.machines.emulator.devices.virtio_bench import machine, started, virtio
 
 MEMORY = 2**20
 
