@@ -179,6 +179,12 @@ class BundleSerializer(serializers.ModelSerializer[Bundle]):
         ]
 
 
+class RemediesSerializer(serializers.Serializer[Any]):
+    """A search for mitigations, with the draft of a change request (null: as published)."""
+
+    change = serializers.IntegerField(min_value=1, required=False, allow_null=True, default=None)
+
+
 class JobSerializer(serializers.ModelSerializer[Job]):
     created_by = serializers.CharField(source="created_by.username", default=None)
 

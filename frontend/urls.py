@@ -20,6 +20,7 @@ from frontend.views import (
     jobs,
     machine_types,
     mails,
+    matrix,
     policy_files,
     rebasing,
     releases,
@@ -118,8 +119,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("features/", features.features, name="features"),
     path("features/<slug:slug>/", features.feature, name="feature"),
     path("trials/", trials.trials, name="trials"),
-    path("trials/matrix/", trials.matrix, name="matrix"),
+    path("trials/matrix/", matrix.matrix, name="matrix"),
     path("trials/<int:pk>/", trials.trial, name="trial"),
+    path("trials/<int:pk>/remedies/", trials.trial_remedies, name="trial-remedies"),
     path("bundles/", bundles.bundles, name="bundles"),
     path("bundles/<str:tree>/<str:version>/r<int:number>/", bundles.bundle, name="bundle"),
     path(

@@ -6,42 +6,79 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from machines.models import Release, Tree
-from policy import state, trials
+from policy import checking, state, trials
+from policy.checking import CheckedTrial
 from policy.document import Policy
-from policy.models import ChangeRequest
-from policy.trials import Requirement
+from policy.models import ChangeRequest, Trial
+
+Pair = tuple[str, str]
+
+#: How a required trial stands, the worst first, then its outcome.
+_STANDINGS = ("could-not-run", "differs", "running", "not-run", "waived", "passed")
+_OUTCOMES = ("corrupt", "refused", "degraded", "correct", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The declared migrations of a tree for one machine type.
+    """The declared migrations of a tree, for one machine type or (empty) for all of them.
 
-    ``cells`` maps (source, destination) to the requirement that a policy declares for it.
+    ``cells`` maps (source, destination) to the trials that a policy requires for it, the worst
+    first; for one machine type that is one.
     """
 
     machine_type: str
     labels: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Requirement]
-
-    def rows(self) -> list[tuple[str, list[Requirement | None]]]:
-        """For a page: each source with its cells in the order of ``labels``."""
-        return [
-            (source, [self.cells.get((source, destination)) for destination in self.labels])
-            for source in self.labels
-        ]
+    cells: Mapping[Pair, tuple[CheckedTrial, ...]]
 
 
 def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -> Matrix:
     """How the migrations between the tree's releases stand, with the change's draft for its own."""
     labels: list[str] = []
-    cells: dict[tuple[str, str], Requirement] = {}
+    cells: dict[Pair, dict[str, CheckedTrial]] = {}
     for policy in _policies(tree.releases.order_by("sort_key"), change):
         labels.append(policy.label)
-        for item in trials.requirements_of(policy, machine_type):
-            if item.required.machine_type == machine_type:
-                cells[item.required.source, item.required.destination] = item
+        needed = trials.requirements_of(policy, machine_type)
+        for item in checking.checked(policy, needed, checking.today()):
+            want = item.requirement.required
+            if machine_type in ("", want.machine_type):
+                # Where two policies declare the same, the newer release's is the one that counts.
+                pair = cells.setdefault((want.source, want.destination), {})
+                pair[want.machine_type] = item
     partners = {label for pair in cells for label in pair}
-    return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), cells)
+    listed = {pair: tuple(sorted(items.values(), key=badness)) for pair, items in cells.items()}
+    return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), listed)
+
+
+def badness(item: CheckedTrial) -> tuple[int, int]:
+    """The order of the worst: a corrupt one that could not be promised before all others."""
+    trial = item.requirement.trial
+    ended = trial is not None and trial.state == Trial.State.DONE
+    outcome = trial.outcome if trial is not None and ended else ""
+    if outcome == "corrupt":
+        return -1, 0
+    return _STANDINGS.index(item.outcome), _OUTCOMES.index(outcome)
+
+
+def concerned(found: Iterable[CheckedTrial]) -> dict[int, frozenset[str]]:
+    """Trial → the devices that were refused or lost state in it; one query for all of them."""
+    keys = [
+        trial.pk
+        for item in found
+        if (trial := item.requirement.trial) is not None and trial.outcome not in ("", "correct")
+    ]
+    rows = Trial.objects.filter(pk__in=keys).values_list("pk", "result__hops", "result__lost")
+    return {pk: frozenset(_devices(hops or [], lost or [])) for pk, hops, lost in rows}
+
+
+def _devices(
+    hops: Iterable[Mapping[str, object]], lost: Iterable[Mapping[str, object]]
+) -> set[str]:
+    problems = [problem for hop in hops for problem in _listed(hop.get("problems"))]
+    return {str(item.get("device", "")) for item in (*problems, *lost)} - {""}
+
+
+def _listed(value: object) -> list[Mapping[str, object]]:
+    return value if isinstance(value, list) else []
 
 
 def _policies(releases: Iterable[Release], change: ChangeRequest | None) -> Iterable[Policy]:

@@ -153,11 +153,9 @@ def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]
 def _with_trials(found: list[Requirement]) -> list[Requirement]:
     """Each requirement with the trial of its key: one query for all of them."""
     keys = [item.key for item in found]
+    rows = Trial.objects.filter(key__in=[key for key in keys if key]).defer("inputs")
     trials = {
-        trial.key: trial
-        for trial in Trial.objects.filter(key__in=[key for key in keys if key]).select_related(
-            "source__tree", "destination__tree"
-        )
+        trial.key: trial for trial in rows.select_related("source__tree", "destination__tree")
     }
     return [
         replace(item, trial=trials[key], verdict=_verdict(item, trials[key]))

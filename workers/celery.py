@@ -19,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend.settings")
 ROUTES = {
     "workers.tasks.run_import": {"queue": "imports"},
     "workers.tasks.run_trials": {"queue": "trials"},
+    "workers.tasks.run_search": {"queue": "trials"},
     "workers.tasks.run_bundle": {"queue": "exports"},
     "workers.tasks.run_mails": {"queue": "exports"},
     "workers.tasks.remind": {"queue": "exports"},

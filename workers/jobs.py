@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 TASKS: dict[str, str] = {
     Job.Kind.IMPORT: "workers.tasks.run_import",
     Job.Kind.TRIALS: "workers.tasks.run_trials",
+    Job.Kind.SEARCH: "workers.tasks.run_search",
     Job.Kind.BUNDLE: "workers.tasks.run_bundle",
     Job.Kind.MAILS: "workers.tasks.run_mails",
 }
@@ -161,6 +162,18 @@ def _trials_job(change: ChangeRequest, ids: list[int], user: User | None) -> Job
     )
 
 
+def enqueue_search(trial: Trial, change: ChangeRequest | None, user: User | None) -> Job:
+    """Ask for mitigations of a trial, with the draft of a change request for its own release."""
+    draft = f"{change.pk}-{change.digest[:16]}" if change is not None else "published"
+    return enqueue(
+        Job.Kind.SEARCH,
+        {"trial": trial.pk, "draft": change.pk if change is not None else None},
+        title=f"Mitigations for {trial}"[:255],
+        user=user,
+        dedup_key=f"trial-{trial.pk}-{draft}",
+    )
+
+
 def enqueue_bundle(revision: Revision, user: User | None) -> Job:
     """Ask for a published revision's bundle."""
     return enqueue(
@@ -183,8 +196,10 @@ def mails_since(moment: datetime) -> bool:
     return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=_OPEN)).exists()
 
 
-def jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
+def jobs_of(obj: Release | ChangeRequest | Revision | Trial) -> models.QuerySet[Job]:
     """The jobs that were asked for on behalf of an object, newest first."""
+    if isinstance(obj, Trial):
+        return Job.objects.filter(kind=Job.Kind.SEARCH, payload__trial=obj.pk)
     if isinstance(obj, Release):
         return Job.objects.filter(kind=Job.Kind.IMPORT, payload__release=obj.pk)
     if isinstance(obj, ChangeRequest):

@@ -15,6 +15,7 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         IMPORT = "import", _("import")
         TRIALS = "trials", _("trial migrations")
+        SEARCH = "search", _("search for mitigations")
         BUNDLE = "bundle", _("bundle")
         MAILS = "mails", _("mails")
 

@@ -1,4 +1,4 @@
-"""What each kind of job does: an import, a batch of trial migrations, a bundle, mails.
+"""What each kind of job does: an import, a batch of trial migrations, a search, a bundle, mails.
 
 A task gets a job's id, claims the job's row (:func:`workers.jobs.claim`) and calls its runner.
 Whatever a runner writes for good it writes in the transaction that also finishes the job, or under
@@ -20,7 +20,7 @@ from machines import parsing
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release
-from policy import audit, bundle, notices, standing, trials
+from policy import audit, bundle, notices, remedies, standing, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, Trial
 from workers import jobs, mails
@@ -43,6 +43,12 @@ def run_import(job_id: int) -> None:
 def run_trials(job_id: int) -> None:
     """Run trial migrations (queue ``trials``)."""
     execute(job_id, run_pending_trials)
+
+
+@shared_task
+def run_search(job_id: int) -> None:
+    """Search for mitigations of a trial (queue ``trials``)."""
+    execute(job_id, search_mitigations)
 
 
 @shared_task
@@ -162,6 +168,28 @@ def _pending(wanted: QuerySet[Trial]) -> list[Trial]:
     """
     waiting = wanted.filter(state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
     return list(waiting.select_related("source__tree", "destination__tree").order_by("state", "id"))
+
+
+def search_mitigations(attempt: Attempt) -> None:
+    """Payload: ``trial`` (primary key), ``draft`` (that of a change request, or None)."""
+    trials_ = Trial.objects.select_related("source__tree", "destination__tree")
+    trial = trials_.get(pk=attempt.payload["trial"])
+    draft = attempt.payload["draft"]
+    change = None if draft is None else ChangeRequest.objects.get(pk=draft)
+    found = remedies.search(trial, change, lambda held, most: attempt.step(held, most))
+    attempt.finish(
+        {
+            "change": draft,
+            "digest": change.digest if change is not None else "",
+            "suggestions": [
+                {
+                    "entries": [[item.driver, item.property, item.value] for item in one.entries],
+                    "outcome": one.outcome,
+                }
+                for one in found
+            ],
+        }
+    )
 
 
 def build_bundle(attempt: Attempt) -> None:

@@ -13,10 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
-from frontend.access import visible_trees
+from frontend.access import person_of, visible_trees
 from frontend.api.base import Api
 from frontend.filters import AuditFilter, TrialFilter
 from frontend.views import bundles
+from frontend.views.trials import start_search, visible_trial
 from policy.models import AuditEntry, Bundle, Trial
 from workers import jobs
 from workers.models import Job
@@ -39,6 +40,22 @@ class TrialDetail(Api, generics.RetrieveAPIView[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         return _trials(self.request)
+
+
+class TrialRemedies(Api):
+    """Search for mitigations that would let the trial's guests in; the answer is the job."""
+
+    @extend_schema(
+        request=serializers.RemediesSerializer,
+        responses={202: serializers.JobSerializer, 403: serializers.ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        given = serializers.RemediesSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        change = given.validated_data["change"]
+        trial = visible_trial(request.user, pk)
+        job = start_search(person_of(request), trial, str(change) if change is not None else "")
+        return Response(serializers.JobSerializer(job).data, status=202)
 
 
 def _trials(request: Any) -> QuerySet[Trial]:

@@ -77,6 +77,7 @@ urlpatterns: list[URLPattern] = [
     path("explain/", explaining.Explain.as_view(), name="api-explain"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
+    path("trials/<int:pk>/remedies/", records.TrialRemedies.as_view(), name="api-trial-remedies"),
     path("bundles/", records.Bundles.as_view(), name="api-bundles"),
     path(f"{_BUNDLE}download", records.BundleDownload.as_view(), name="api-bundle-download"),
     path("jobs/", records.Jobs.as_view(), name="api-jobs"),

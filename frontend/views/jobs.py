@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from frontend.access import person_of
 from machines.models import Snapshot
 from policy.errors import Forbidden, PolicyError
-from policy.models import Bundle, ChangeRequest
+from policy.models import Bundle, ChangeRequest, Trial
 from policy.permissions import may
 from workers import jobs
 from workers.models import Job
@@ -97,6 +97,8 @@ def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
     if found.kind == Job.Kind.TRIALS and "change" in found.payload:
         changes = ChangeRequest.objects.defer("content")
         context["change"] = changes.filter(pk=found.payload["change"]).first()
+    if found.kind == Job.Kind.SEARCH:
+        context["trial"] = Trial.objects.filter(pk=found.payload["trial"]).defer("inputs").first()
     return context
 
 

@@ -1,27 +1,30 @@
-"""Trial migrations: the list, one trial, and the matrix of a tree's releases."""
+"""Trial migrations: the list, one trial, and the search for mitigations of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.http import urlencode
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from frontend.access import visible_change, visible_trees
+from frontend.access import person_of, visible_change, visible_trees
 from frontend.filters import TrialFilter
 from frontend.lists import chips, page_of
-from frontend.names import newest_first
+from frontend.mitigations import Remedy, editable
 from frontend.numbers import number_of
+from frontend.overview import CLOSED, open_changes
 from frontend.swaps import respond
-from machines.models import Release, Tree
-from policy import matrix as policy_matrix
+from machines.emulator.catalogue import CompatProperty
 from policy.models import ChangeRequest, Trial
-from policy.trials import Requirement
+from policy.permissions import may, require
+from workers import jobs
+from workers.models import Job
 
 MAX_ROWS = 200
 
@@ -67,14 +70,7 @@ class InForce:
 @require_safe
 def trial(request: HttpRequest, pk: int) -> HttpResponse:
     """What was migrated where, the outcome, and everything that it depended on."""
-    rows = Trial.objects.select_related("source__tree", "destination__tree")
-    found = rows.filter(
-        pk=pk,
-        source__tree__in=visible_trees(request.user),
-        destination__tree__in=visible_trees(request.user),
-    ).first()
-    if found is None:
-        raise Http404
+    found = visible_trial(request.user, pk)
     result = found.result or {}
     properties = in_force(found.inputs)
     differing = [item for item in properties if item.source != item.destination]
@@ -93,8 +89,19 @@ def trial(request: HttpRequest, pk: int) -> HttpResponse:
         "properties": properties if whole else differing[:MAX_ROWS],
         "whole": whole,
         "asking": _open_changes(found),
+        **_remedies(request, found),
     }
     return render(request, "pages/trial.html", context)
+
+
+def visible_trial(user: Any, pk: int) -> Trial:
+    """The trial, or 404 where there is none that the person may see."""
+    trees = visible_trees(user)
+    rows = Trial.objects.select_related("source__tree", "destination__tree")
+    found = rows.filter(pk=pk, source__tree__in=trees, destination__tree__in=trees).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def in_force(inputs: dict[str, Any]) -> list[InForce]:
@@ -117,153 +124,78 @@ def in_force(inputs: dict[str, Any]) -> list[InForce]:
 
 def _open_changes(found: Trial) -> Any:
     """Open change requests of either release: an edit there asks for this pair again."""
-    closed = (ChangeRequest.Status.PUBLISHED, ChangeRequest.Status.WITHDRAWN)
     return (
         ChangeRequest.objects.filter(release__in=[found.source_id, found.destination_id])
-        .exclude(status__in=closed)
+        .exclude(status__in=CLOSED)
         .select_related("release__tree")
         .defer("content")[:5]
     )
 
 
-# --- The matrix -----------------------------------------------------------------------------------
+# --- Mitigations ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixCell:
-    """A pair of releases. ``before`` is the outcome as published, where a change alters it."""
+class Offered:
+    """A mitigation that made the trial pass, and the outcome with it."""
 
-    source: str
-    destination: str
-    direction: Literal["forward", "backward", "same"]
-    requirement: Requirement | None
-    changed: bool
-    before: str
-    address: str
-    selected: bool
-
-    @property
-    def outcome(self) -> str:
-        """The trial's outcome, or why there is none."""
-        return _outcome(self.requirement)
-
-
-def _outcome(requirement: Requirement | None) -> str:
-    if requirement is None:
-        return ""
-    if requirement.trial is not None and requirement.trial.state == Trial.State.DONE:
-        return requirement.trial.outcome
-    return requirement.verdict
+    remedy: Remedy
+    outcome: str
 
 
 @login_required
-@require_safe
-def matrix(request: HttpRequest) -> HttpResponse:
-    """Source × destination for a machine type; ``?source=&destination=`` opens a cell's panel."""
-    change = _chosen_change(request)
-    tree = _chosen_tree(request, change)
-    context: dict[str, Any] = {
-        "trees": visible_trees(request.user),
-        "tree": tree,
-        "change": change,
-        "changes": _tree_changes(tree),
-    }
-    names = newest_first(policy_matrix.machine_types(tree, change)) if tree else ()
-    if tree is not None and names:
-        wanted = request.GET.get("machine_type", "")
-        name = wanted if wanted in names else names[0]
-        context |= {"machine_types": names, "machine_type": name}
-        context |= _matrix(request, tree, name, change)
-    target = getattr(request.htmx, "target", None)  # type: ignore[attr-defined]
-    partial = "partials/matrix_swap.html" if target == "matrix-panel" else "partials/matrix.html"
-    return respond(request, "pages/matrix.html", partial, context)
+@require_http_methods(["GET", "HEAD", "POST"])
+def trial_remedies(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET: what the page polls while a search runs. POST: search, with the draft of ``change``."""
+    found = visible_trial(request.user, pk)
+    if request.method == "POST":
+        start_search(person_of(request), found, request.POST.get("change", ""))
+        return redirect(f"{reverse('trial', args=[found.pk])}#remedies")
+    context = {"trial": found, **_remedies(request, found)}
+    return render(request, "partials/trial_remedies.html", context)
 
 
-def _chosen_change(request: HttpRequest) -> ChangeRequest | None:
-    asked = number_of(request.GET.get("change", ""))
-    return None if asked is None else visible_change(request.user, asked)
+def start_search(user: User, found: Trial, change: str) -> Job:
+    """Ask for a search for mitigations, with the draft of a change request (empty: as published).
 
-
-def _chosen_tree(request: HttpRequest, change: ChangeRequest | None) -> Tree | None:
-    if change is not None:
-        return change.release.tree
-    trees = visible_trees(request.user)
-    if name := request.GET.get("tree", ""):
-        found = trees.filter(name=name).first()
-        if found is None:
+    Raises Forbidden for somebody who may not edit the destination's policy, Http404 for a change
+    request of another release.
+    """
+    require(user, "edit", found.destination.tree)
+    draft = None
+    if change:
+        number = number_of(change)
+        draft = visible_change(user, number) if number is not None else None
+        if draft is None or draft.release_id not in (found.source_id, found.destination_id):
             raise Http404
-        return found
-    # Upstream declares nothing: a tree whose releases have a base is what one comes for.
-    return trees.filter(releases__base__isnull=False).first() or trees.first()
+    return jobs.enqueue_search(found, draft, user)
 
 
-def _tree_changes(tree: Tree | None) -> Any:
-    closed = (ChangeRequest.Status.PUBLISHED, ChangeRequest.Status.WITHDRAWN)
-    rows = ChangeRequest.objects.filter(release__tree=tree).exclude(status__in=closed)
-    return rows.select_related("release__tree").defer("content")
-
-
-def _matrix(
-    request: HttpRequest, tree: Tree, name: str, change: ChangeRequest | None
-) -> dict[str, Any]:
-    found = policy_matrix.matrix(tree, name, change)
-    published = policy_matrix.matrix(tree, name) if change else found
-    order = {label: number for number, label in enumerate(_in_order(tree, found.labels))}
-    query = {"tree": tree.name, "machine_type": name, "change": change.pk if change else ""}
-    chosen = (request.GET.get("source", ""), request.GET.get("destination", ""))
-
-    def cell(source: str, destination: str) -> MatrixCell:
-        now = found.cells.get((source, destination))
-        was = published.cells.get((source, destination))
-        differs = change is not None and (now and (now.key, now.required)) != (
-            was and (was.key, was.required)
-        )
-        return MatrixCell(
-            source,
-            destination,
-            _direction(order[source], order[destination]),
-            now,
-            differs,
-            _outcome(was) if differs else "",
-            "?" + urlencode({**query, "source": source, "destination": destination}),
-            (source, destination) == chosen,
-        )
-
-    rows = [(source, [cell(source, destination) for destination in order]) for source in order]
-    cells = [item for _source, row in rows for item in row if item.requirement]
-    return {
-        "labels": list(order),
-        "rows": rows,
-        "cell": next((item for item in cells if item.selected), None),
-        "counts": _counts(cells),
-        "changed_count": sum(item.changed for item in cells),
+def _remedies(request: HttpRequest, found: Trial) -> dict[str, Any]:
+    """The newest search for mitigations of this trial, what it offers, and who may ask for more."""
+    job = jobs.jobs_of(found).order_by("-pk").first()
+    changes = list(open_changes().filter(release=found.destination))
+    context: dict[str, Any] = {
+        "may_search": may(request.user, "edit", found.destination.tree),
+        "search": job,
+        "changes": editable(request.user, found.destination, changes),
+        "drafts": _open_changes(found),
     }
+    if job is not None and job.result is not None:
+        draft = ChangeRequest.objects.filter(pk=job.result["change"]).defer("content").first()
+        context |= {
+            "offered": [_offered(found, item) for item in job.result["suggestions"]],
+            "searched_with": draft,
+            "outdated": draft is not None and draft.digest != job.result["digest"],
+        }
+    return context
 
 
-def _in_order(tree: Tree, labels: tuple[str, ...]) -> list[str]:
-    """All releases of the tree and these from the oldest to the newest, other trees' first."""
-    releases = {release.label: release for release in Release.objects.select_related("tree")}
-    own = {label for label, release in releases.items() if release.tree_id == tree.pk}
-
-    def place(label: str) -> tuple[bool, str]:
-        return label in own, releases[label].sort_key if label in releases else label
-
-    return sorted(own.union(labels), key=place)
-
-
-def _direction(source: int, destination: int) -> Literal["forward", "backward", "same"]:
-    if source == destination:
-        return "same"
-    return "forward" if source < destination else "backward"
-
-
-def _counts(cells: list[MatrixCell]) -> dict[str, int]:
-    verdicts = [item.requirement.verdict for item in cells if item.requirement]
-    return {
-        "pairs": len(cells),
-        "passed": verdicts.count("passed"),
-        "differing": verdicts.count("differs"),
-        "open": sum(verdict in {"not-run", "running"} for verdict in verdicts),
-        "failed": verdicts.count("could-not-run"),
-        "to_run": sum(verdict in {"not-run", "could-not-run"} for verdict in verdicts),
+def _offered(found: Trial, suggestion: dict[str, Any]) -> Offered:
+    entries = tuple(CompatProperty(*entry) for entry in suggestion["entries"])
+    reason = _("Without it guests of %(source)s are refused (trial %(number)d).") % {
+        "source": found.source.label,
+        "number": found.pk,
     }
+    remedy = Remedy(found.source.label, found.machine_type, entries, reason)
+    return Offered(remedy, suggestion["outcome"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from policy_world import MACHINES, World, person, run_trials
+from policy_world import MACHINES, World, arrays, person, release, run_trials
 from signed_in import Login
 
 from machines.models import Release
-from policy import edits
+from policy import edits, workflow
 from policy.models import ChangeRequest, Trial
 
 
@@ -29,6 +29,16 @@ def tried(world: World) -> ChangeRequest:
             )
     run_trials(change, world.maintainer)
     assert Trial.objects.exists()
+    return change
+
+
+@pytest.fixture
+def both(world: World) -> ChangeRequest:
+    """The next release, which has both machine types; what it promises by default was tried."""
+    world.published()
+    newer = release("down", "1.4", arrays(), base=world.old)
+    change = edits.open_change(newer, world.maintainer, "As it is")
+    assert run_trials(change, world.maintainer) == ["passed"] * 4
     return change
 
 
@@ -119,6 +129,59 @@ def test_a_cell_swaps_its_panel_and_marks_itself(
     assert 'hx-swap-oob="true"' in text
     assert text.count('aria-current="true"') == 1
     assert "<html" not in text
+
+
+def test_the_worst_over_all_machine_types(world: World, login: Login, both: ChangeRequest) -> None:
+    client = login(world.reviewer)
+    asked = {"change": both.pk, "machine_type": "all"}
+    page = client.get("/trials/matrix/", asked).content.decode()
+    assert "Every machine type, the worst of each pair" in page
+    assert "2 pairs, 4 trials · 4 as promised" in page
+    Trial.objects.filter(machine_type=MACHINES[1]).update(outcome="corrupt")
+    chosen = asked | {"source": "down 1.4", "destination": "down 1.2"}
+    page = client.get("/trials/matrix/", chosen).content.decode()
+    assert "down 1.4 → down 1.2, backward: corrupt, promised correct, 1 of 2 trials differ" in page
+    panel = page[page.index('id="matrix-panel"') :]
+    assert panel.index(MACHINES[1]) < panel.index(MACHINES[0])
+
+
+def test_the_matrix_is_filtered_by_outcome_and_device(
+    world: World, login: Login, both: ChangeRequest
+) -> None:
+    client = login(world.reviewer)
+    trial = Trial.objects.get(source__version="1.2", machine_type=MACHINES[1])
+    lost = {"device": "foo", "section": "foo", "field": "ring"}
+    result = {**trial.result, "outcome": "refused", "lost": [lost]}
+    Trial.objects.filter(pk=trial.pk).update(outcome="refused", result=result)
+    asked = {"change": both.pk, "machine_type": "all"}
+    for chosen in ({"outcome": "refused"}, {"device": "foo"}):
+        page = client.get("/trials/matrix/", asked | chosen).content.decode()
+        assert "1 pairs, 1 trials" in page
+        assert "filtered out" in page
+    assert "<option>foo</option>" in client.get("/trials/matrix/", asked).content.decode()
+
+
+def test_a_cell_tells_the_outcome_before_the_change(
+    world: World, login: Login, both: ChangeRequest
+) -> None:
+    """What is published said ``correct`` for the pair that a further change now edits."""
+    change = workflow.submit(both, world.maintainer)
+    change = workflow.approve(change, world.reviewer, change.digest)
+    workflow.publish(change, world.manager)
+    newer = edits.open_change(change.release, world.maintainer, "Faster")
+    name = newer.policy.machine_types[0].name
+    newer = edits.add_entry(newer, world.maintainer, 1, name, "foo", "speed", "9")
+    page = login(world.reviewer).get(f"/trials/matrix/?change={newer.pk}&machine_type={name}")
+    assert "was ✓ correct" in page.content.decode()
+
+
+def test_more_trials_are_no_more_queries(
+    world: World, login: Login, tried: ChangeRequest, django_assert_max_num_queries: object
+) -> None:
+    client = login(world.reviewer)
+    for name in ("all", MACHINES[0]):
+        with django_assert_max_num_queries(36):  # type: ignore[operator]
+            client.get(f"/trials/matrix/?change={tried.pk}&machine_type={name}")
 
 
 def test_a_trial_job_is_polled_while_open(world: World, login: Login, tried: ChangeRequest) -> None:

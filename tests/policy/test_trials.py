@@ -83,7 +83,8 @@ def test_a_raised_version_is_refused_by_the_older_release(world: World) -> None:
     workflow.publish(first, world.manager)
     change = edits.open_change(world.release, world.maintainer, "Take D")
     change = edits.add_backport(change, world.maintainer, 1, feature, "", "", "Needed.")
-    change = edits.add_migration(change, world.maintainer, 2, "down 1.2", "down 1.1", "refused")
+    change = edits.remove_migration(change, world.maintainer, 2, 1)  # back again, by default
+    change = edits.add_migration(change, world.maintainer, 3, "down 1.2", "down 1.1", "refused")
     run_trials(change, world.maintainer)
     found = {
         (item.required.source, item.verdict, item.trial and item.trial.outcome)

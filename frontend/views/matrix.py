@@ -1,0 +1,261 @@
+"""The migration matrix: every pair of a tree's releases, on one machine type or on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from frontend.access import visible_change, visible_trees
+from frontend.filters import OUTCOMES
+from frontend.lists import chips
+from frontend.names import newest_first
+from frontend.numbers import number_of
+from frontend.overview import CLOSED
+from frontend.swaps import respond
+from machines.models import Release, Tree
+from policy import matrix as matrices
+from policy.checking import CheckedTrial
+from policy.matrix import Matrix
+from policy.models import ChangeRequest, Trial
+
+#: The choice of all machine types at once: each cell then shows the worst of its trials.
+ALL = "all"
+#: Trials of one cell that its panel lists.
+MAX_LISTED = 60
+
+#: How a trial may stand that has no outcome to be filtered by.
+STANDINGS = [
+    ("not-run", "not run"),
+    ("running", "running"),
+    ("waived", "waived"),
+    ("could-not-run", "could not run"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One trial of a cell, and the outcome before the change where that alters it."""
+
+    item: CheckedTrial
+    changed: bool
+    before: str
+
+    @property
+    def outcome(self) -> str:
+        """The trial's outcome, or why there is none."""
+        return shown_outcome(self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A pair of releases: its trials, and those of them that fit the filters, the worst first."""
+
+    source: str
+    destination: str
+    direction: Literal["forward", "backward", "same"]
+    trials: tuple[Entry, ...]
+    fitting: tuple[Entry, ...]
+    address: str
+    selected: bool
+
+    @property
+    def worst(self) -> Entry:
+        return self.fitting[0]
+
+    @property
+    def changed(self) -> bool:
+        return any(item.changed for item in self.fitting)
+
+    @property
+    def differing(self) -> int:
+        return sum(item.item.outcome == "differs" for item in self.fitting)
+
+    @property
+    def listed(self) -> tuple[Entry, ...]:
+        return self.fitting[:MAX_LISTED]
+
+
+def shown_outcome(item: CheckedTrial | None) -> str:
+    """What a cell shows of a trial: its outcome, else how it stands."""
+    if item is None:
+        return ""
+    trial = item.requirement.trial
+    if trial is not None and trial.state == Trial.State.DONE:
+        return str(trial.outcome)
+    return str(item.outcome)
+
+
+@login_required
+@require_safe
+def matrix(request: HttpRequest) -> HttpResponse:
+    """Source × destination; ``?source=&destination=`` opens a cell's panel.
+
+    Context: trees, tree, change, changes; with something declared also machine_types, machine_type
+    (ALL for all), labels, rows, cell, counts, changed_count, outcomes, devices, chips, kept.
+    """
+    change = _chosen_change(request)
+    tree = _chosen_tree(request, change)
+    context: dict[str, Any] = {
+        "trees": visible_trees(request.user),
+        "tree": tree,
+        "change": change,
+        "changes": _tree_changes(tree),
+        "all": ALL,
+    }
+    names = newest_first(matrices.machine_types(tree, change)) if tree else ()
+    if tree is not None and names:
+        wanted = request.GET.get("machine_type", "")
+        name = wanted if wanted in (*names, ALL) else names[0]
+        context |= {"machine_types": names, "machine_type": name}
+        context |= _shown(request, tree, name, change)
+    target = getattr(request.htmx, "target", None)  # type: ignore[attr-defined]
+    partial = "partials/matrix_swap.html" if target == "matrix-panel" else "partials/matrix.html"
+    return respond(request, "pages/matrix.html", partial, context)
+
+
+def _chosen_change(request: HttpRequest) -> ChangeRequest | None:
+    asked = number_of(request.GET.get("change", ""))
+    return None if asked is None else visible_change(request.user, asked)
+
+
+def _chosen_tree(request: HttpRequest, change: ChangeRequest | None) -> Tree | None:
+    if change is not None:
+        return change.release.tree
+    trees = visible_trees(request.user)
+    if name := request.GET.get("tree", ""):
+        found = trees.filter(name=name).first()
+        if found is None:
+            raise Http404
+        return found
+    # Upstream declares nothing: a tree whose releases have a base is what one comes for.
+    return trees.filter(releases__base__isnull=False).first() or trees.first()
+
+
+def _tree_changes(tree: Tree | None) -> Any:
+    rows = ChangeRequest.objects.filter(release__tree=tree).exclude(status__in=CLOSED)
+    return rows.select_related("release__tree").defer("content")
+
+
+# --- What is shown --------------------------------------------------------------------------------
+
+
+def _shown(
+    request: HttpRequest, tree: Tree, name: str, change: ChangeRequest | None
+) -> dict[str, Any]:
+    asked = "" if name == ALL else name
+    found = matrices.matrix(tree, asked, change)
+    published = matrices.matrix(tree, asked) if change else found
+    entries = _entries(found, published, differs=change is not None)
+    everything = [item.item for listed in entries.values() for item in listed]
+    concerned = matrices.concerned(everything)
+    fits = _filter(request, concerned)
+    order = {label: number for number, label in enumerate(_in_order(tree, found.labels))}
+    query = {
+        "tree": tree.name,
+        "machine_type": name,
+        **{key: request.GET.get(key, "") for key in ("change", "outcome", "device")},
+    }
+    query = {key: value for key, value in query.items() if value}
+    chosen = (request.GET.get("source", ""), request.GET.get("destination", ""))
+
+    def cell(source: str, destination: str) -> Cell:
+        listed = entries.get((source, destination), ())
+        ends = {"source": source, "destination": destination}
+        return Cell(
+            source,
+            destination,
+            _direction(order[source], order[destination]),
+            listed,
+            tuple(item for item in listed if fits(item)),
+            "?" + urlencode({**query, **ends}),
+            (source, destination) == chosen,
+        )
+
+    rows = [(source, [cell(source, destination) for destination in order]) for source in order]
+    cells = [item for _source, row in rows for item in row if item.trials]
+    return {
+        "labels": list(order),
+        "rows": rows,
+        "cell": next((item for item in cells if item.selected and item.fitting), None),
+        "counts": _counts(cells),
+        "changed_count": sum(item.changed for item in cells),
+        "outcomes": [*OUTCOMES, *STANDINGS],
+        "devices": sorted({device for devices in concerned.values() for device in devices}),
+        "chips": chips(request, {"outcome": _("outcome"), "device": _("device")}),
+    }
+
+
+def _entries(
+    found: Matrix, published: Matrix, *, differs: bool
+) -> Mapping[tuple[str, str], tuple[Entry, ...]]:
+    """Each pair's trials, beside those that are published."""
+    entries = {}
+    for pair, listed in found.cells.items():
+        before = {
+            item.requirement.required.machine_type: item for item in published.cells.get(pair, ())
+        }
+        entries[pair] = tuple(
+            _entry(item, before.get(item.requirement.required.machine_type), differs)
+            for item in listed
+        )
+    return entries
+
+
+def _entry(item: CheckedTrial, was: CheckedTrial | None, differs: bool) -> Entry:
+    changed = differs and (was is None or _named(was) != _named(item))
+    return Entry(item, changed, shown_outcome(was) if changed else "")
+
+
+def _named(item: CheckedTrial) -> tuple[object, ...]:
+    """What makes it another promise or another trial."""
+    return item.requirement.key, item.requirement.required
+
+
+def _filter(request: HttpRequest, concerned: Mapping[int, frozenset[str]]) -> Any:
+    """Which trials fit ``?outcome=`` and ``?device=``: those in which that device had a problem."""
+    outcome, device = request.GET.get("outcome", ""), request.GET.get("device", "")
+
+    def fits(entry: Entry) -> bool:
+        trial = entry.item.requirement.trial
+        named = concerned.get(trial.pk, frozenset()) if trial is not None else frozenset()
+        return outcome in ("", entry.outcome, entry.item.outcome) and device in ("", *named)
+
+    return fits
+
+
+def _in_order(tree: Tree, labels: tuple[str, ...]) -> list[str]:
+    """All releases of the tree and these from the oldest to the newest, other trees' first."""
+    releases = {release.label: release for release in Release.objects.select_related("tree")}
+    own = {label for label, release in releases.items() if release.tree_id == tree.pk}
+
+    def place(label: str) -> tuple[bool, str]:
+        return label in own, releases[label].sort_key if label in releases else label
+
+    return sorted(own.union(labels), key=place)
+
+
+def _direction(source: int, destination: int) -> Literal["forward", "backward", "same"]:
+    if source == destination:
+        return "same"
+    return "forward" if source < destination else "backward"
+
+
+def _counts(cells: list[Cell]) -> dict[str, int]:
+    outcomes = [entry.item.outcome for cell in cells for entry in cell.fitting]
+    return {
+        "pairs": sum(bool(cell.fitting) for cell in cells),
+        "trials": len(outcomes),
+        "passed": outcomes.count("passed"),
+        "waived": outcomes.count("waived"),
+        "differing": outcomes.count("differs"),
+        "open": outcomes.count("not-run") + outcomes.count("running"),
+        "failed": outcomes.count("could-not-run"),
+        "to_run": outcomes.count("not-run") + outcomes.count("could-not-run"),
+    }
