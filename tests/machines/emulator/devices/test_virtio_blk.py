@@ -3,6 +3,8 @@
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from machines.emulator.board import Device
 from machines.emulator.devices import virtio_blk as blk
@@ -174,3 +176,30 @@ def test_two_disks_keep_apart_and_the_chain_back_is_correct() -> None:
     for seed in range(4):
         result = trial((here, there, here), (DRIVER, DRIVER), seed)
         assert result.outcome == "correct", result.reason
+
+
+@settings(max_examples=60)
+@given(
+    changes=st.dictionaries(st.integers(0, 2**17), st.integers(0, 255), min_size=1, max_size=12),
+    memory=st.dictionaries(st.integers(0, 0x3000), st.integers(0, 255), max_size=12),
+)
+def test_any_state_with_requests_in_flight(changes: dict[int, int], memory: dict[int, int]) -> None:
+    """It loads or is refused; where it loads, the device comes to rest and can be saved."""
+    own = plain("7.2")
+    driver = simple(own)
+    for sector in range(2):
+        driver.offer(0, (blk.HEADER.pack(blk.OUT, 0, sector), SECTOR), (1,))
+    driver.notify(0)
+    driver.offer(0, (blk.HEADER.pack(blk.IN, 0, 0),), (512, 1))
+    payload = bytearray(saved_section(own))
+    head = 500  # what stands before the request, whose buffers are mostly zeroes
+    for at, byte in changes.items():
+        payload[at % (head if at & 1 else len(payload))] = byte
+    there = plain("7.2")
+    platform = disk_of(there).platform
+    platform.ram.replace(disk_of(own).platform.ram.pages())
+    for at, byte in memory.items():
+        platform.ram.write(2**20 + at, bytes((byte,)))
+    if not loading(there, bytes(payload)):
+        platform.advance(10 * blk.REQUEST_TIME)
+        assert len(saved_section(there)) >= head
