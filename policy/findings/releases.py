@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from machines.emulator import qdev
-from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.emulator.catalogue.composition import (
     MachineName,
     compose,
@@ -22,6 +22,7 @@ from machines.emulator.catalogue.composition import (
     machine_name,
 )
 from machines.emulator.memo import remembered
+from machines.emulator.qdev import Global
 from machines.emulator.relevance import migrating
 from policy import rules
 from policy.document import Policy
@@ -76,6 +77,7 @@ class Subject:
         self.base = base
         self.stand_in_for = stand_in_for
         self._lists: dict[str, dict[str, Entries]] = {}
+        self._composed: dict[str, dict[str, Entries]] = {}
 
     @property
     def tree(self) -> str:
@@ -97,10 +99,8 @@ class Subject:
     def lists(self, machine_type: str) -> dict[str, Entries]:
         """Property → its entries on a machine type, in order of application."""
         if machine_type not in self._lists:
-            found: dict[str, list[tuple[str, str]]] = {}
-            for entry in rules.globals_of(self.policy, self.catalogue, machine_type):
-                found.setdefault(entry.property, []).append((entry.driver, entry.value))
-            self._lists[machine_type] = {name: tuple(several) for name, several in found.items()}
+            told = rules.globals_of(self.policy, self.catalogue, machine_type)
+            self._lists[machine_type] = _by_property(told)
         return self._lists[machine_type]
 
     def lineage(self, driver: str) -> frozenset[str]:
@@ -208,10 +208,16 @@ class Subject:
         """
         if not other.catalogue.arrays or other.is_composed(machine_type):
             return False
-        composed = compose(machine_type, other.catalogue.arrays)
-        read = tuple((entry.driver, entry.value) for entry in composed if entry.property == name)
+        read = other.composed(machine_type).get(name, ())
         lost = set(other.lists(machine_type).get(name, ())) > set(read)
         return lost and read == self.lists(machine_type).get(name, ())
+
+    def composed(self, machine_type: str) -> dict[str, Entries]:
+        """Property → its entries, as the release's own arrays compose the machine type."""
+        if machine_type not in self._composed:
+            composed = compose(machine_type, self.catalogue.arrays)
+            self._composed[machine_type] = _by_property(composed)
+        return self._composed[machine_type]
 
     def is_misread(self, machine_type: str, name: str) -> bool:
         """May entries of this property be those of an older machine type?
@@ -225,6 +231,13 @@ class Subject:
         listed = self.catalogue.machine_types[machine_type].compat
         arrays = {entry.array for entry in listed if entry.property == name}
         return bool(arrays & _before_gaps(self.catalogue, read))
+
+
+def _by_property(listed: Iterable[Global | CompatProperty]) -> dict[str, Entries]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for entry in listed:
+        found.setdefault(entry.property, []).append((entry.driver, entry.value))
+    return {name: tuple(several) for name, several in found.items()}
 
 
 def _before_gaps(catalogue: Catalogue, read: MachineName) -> set[str]:
