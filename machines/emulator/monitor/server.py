@@ -84,19 +84,26 @@ class Server:
 
     async def _serve_connection(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)
-        await self._serve(reader, writer)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _serve_standard_streams(self) -> None:
         """The process ends with its input: whoever started it has gone."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        await loop.connect_read_pipe(lambda: protocol, sys.stdin)
+        source, _ = await loop.connect_read_pipe(lambda: protocol, sys.stdin)
         transport, _ = await loop.connect_write_pipe(
             lambda: asyncio.streams.FlowControlMixin(loop=loop),
             os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0),
         )
-        await self._serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        try:
+            await self._serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        finally:
+            source.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello, self._conversation = self._greet()
@@ -113,8 +120,6 @@ class Server:
         finally:
             self._conversation = self._writer = None
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._writer is None:

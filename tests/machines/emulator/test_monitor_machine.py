@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qemu.qmp import ExecuteError, QMPClient
 
+from machines.emulator.session import Gone, Session
 from tests.machines.emulator.monitored import (
     SEVEN,
     Machine,
@@ -23,7 +25,10 @@ from tests.machines.emulator.monitored import (
     machine,
     process,
 )
+from tests.machines.emulator.real_streams import REPOSITORY
 
+STDIO = (sys.executable, "-m", "machines.emulator", "run", "-qmp", "stdio", "-M", "board-2.0")
+FROM_HERE = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 RNG = ("-device", "virtio-rng-pci,id=r0,period=1000", "-device", "isa-serial,index=0x1")
 
 
@@ -177,16 +182,33 @@ def test_over_tcp_too_and_a_signal_ends_it(tmp_path: Path) -> None:
 
 
 def test_over_standard_input_whose_end_is_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "machines.emulator", "run", "-qmp", "stdio", "-M", "board-2.0"]
     catalogue = foo_catalogue(tmp_path, "2.0")
     asked = b'{"execute": "qmp_capabilities"}{"execute": "query-status"}'
     done = subprocess.run(
-        [*command, "--catalogue", str(catalogue)], input=asked, capture_output=True, timeout=60
+        [*STDIO, "--catalogue", str(catalogue)],
+        input=asked,
+        capture_output=True,
+        timeout=60,
+        env=FROM_HERE,
     )
     greeting, *answers = map(json.loads, done.stdout.splitlines())
     assert set(greeting["QMP"]) == {"version", "capabilities"}
     assert [item["return"] for item in answers][1]["running"] is True
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_over_standard_input_it_ends_when_told(tmp_path: Path) -> None:
+    session = Session(
+        [*STDIO, "--catalogue", str(foo_catalogue(tmp_path, "2.0"))],
+        FROM_HERE,
+    )
+    try:
+        session.open()
+        assert session.execute("quit") == {}
+        with pytest.raises(Gone, match="ended with status 0"):
+            session.execute("query-status")
+    finally:
+        session.close()
 
 
 @pytest.fixture(scope="module")
