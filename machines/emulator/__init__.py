@@ -10,7 +10,8 @@ a release                 :mod:`catalogue` (:mod:`release`: the same, file by fi
 the command line          :mod:`commands`, one module each
 a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`snapshot`;
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
-                          :mod:`suggest` finds the property behind a :mod:`verdict`,
+                          :mod:`suggest` finds the property behind a :mod:`verdict` by its
+                          :mod:`clues`, :mod:`implied` what a property lets expect of a stream;
                           :mod:`relevance` knows what each property decides
 a device's state          :mod:`layout` of a description, gaps filled by :mod:`reconciling`;
                           :mod:`vmstate`, the interpreter, saves and loads by it

@@ -117,8 +117,14 @@ def _bits(config: bytes, name: str, on: bool) -> Iterator[int]:
     for item in _BITS:
         if item.property == name and (item.when_on or not on):
             for start in _starts(config, item.capability, item.extended):
-                if bool(config[start + item.offset] & item.bits) != on:
-                    yield start + item.offset
+                at = start + item.offset
+                if at < len(config) and bool(config[at] & item.bits) != on:
+                    yield at
+
+
+def _byte(config: bytes, at: int) -> int:
+    """0 where a capability at the very end says that it goes on."""
+    return config[at] if at < len(config) else 0
 
 
 def _starts(config: bytes, kind: int | None, extended: bool) -> list[int]:
@@ -147,7 +153,7 @@ def _virtio(config: bytes, name: str, on: bool) -> Iterator[int]:
         return
     device = int.from_bytes(config[2:4], "little")
     structures = [
-        start for start in _starts(config, pci.CAP_VENDOR, False) if config[start + 2] >= 16
+        start for start in _starts(config, pci.CAP_VENDOR, False) if _byte(config, start + 2) >= 16
     ]
     modern, legacy = bool(structures), device < MODERN_ID
     transitional = legacy or device - MODERN_ID in TRANSITIONAL
@@ -160,7 +166,8 @@ def _virtio(config: bytes, name: str, on: bool) -> Iterator[int]:
     elif name == "page-per-vq":
         for start in structures:
             step = int.from_bytes(config[start + 16 : start + 20], "little")
-            if config[start + 3] == 2 and (step == PAGE_STEP) != on:
+            whole = start + 20 <= len(config)
+            if whole and config[start + 3] == 2 and (step == PAGE_STEP) != on:
                 yield start + 17
 
 
@@ -168,7 +175,8 @@ def _numbers(config: bytes, name: str, wanted: int) -> Iterator[int]:
     kind, offset, length, shift = _NUMBERS[name]
     for start in _starts(config, kind, False):
         at = start + offset
-        if int.from_bytes(config[at : at + length], "little") >> shift != wanted:
+        register = config[at : at + length]
+        if register and int.from_bytes(register, "little") >> shift != wanted:
             yield at
 
 

@@ -34,6 +34,8 @@ SELF_DELIMITING = frozenset({"virtio", "qtailq", "qlist", "gtree", "scsi-request
 VERSION_FIELD = "version_id"
 #: What a device puts before the name of a field that it has only to read older streams.
 KEPT_FOR_MIGRATION = "mig_"
+MAX_GUARD_DISTANCE = 64  # fields between a number and what it decides
+MAX_SUMS = 4096  # of the sizes of optional fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,19 +210,15 @@ class Reading:
         """Whether a number before it, of the same structure and named alike, has another value."""
         inside, _, name = leaf.path.rpartition(".")
         others = self.expected if side is self.sent else self.sent
-        for guard in side.leaves:
-            if guard is leaf:
-                break
-            structure, _, alike = guard.path.rpartition(".")
-            if (
-                structure == inside
-                and integer_type(guard.kind) is not None
-                and words(alike) & words(name)
-                and guard.place in others.places
-                and self._differs(guard.place)
-            ):
-                return True
-        return False
+        at = side.order[leaf.place]
+        return any(
+            guard.path.rpartition(".")[0] == inside
+            and integer_type(guard.kind) is not None
+            and words(guard.path.rpartition(".")[2]) & words(name)
+            and guard.place in others.places
+            and self._differs(guard.place)
+            for guard in side.leaves[max(0, at - MAX_GUARD_DISTANCE) : at]
+        )
 
     def _differs(self, place: str) -> bool:
         ours, theirs = self.expected.places[place], self.sent.places[place]
@@ -388,7 +386,7 @@ def _left_over(sizes: Sequence[int], size: int) -> list[int] | None:
     sums: dict[int, tuple[int, ...]] = {0: ()}  # a sum → the numbers of the sizes in it
     for number, each in enumerate(sizes):
         for total, members in [*sums.items()]:
-            if total + each <= size:
+            if total + each <= size and len(sums) < MAX_SUMS:
                 sums.setdefault(total + each, (*members, number))
     if size not in sums:
         return None

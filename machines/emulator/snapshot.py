@@ -198,6 +198,11 @@ class SentLayout:
         return {leaf.place: leaf for leaf in self.leaves}
 
     @cached_property
+    def order(self) -> Mapping[str, int]:
+        """The fields' numbers by their places."""
+        return {leaf.place: number for number, leaf in enumerate(self.leaves)}
+
+    @cached_property
     def checked(self) -> tuple[int, ...]:
         """The leaves whose values QEMU looks at when loading, by their numbers."""
         return tuple(number for number, leaf in enumerate(self.leaves) if is_checked(leaf))

@@ -48,6 +48,7 @@ class Destination:
         self.release = release
         self.machine = machine
         self.user = user
+        self._drivers: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def _globals(self) -> tuple[Global, ...]:
@@ -60,6 +61,11 @@ class Destination:
 
     def drivers(self, description: str) -> tuple[str, ...]:
         """The device types that may have sent a section, transports of virtio devices included."""
+        if description not in self._drivers:
+            self._drivers[description] = self._find_drivers(description)
+        return self._drivers[description]
+
+    def _find_drivers(self, description: str) -> tuple[str, ...]:
         found = [
             driver
             for driver, listed in self.release.all_descriptions.items()

@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from real_streams import CATALOGUES, SELECTION
 
 from machines.emulator import pci
@@ -12,6 +14,9 @@ from machines.emulator.implied import config_contradictions
 from machines.emulator.release import Release
 from machines.emulator.replay import trial
 from machines.emulator.snapshot import Snapshot, read_snapshot
+
+SHOWN = {"x-pcie-ext-tag", "x-pcie-pm-no-soft-reset", "hotplug", "multifunction", "msix", "slot"}
+SHOWN |= {"vectors", "page-per-vq", "disable-modern", "modern-pio-notify", "shpc", "port"}
 
 
 @cache
@@ -64,6 +69,13 @@ def express(control: int = 0, slot: int = 0) -> bytes:
 def test_a_register_must_be_what_the_value_makes_it(config, name, value, index):
     found = [at for at, _ in config_contradictions(config, name, value)]
     assert found == ([] if index is None else [index])
+
+
+@given(st.binary(min_size=256, max_size=256), st.sampled_from(sorted(SHOWN)), st.booleans())
+def test_any_configuration_space_is_read_without_failing(config, name, on):
+    for value in ("on" if on else "off", "3", "-1", "auto"):
+        for at, _ in config_contradictions(config, name, value):
+            assert at < 256
 
 
 @pytest.mark.parametrize(
