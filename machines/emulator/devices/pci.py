@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from machines.emulator.catalogue import Field
 from machines.emulator.devices.model import Bytes, Codec, Model, Refused, Signed
@@ -239,21 +239,29 @@ class PciModel(Model):
 
     @pci_version.setter
     def pci_version(self, incoming: int) -> None:
+        self.check_version(incoming)
+        self.pci_version_id = incoming
+
+    def check_version(self, incoming: int) -> None:
+        """``get_int32_le``: the device's own version or an older one. Raises :class:`Refused`."""
         if not 0 <= incoming <= self.pci_version_id:
             known = f"expecting positive value <= {self.pci_version_id}"
             raise Refused(f"Invalid value {incoming} {known}", "equal")
-        self.pci_version_id = incoming
 
     @property
     def saved_config(self) -> bytes:
         return bytes(self.config)
 
     @saved_config.setter
-    def saved_config(self, incoming: Any) -> None:
+    def saved_config(self, incoming: bytes) -> None:
+        self.check_config(incoming)
+        self.config = bytearray(incoming)
+
+    def check_config(self, incoming: bytes) -> None:
+        """``get_pci_config_device``: what is read-only must be alike. Raises :class:`Refused`."""
         difference = first_difference(bytes(self.config), bytes(incoming), self.masks)
         if difference is not None:
             raise Refused(difference.message(), "pci-config")
-        self.config = bytearray(incoming)
 
     @property
     def saved_irq_state(self) -> list[int]:

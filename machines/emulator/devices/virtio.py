@@ -20,12 +20,19 @@ from machines.emulator.devices import virtio_state
 from machines.emulator.devices.model import Codec, Refused
 from machines.emulator.devices.msix import MAX_VECTORS, Msix
 from machines.emulator.devices.pci import QEMU_SUBSYSTEM, Configuration, PciModel, io_bar
-from machines.emulator.devices.virtqueue import NO_VECTOR, DriverFault, Element, Virtqueue
+from machines.emulator.devices.virtqueue import (
+    NO_VECTOR,
+    NOTIFY_ON_EMPTY,
+    DriverFault,
+    Element,
+    Virtqueue,
+)
 from machines.emulator.layout import Leaf
 from machines.emulator.pci import (
     BAR_64_BIT,
     BAR_PREFETCH,
     CAP_VENDOR,
+    CAPABILITIES,
     COMMAND,
     COMMAND_MASTER,
     VENDOR_VIRTIO,
@@ -34,9 +41,10 @@ from machines.emulator.pci import (
 from machines.emulator.virtio import FEATURE_PROPERTIES, QUEUE_MAX
 from machines.emulator.vmstate import ByteReader, LoadError
 
-# Feature bits that no property decides (chapter 6).
+# Feature bits of the transport and the rings (chapter 6); a driver never accepts the bad one.
 BAD_FEATURE, VERSION_1, PACKED, IOMMU_PLATFORM = 30, 32, 34, 33
-LEGACY_FEATURES = 1 << 24 | 1 << 27 | 1 << BAD_FEATURE
+ANY_LAYOUT = 27
+LEGACY_FEATURES = 1 << NOTIFY_ON_EMPTY | 1 << ANY_LAYOUT | 1 << BAD_FEATURE
 
 ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, NEEDS_RESET = 1, 2, 4, 8, 0x40
 ISR_QUEUE, ISR_CONFIG = 1, 2
@@ -222,7 +230,7 @@ class VirtioPci(PciModel):
             add(CAP_NOTIFY, NOTIFY_PIO_BAR, 0, 4, 0)
             built.add_bar(io_bar(NOTIFY_PIO_BAR, 4))
         add(CAP_PCI, 0, 0, 0, 0)
-        self.window = built.space[0x34]  # the capability that was added last
+        self.window = built.space[CAPABILITIES]  # the one that was added last
         size = 1 << (NOTIFY + notify_size - 1).bit_length()
         built.add_bar(Bar(MODERN_BAR, size, BAR_64_BIT | BAR_PREFETCH))
 

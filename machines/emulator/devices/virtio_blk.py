@@ -16,7 +16,13 @@ from typing import Any
 from machines.emulator.devices import virtio_driver
 from machines.emulator.devices.model import Refused
 from machines.emulator.devices.processor import Processor
-from machines.emulator.devices.virtio import DRIVER_OK, LEGACY_FEATURES, VERSION_1, VirtioPci
+from machines.emulator.devices.virtio import (
+    ANY_LAYOUT,
+    DRIVER_OK,
+    LEGACY_FEATURES,
+    VERSION_1,
+    VirtioPci,
+)
 from machines.emulator.devices.virtqueue import MAX_SIZE, DriverFault, Element, Virtqueue
 from machines.emulator.vmstate import ByteReader
 
@@ -104,7 +110,10 @@ class VirtioBlk(VirtioPci):
         ):
             features |= 1 << bit if self.flag(name, False) else 0
         if not features >> VERSION_1 & 1:
-            features = features & ~(1 << 27) | 1 << SCSI
+            features = features & ~(1 << ANY_LAYOUT) | 1 << SCSI
+        elif self.flag("scsi", False):
+            reason = "Please set scsi=off for virtio-blk devices in order to use virtio 1.0"
+            raise Refused(reason)
         self._caches_at_first = self._word("write-cache", "auto") != "off"
         if self._caches_at_first or (
             features >> CONFIG_WCE & 1 and self.flag("x-enable-wce-if-config-wce", False)

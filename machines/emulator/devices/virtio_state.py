@@ -17,7 +17,7 @@ from machines.emulator import virtio
 from machines.emulator.devices.model import Refused
 from machines.emulator.devices.virtqueue import NO_VECTOR, DriverFault, Virtqueue
 from machines.emulator.events import SectionType, encode_subsection_header
-from machines.emulator.pci import CONFIG_SIZE, STATUS, STATUS_INTERRUPT, first_difference
+from machines.emulator.pci import CONFIG_SIZE, STATUS, STATUS_INTERRUPT
 from machines.emulator.release import Release
 from machines.emulator.virtio import QUEUE_MAX
 from machines.emulator.vmstate import ByteReader
@@ -163,7 +163,8 @@ def parse(device: VirtioPci, reader: ByteReader) -> Saved:
     """
     start = reader.position
     version, config, *pins = _HEAD.unpack(reader.take(_HEAD.size))
-    _check_config(device, version, config)
+    device.check_version(version)
+    device.check_config(config)
     msix, config_vector = b"", NO_VECTOR
     if device.msix is not None:
         msix = reader.take(device.msix.state_size)
@@ -181,15 +182,6 @@ def parse(device: VirtioPci, reader: ByteReader) -> Saved:
         features = int.from_bytes(subsections["virtio/64bit_features"], "big")
     core = (status, isr, selector, features, space, queues, own, subsections)
     return Saved(version, config, list(pins), msix, config_vector, *core)
-
-
-def _check_config(device: VirtioPci, version: int, config: bytes) -> None:
-    known = device.pci_version_id
-    if not 0 <= version <= known:
-        raise Refused(f"Invalid value {version} expecting positive value <= {known}", "equal")
-    difference = first_difference(bytes(device.config), config, device.masks)
-    if difference is not None:
-        raise Refused(difference.message(), "pci-config")
 
 
 def _read_queue(device: VirtioPci, reader: ByteReader) -> SavedQueue:
