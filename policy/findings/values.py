@@ -268,8 +268,16 @@ class Comparison:
         """Can a stream of this direction be refused or misread because of the difference?"""
         forth = pair.source == self.own.label and not self.same_release
         sent, destination = (item.ours, self.other) if forth else (item.theirs, self.own)
-        found = self.influences(item)
-        return any(_harms(influence, sent, destination.catalogue) for influence in found)
+        return any(
+            _harms(influence, sent, destination.catalogue)
+            for influence in self.influences(item)
+            if not all(self._is_blocked(device) for device in influence.devices)
+        )
+
+    def _is_blocked(self, device: str) -> bool:
+        """Can the device not be migrated in one of the two releases?"""
+        told = (side.catalogue.descriptions.get(device) for side in (self.own, self.other))
+        return any(item is not None and item.unmigratable for item in told)
 
     def is_carried(self, item: Difference, machine_type: str) -> bool:
         """Does a mitigation give guests from the other release what they had there?"""
