@@ -188,7 +188,7 @@ def _migration(item: Migration) -> Lines:
 
 def waiver_label(item: Waiver) -> str:
     """What is waived, and where."""
-    what = item.finding or "the trial's outcome"
+    what = f"{item.about} ({item.finding})".strip() if item.finding else "the trial's outcome"
     where = f" as {item.machine_type}" if item.machine_type else ""
     return f"{what}, {item.source} → {item.destination}{where}"
 

@@ -136,7 +136,8 @@ class Waiver:
     It is about a trial that ended otherwise than declared, or, where ``finding`` names one, about a
     finding; for one direction of one pair of releases, on ``machine_type`` (empty: on no single
     one). ``bound`` is the digest of what it was given for (both sides as they were): with other
-    content on either side it no longer holds. ``expires`` is its last day (ISO, UTC).
+    content on either side it no longer holds. ``expires`` is its last day (ISO, UTC), ``about`` the
+    finding in words.
     """
 
     source: str
@@ -146,6 +147,7 @@ class Waiver:
     bound: str
     reason: str
     expires: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +398,7 @@ def _waiver(reader: _Reader) -> Waiver:
         bound=reader.text("bound"),
         reason=reader.text("reason"),
         expires=reader.day("expires"),
+        about=reader.text("about", default=""),
     )
 
 

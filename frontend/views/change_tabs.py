@@ -305,7 +305,7 @@ def _findings(
     try:
         checked = examining.findings_of(change)
     except NoCatalogue as error:
-        return {"finding_groups": [], "finding_problem": str(error), "waivers": waivers_of(change)}
+        return {"finding_groups": [], "finding_problem": str(error)}
     words = {
         "error": (_("Errors"), _("in the way of publishing until they are settled or waived")),
         "warning": (_("Warnings"), _("worth a look; nothing waits for them")),
@@ -317,7 +317,7 @@ def _findings(
     ]
     return {
         "finding_groups": [group for group in groups if group.findings],
-        "waivers": waivers_of(change),
+        "waivers": [item for item in waivers_of(change) if item.waiver.finding],
         "finding_form": FindingWaiverForm(),
     }
 
@@ -413,7 +413,7 @@ def _trials(
 ) -> dict[str, Any]:
     return {
         **trials_tab(change, request),
-        "waivers": waivers_of(change),
+        "waivers": [item for item in waivers_of(change) if not item.waiver.finding],
         "waiver_form": WaiverForm(initial={"lock_version": change.lock_version}),
         "migrations": list(enumerate(change.policy.migrations)),
         "migration_form": migration_form(change),
@@ -586,6 +586,7 @@ _CONTEXTS: dict[
     str, Callable[[ChangeRequest, HttpRequest, tuple[Difference, ...]], dict[str, Any]]
 ] = {
     "changes": _changes,
+    "findings": _findings,
     "trials": _trials,
     "discussion": _discussion,
     "history": _history,

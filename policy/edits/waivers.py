@@ -79,7 +79,9 @@ def waive_finding(
         if not wanted:
             raise Invalid("The finding does not concern this direction.", field="source")
         for _, one, other, machine_type in wanted:
-            waiver = Waiver(one, other, machine_type, identity, found.digest, reason, last)
+            waiver = Waiver(
+                one, other, machine_type, identity, found.digest, reason, last, _about(found)
+            )
             policy = _with(policy, waiver)
         return policy
 
@@ -100,6 +102,10 @@ def apply_proposal(
             raise Invalid(str(error), field="number") from error
 
     return drafts.rewrite(change, actor, expected_version, "apply proposal", alter)
+
+
+def _about(found: Finding) -> str:
+    return f"{found.code}: {found.place}"
 
 
 def _finding(change: ChangeRequest, policy: Policy, identity: str) -> Finding:

@@ -31,7 +31,15 @@ PAGES = (
     "/releases/upstream/11.1/devices/virtio-net-device/",
     "/changes/",
     "/changes/1/",
-    *(f"/changes/2/?tab={tab}" for tab in ("changes", "trials", "discussion", "bundle")),
+    *(
+        f"/changes/2/?tab={tab}"
+        for tab in ("changes", "findings", "trials", "discussion", "history", "bundle")
+    ),
+    "/changes/2/?from=1",
+    "/your-turn/",
+    "/accounts/mails/",
+    "/trees/rhel/",
+    "/releases/rhel/9.2/revisions/?from=1&to=1",
     f"{MACHINE_TYPE}?change=2",
     f"{DEVICE}?change=2&section=scsi-disk/scsi-disk/pr&version=0",
     "/features/",
@@ -40,6 +48,11 @@ PAGES = (
     "/trials/1/",
     "/trials/matrix/",
     "/trials/matrix/?tree=rhel&machine_type=pc-q35-rhel9.0.0",
+    "/trials/matrix/?tree=rhel&machine_type=all&change=2",
+    "/compare/",
+    "/compare/?source=upstream+7.2&destination=upstream+11.1&machine_type=pc-q35-7.2",
+    "/compare/?source=rhel+9.2&destination=change-2&grade=harmless",
+    "/explain/",
     "/bundles/",
     "/bundles/rhel/9.2/r1/",
     "/imports/",
@@ -51,6 +64,7 @@ BY_ROLE = {
     "/imports/new/": {"maintainer", "release"},
     "/changes/new/": {"maintainer"},
     "/changes/2/backport/": {"maintainer"},
+    "/changes/2/import/": {"maintainer"},
     "/audit/": {"maintainer", "reviewer", "release"},
 }
 

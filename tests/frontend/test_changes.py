@@ -83,7 +83,9 @@ def test_a_reviewer_cannot_open_a_change(world: World, login: Login) -> None:
     assert not ChangeRequest.objects.exists()
 
 
-@pytest.mark.parametrize("tab", ["changes", "trials", "discussion", "bundle"])
+@pytest.mark.parametrize(
+    "tab", ["changes", "findings", "trials", "discussion", "history", "bundle"]
+)
 def test_each_tab_opens_for_each_role(world: World, login: Login, tab: str) -> None:
     change = world.change()
     for user in (world.maintainer, world.reviewer, world.manager):

@@ -63,6 +63,7 @@ waivers = st.builds(
     st.sampled_from(["aa", "bb"]),
     texts,
     st.dates().map(lambda day: day.isoformat()),
+    texts,
 )
 mitigations = st.builds(Mitigation, names, names, entries, texts, texts)
 
