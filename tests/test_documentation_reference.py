@@ -93,7 +93,7 @@ def options(command: BaseCommand) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*(?: [A-Z]+)?", text))
 
 
-@pytest.mark.parametrize("command", ["decode", "diff", "trial", "check"])
+@pytest.mark.parametrize("command", ["decode", "diff", "trial", "check", "run"])
 def test_the_options_of_the_emulator_are_told(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

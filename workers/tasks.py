@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet
 
 from machines import parsing
 from machines.catalogue import import_catalogue
+from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release
 from policy import audit, bundle, notices, remedies, standing, trials
@@ -28,6 +29,9 @@ from workers.jobs import Attempt
 from workers.models import Job, Upload
 
 log = logging.getLogger(__name__)
+
+#: How a trial is held, by the setting ``LOCKSTEP_TRIALS``: fast, or with a process for each side.
+TRIALS: dict[str, trials.Hold] = {"in-process": machine.trial, "processes": processes.trial}
 
 #: Whose message is for the person who asked: the input is at fault.
 INPUT_ERRORS = (CatalogueError, PolicyError, bundle.BundleError)
@@ -145,7 +149,7 @@ def run_pending_trials(attempt: Attempt) -> None:
     while pending := _pending(wanted):
         for number, trial in enumerate(pending, start=total - len(pending)):
             attempt.step(number, total, str(trial))
-            trials.run(trial)
+            trials.run(trial, TRIALS[settings.LOCKSTEP_TRIALS])
     attempt.step(total, total)
     _note_standings()
     with transaction.atomic():
