@@ -198,7 +198,7 @@ class Subject:
         read, known = machine_name(machine_type), self.catalogue.machine_types.get(machine_type)
         if read is None or read.line or known is None:
             return False
-        return any(entry.array for entry in known.compat)
+        return known.compat_source == "arrays" or any(entry.array for entry in known.compat)
 
     def lost_as_much_as(self, other: Subject, machine_type: str, name: str) -> bool:
         """Does the other release's list, composed of its own arrays, lack the same entries?
