@@ -87,13 +87,17 @@ class VirtioField(Codec):
 
 @dataclass(slots=True)
 class QueueRegisters:
-    """What a modern driver wrote for a queue before it enabled it; addresses as (low, high)."""
+    """What a modern driver wrote for a queue before it enabled it; addresses as (low, high).
+
+    ``vector`` is that of a queue that there is not; it is kept, and does not migrate.
+    """
 
     size: int = 0
     enabled: int = 0
     descriptors: list[int] = field(default_factory=lambda: [0, 0])
     available: list[int] = field(default_factory=lambda: [0, 0])
     used: list[int] = field(default_factory=lambda: [0, 0])
+    vector: int = NO_VECTOR
 
     def halves(self, at: int) -> list[int]:
         """The address whose register is at an offset of the common structure."""
@@ -384,6 +388,15 @@ class VirtioPci(PciModel):
     def _selected(self) -> Virtqueue | None:
         return self.queues[self.queue_select] if self.queue_select < len(self.queues) else None
 
+    def _queue_vector(self) -> int:
+        """The selected queue's vector."""
+        queue = self._selected() or self.registers.get(self.queue_select)
+        return NO_VECTOR if queue is None else queue.vector
+
+    def _set_queue_vector(self, value: int) -> None:
+        queue = self._selected() or self.registers_of(self.queue_select)
+        queue.vector = self._vector(value)
+
     # The modern layout.
 
     def _read_modern(self, at: int, size: int) -> int:
@@ -436,7 +449,7 @@ class VirtioPci(PciModel):
         if at == QUEUE_SIZE:
             return 0 if queue is None else queue.size
         if at == QUEUE_VECTOR:
-            return NO_VECTOR if queue is None else queue.vector
+            return self._queue_vector()
         if registers is None:
             return 0
         if at == QUEUE_ENABLE:
@@ -473,8 +486,8 @@ class VirtioPci(PciModel):
             registers.size = value
             if queue is not None:
                 queue.set_size(value)
-        elif at == QUEUE_VECTOR and queue is not None:
-            queue.vector = self._vector(value)
+        elif at == QUEUE_VECTOR:
+            self._set_queue_vector(value)
         elif at == QUEUE_ENABLE:
             self._enable_queue(queue, registers, value)
         elif QUEUE_DESCRIPTORS <= at < QUEUE_USED + 8 and not at % 4:
@@ -514,7 +527,7 @@ class VirtioPci(PciModel):
             L_QUEUE_SELECT: self.queue_select,
             L_STATUS: self.status,
             L_CONFIG_VECTOR: self.config_vector,
-            L_QUEUE_VECTOR: NO_VECTOR if queue is None else queue.vector,
+            L_QUEUE_VECTOR: self._queue_vector(),
         }.get(at, 0xFFFFFFFF)
 
     def _write_legacy(self, at: int, value: int, size: int) -> None:
@@ -535,8 +548,8 @@ class VirtioPci(PciModel):
             self._write_legacy_status(value & 0xFF)
         elif at == L_CONFIG_VECTOR:
             self.config_vector = self._vector(value)
-        elif at == L_QUEUE_VECTOR and queue is not None:
-            queue.vector = self._vector(value)
+        elif at == L_QUEUE_VECTOR:
+            self._set_queue_vector(value)
 
     def _write_legacy_status(self, status: int) -> None:
         self._write_status(status)
