@@ -46,6 +46,42 @@ class Membership(models.Model):
         return f"{self.user} is {self.get_role_display()} of {self.tree}"
 
 
+class Token(models.Model):
+    """A person's key for programs: see :mod:`policy.tokens`, which alone writes them.
+
+    It stands beside the roles because it says who may do what: it never allows more than they do.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "read", _("read what you may see")
+        WRITE = "write", _("open and edit change requests, run trials, import")
+        REVIEW = "review", _("vote and comment")
+        PUBLISH = "publish", _("publish")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=100)
+    scopes = models.JSONField(_("scopes"))
+    #: SHA-256 of the secret, and its last characters, by which people tell tokens apart.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    ending = models.CharField(max_length=4, editable=False)
+    created_at = models.DateTimeField(_("issued"), auto_now_add=True)
+    #: The last day (UTC) on which it holds.
+    expires = models.DateField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("token")
+
+    def __str__(self) -> str:
+        return f"{self.user}'s token {self.name}"
+
+    @property
+    def is_valid(self) -> bool:
+        return self.revoked_at is None and self.expires >= timezone.now().date()
+
+
 class ReviewRules(models.Model):
     """What a tree asks of a review; a tree without a row asks for one approval."""
 
