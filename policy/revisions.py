@@ -5,7 +5,8 @@ again from the row alone::
 
     {"policy": the document,
      "derived": {"properties": {machine type: [{driver, property, value}, …]}, "left_out", "trials",
-                 "approvals", "change", "revision", "snapshot", "schema"}}
+                 "approvals", "change", "changes", "revision", "snapshot", "audit_head",
+                 "generator", "schema"}}
 
 :mod:`policy.workflow` decides whether one may be made.
 """
@@ -19,13 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from policy import checking, rules, state
+from policy import audit, checking, differences, rules, state
 from policy.document import SCHEMA, Policy, canonical, digest
-from policy.exporters import target
+from policy.exporters import mitigations, target
 from policy.models import ChangeRequest, Review, Revision
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+#: Raised when what is derived from a policy changes, so that it is known what derived it.
+GENERATOR = {"name": "lockstep", "version": "0.1.0"}
 
 
 def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Revision:
@@ -53,7 +58,12 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
                 "title": change.title,
                 "author": change.author.get_username(),
             },
+            "changes": [
+                asdict(item) for item in differences.compare(state.baseline(change), policy)
+            ],
             "snapshot": found.source.snapshot.digest,
+            "audit_head": audit.head(),
+            "generator": GENERATOR,
             "approvals": [
                 {
                     "reviewer": vote.reviewer.get_username(),
@@ -80,16 +90,21 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
 
 def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
     """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take."""
+    further = mitigations.sets(policy)
+    own = [item.name for item in policy.machine_types]
     properties, left_out = {}, {}
-    for item in policy.machine_types:
-        resolved = rules.resolved_properties(policy, found.catalogue, item.name)
-        properties[item.name] = [
-            {"driver": entry.driver, "property": entry.property, "value": entry.value}
-            for entry in resolved
+    for name in dict.fromkeys([*own, *(name for _, name in further)]):
+        resolved = rules.resolved_properties(policy, found.catalogue, name)
+        if name in own:
+            properties[name] = [
+                {"driver": entry.driver, "property": entry.property, "value": entry.value}
+                for entry in resolved
+            ]
+        more = [
+            entry for guests, listed in further.items() if guests[1] == name for entry in listed
         ]
-        left_out[item.name] = [
-            asdict(entry) for entry in target.left_out(found.catalogue, resolved)
-        ]
+        left = target.left_out(found.catalogue, (*resolved, *more))
+        left_out[name] = [asdict(entry) for entry in left]
     return {"properties": properties, "left_out": left_out}
 
 

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 
 from frontend.access import visible_trees
 from frontend.lists import page_of
-from policy.exporters import archive
 from policy.models import Bundle
+from policy.packing import archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
 
 
 def files_of(content: bytes) -> list[BundledFile]:
-    """The files in a bundle with their sums, as ``SHA256SUMS`` inside states them."""
+    """The files in a bundle with their sums, as ``MANIFEST.sha256`` inside states them."""
     return [
         BundledFile(path, len(data), hashlib.sha256(data).hexdigest())
         for path, data in archive.unpack(content).files.items()

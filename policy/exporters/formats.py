@@ -1,37 +1,35 @@
-"""Every format of a machine type's property set, and the file it goes into."""
+"""The formats of one machine type's property set, and the file that each goes into.
+
+The formats of a whole release (C arrays, ``query-machines``) are modules of their own:
+:mod:`policy.exporters.c_array`, :mod:`policy.exporters.query_machines`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from machines.emulator.catalogue import CompatProperty
-from policy.exporters import ExportError, c_array, globals, readconfig
+from policy.exporters import ExportError, globals, libvirt, readconfig
+from policy.exporters.target import Scope
 
 Exporter = Callable[[str, Sequence[CompatProperty]], str]
+Reader = Callable[[str], tuple[CompatProperty, ...]]
 
-GLOBALS, READCONFIG, C_ARRAY = "globals.args", "compat.cfg", "compat.c"
+GLOBALS, READCONFIG, LIBVIRT = "globals.args", "compat.cfg", "domain.xml"
 FORMATS: dict[str, Exporter] = {
     GLOBALS: globals.export,
     READCONFIG: readconfig.export,
-    C_ARRAY: c_array.export,
+    LIBVIRT: libvirt.export,
 }
-
-
-#: Which left-out properties a format leaves out (see policy.exporters.target).
-SCOPES: dict[str, frozenset[str]] = {
-    GLOBALS: frozenset({"all", "command-line"}),
-    READCONFIG: frozenset({"all", "command-line"}),
-    C_ARRAY: frozenset({"all"}),
+READERS: dict[str, Reader] = {
+    GLOBALS: globals.read,
+    READCONFIG: readconfig.read,
+    LIBVIRT: libvirt.read,
 }
-
-
-def export(
-    filename: str, machine_type: str, properties: Sequence[CompatProperty], name: str
-) -> str:
-    """The text of one of :data:`FORMATS`; ``name`` is the C array's."""
-    if filename == C_ARRAY:
-        return c_array.export(machine_type, properties, name)
-    return FORMATS[filename](machine_type, properties)
+#: Which left-out properties are left out of these: they all end on QEMU's command line. What is
+#: built into QEMU leaves out those of the scope "all" alone.
+COMMAND_LINE: frozenset[Scope] = frozenset({"all", "command-line"})
+BUILT_IN: frozenset[Scope] = frozenset({"all"})
 
 
 def problems(properties: Sequence[CompatProperty]) -> list[str]:

@@ -54,10 +54,11 @@ def read(text: str) -> tuple[CompatProperty, ...]:
         raise ExportError(f"not quoted for a shell: {error}") from error
     if len(words) % 2 or any(word != "-global" for word in words[::2]):
         raise ExportError("should be '-global' and an argument, again and again")
-    return tuple(_parse(word) for word in words[1::2])
+    return tuple(parse(word) for word in words[1::2])
 
 
-def _parse(word: str) -> CompatProperty:
+def parse(word: str) -> CompatProperty:
+    """The property that an argument of ``-global`` sets. Raises :class:`ExportError`."""
     if match := _LONG.match(word):
         driver, name, value = (group.replace(",,", ",") for group in match.groups())
         return CompatProperty(driver, name, value)

@@ -70,7 +70,7 @@ def report(left: Mapping[str, Sequence[LeftOut]]) -> str:
         lines += [f"## {machine_type}", "", "| property | left out of | because |"]
         lines += ["| --- | --- | --- |"]
         for item in listed:
-            where = "all files" if item.scope == "all" else "globals.args, compat.cfg"
+            where = "all files" if item.scope == "all" else "globals.args, compat.cfg, domain.xml"
             lines.append(f"| {item.driver}.{item.property} | {where} | {item.reason} |")
         lines.append("")
     if len(lines) == 2:

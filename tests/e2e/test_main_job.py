@@ -302,19 +302,19 @@ def check_the_bundle(path: Path) -> None:
     with tarfile.open(path) as archive:
         archive.extractall(path.parent, filter="data")
     folder = path.parent / "lockstep-debian-13-r1"
-    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True)
+    subprocess.run(["sha256sum", "--check", "--strict", "MANIFEST.sha256"], cwd=folder, check=True)
     found = (path for path in folder.rglob("*") if path.is_file())
     files = {str(path.relative_to(folder)): path.read_text() for path in found}
 
     def exported(machine_type: str) -> list[str]:
-        names = ("globals.args", "compat.cfg", "compat.c")
-        return [files[f"lockstep/{machine_type}/{name}"] for name in names]
+        names = ("globals.args", "compat.cfg", "domain.xml")
+        return [files[f"lockstep/machine-types/{machine_type}/{name}"] for name in names]
 
     for machine_type in ("pc-q35-9.2", "pc-q35-7.2", "pc-i440fx-7.2"):
-        arguments, config, source = exported(machine_type)
+        arguments, config, domain = exported(machine_type)
         assert "-global tpm-crb.cap-chunk=off" in arguments
         assert re.search(r'driver = "tpm-crb"\s+property = "cap-chunk"\s+value = "off"', config)
-        assert re.search(r'"tpm-crb",\s*"cap-chunk",\s*"off"', source)
+        assert '<qemu:arg value="tpm-crb.cap-chunk=off"/>' in domain
     newest = exported("pc-q35-10.0")[0]
     assert "tpm-crb.vmstate-blacklist-chunk=0x0" in newest
     assert "cap-chunk=off" not in newest

@@ -23,7 +23,7 @@ def test_list_and_page(world: World, login: Login, stored: Bundle) -> None:
     page = client.get("/bundles/down/1.2/r1/").content.decode()
     assert stored.sha256 in page
     assert "sha256sum -c" in page
-    assert "SHA256SUMS" in page
+    assert "MANIFEST.sha256" in page
 
 
 def test_the_download_holds_its_sum(world: World, login: Login, stored: Bundle) -> None:

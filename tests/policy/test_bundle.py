@@ -26,8 +26,9 @@ from policy import bundle, edits, workflow
 from policy.document import CatalogueRef, MachineType, Migration, Policy, canonical
 from policy.drafts import fresh
 from policy.errors import Invalid
-from policy.exporters import archive, globals
+from policy.exporters import globals
 from policy.models import Bundle, ChangeRequest, Revision
+from policy.packing import archive
 
 APPROVED = int(datetime(2026, 5, 4, 12, 30, tzinfo=UTC).timestamp())
 
@@ -84,19 +85,21 @@ def changed(content: bytes, files: dict[str, bytes | None]) -> bytes:
     found = archive.unpack(content)
     new = {**found.files, **files}
     kept = {path: data for path, data in new.items() if data is not None}
-    del kept["SHA256SUMS"]
+    del kept["MANIFEST.sha256"]
     sums = "".join(f"{hashlib.sha256(kept[p]).hexdigest()}  {p}\n" for p in sorted(kept))
-    return archive.pack(replace(found, files={**kept, "SHA256SUMS": sums.encode()}))
+    return archive.pack(replace(found, files={**kept, "MANIFEST.sha256": sums.encode()}))
 
 
 def test_holds_every_form_for_both_targets(content: bytes) -> None:
     files = archive.unpack(content).files
     for target in ("qemu", "lockstep"):
-        for name in ("globals.args", "compat.cfg", "compat.c"):
-            assert f"{target}/pc-q35-rhel9.2.0/{name}" in files
-    read = globals.read(files["qemu/pc-q35-rhel9.2.0/globals.args"].decode())
+        for name in ("globals.args", "compat.cfg", "domain.xml"):
+            assert f"{target}/machine-types/pc-q35-rhel9.2.0/{name}" in files
+        for name in ("lockstep-compat.c", "lockstep-compat.h", "query-machines.json"):
+            assert f"{target}/{name}" in files
+    read = globals.read(files["qemu/machine-types/pc-q35-rhel9.2.0/globals.args"].decode())
     assert [item.driver for item in read] == ["usb-kbd"]
-    read = globals.read(files["lockstep/pc-q35-rhel9.2.0/globals.args"].decode())
+    read = globals.read(files["lockstep/machine-types/pc-q35-rhel9.2.0/globals.args"].decode())
     assert [item.driver for item in read] == ["usb-kbd", "nope", "rtc"]
     assert "| rtc.vmstate-blacklist | all files | a bitmap |" in files["qemu/LEFT_OUT.md"].decode()
     assert "refused; Bad config \\| data; at rng" in files["TRIALS.md"].decode()
@@ -137,8 +140,8 @@ def test_checksums_hold_after_unpacking(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bundle.tar.gz").write_bytes(content)
     subprocess.run(["tar", "-xzf", "bundle.tar.gz"], cwd=tmp_path, check=True)
     folder = tmp_path / "lockstep-rhel-9.2-r3"
-    subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=folder, check=True)
-    assert len((folder / "SHA256SUMS").read_text().splitlines()) + 1 == sum(
+    subprocess.run(["sha256sum", "--strict", "-c", "MANIFEST.sha256"], cwd=folder, check=True)
+    assert len((folder / "MANIFEST.sha256").read_text().splitlines()) + 1 == sum(
         path.is_file() for path in folder.rglob("*")
     )
 
@@ -162,7 +165,7 @@ def test_cut_or_continued_bundle_is_refused(content: bytes, length: int) -> None
     assert bundle.verify(content + b"\0")
 
 
-FILE = "qemu/pc-i440fx/globals.args"
+FILE = "qemu/machine-types/pc-i440fx/globals.args"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +192,8 @@ def test_sums_tell_what_is_damaged(content: bytes) -> None:
     files = {**found.files, "policy.json": b"{}", "more": b""}
     del files[FILE]
     assert set(bundle.verify(archive.pack(replace(found, files=files)))) == {
-        "policy.json: is not what SHA256SUMS says",
-        "more: is not in SHA256SUMS",
+        "policy.json: is not what MANIFEST.sha256 says",
+        "more: is not in MANIFEST.sha256",
         f"{FILE}: is missing",
     }
 
@@ -210,7 +213,7 @@ def test_links_and_paths_that_lead_out_are_refused(content: bytes) -> None:
 
 
 def test_unsafe_name_of_a_machine_type_gets_a_safe_folder() -> None:
-    names = ("a/../../b", "x" * 200, "pc,y", "SHA256SUMS")
+    names = ("a/../../b", "x" * 200, "pc,y", "MANIFEST.sha256")
     built = bundle.render(revision_text(machine_types=names))
     assert bundle.verify(built.content) == []
 

@@ -8,15 +8,40 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from policy_documents import policies
 
 from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.emulator.catalogue.answers import read_directory
-from policy.document import CatalogueRef, MachineType, Policy
-from policy.exporters import ExportError, c_array, formats, globals, readconfig, target, trials
+from policy import policy_files
+from policy.document import SCHEMA as document_schema
+from policy.document import (
+    CatalogueRef,
+    MachineType,
+    Migration,
+    Override,
+    Policy,
+    Waiver,
+    from_json,
+)
+from policy.exporters import (
+    ExportError,
+    c_array,
+    formats,
+    globals,
+    libvirt,
+    query_machines,
+    readconfig,
+    schema,
+    target,
+    trials,
+    yaml,
+)
 from policy.exporters import json as policy_json
 
 SAMPLE = Path("machines/sample/qemu/7.2")
@@ -25,7 +50,12 @@ STUB = """\
 #include <stddef.h>
 #define G_N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 typedef struct GlobalProperty { const char *driver, *property, *value; } GlobalProperty;
+typedef struct GPtrArray { void *last; unsigned int len; } GPtrArray;
+void g_ptr_array_add(GPtrArray *array, void *data);
 """
+SCHEMA = Draft202012Validator(
+    json.loads(schema.text()), format_checker=Draft202012Validator.FORMAT_CHECKER
+)
 
 names = st.text(st.sampled_from("abcZ09_-.+,/="), min_size=1, max_size=80).filter(
     lambda name: name[0] not in ".="
@@ -55,18 +85,132 @@ def test_configuration_file_is_read_back_or_refused(listed: tuple[CompatProperty
 
 @settings(deadline=None)
 @given(properties)
-def test_c_array_is_read_back(listed: tuple[CompatProperty, ...]) -> None:
-    assert c_array.read(c_array.export("pc-q35-7.2", listed)) == listed
+def test_domain_is_read_back_or_refused(listed: tuple[CompatProperty, ...]) -> None:
+    if any(set(item.value) & {"\ufffe", "\uffff"} for item in listed):
+        with pytest.raises(ExportError, match="a character that no XML can"):
+            libvirt.export("pc", listed)
+    else:
+        assert libvirt.read(libvirt.export("pc", listed)) == listed
 
 
-def test_policy_is_read_back() -> None:
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["pc-q35-7.2", "pc_q35_7_2", "x/*"]), properties))
+def test_formats_of_a_release_are_read_back(sets: dict[str, tuple[CompatProperty, ...]]) -> None:
+    assert query_machines.read(query_machines.export(sets)) == sets
+    runs = {
+        name: [c_array.Run("hw_compat", listed[:2]), c_array.Run(name, listed[2:])]
+        for name, listed in sets.items()
+    }
+    told = {name.replace("/*", "/ *"): listed for name, listed in sets.items()}
+    assert c_array.read(c_array.export(runs)) == told
+
+
+@settings(deadline=None)
+@given(policies())
+def test_yaml_and_json_are_read_back(policy: Policy) -> None:
+    assert from_json(policy_files.read(yaml.export(policy)).document) == policy
+    assert policy_json.read(policy_json.export(policy)) == policy
+
+
+def test_yaml_reads_well() -> None:
+    text = "Because of:\n\n  - this\n"
+    entry = CompatProperty("usb-kbd", "serial", "on", "hw_compat")
+    machine = MachineType("pc-q35-7.2", entries=(entry,), note=text + "and that")
+    written = yaml.export(Policy("rhel", "9.2", CatalogueRef("up", "0"), machine_types=(machine,)))
+    assert '  - {driver: usb-kbd, property: serial, value: "on", array: hw_compat}\n' in written
+    assert "  note: |-\n    Because of:\n\n      - this\n    and that\n" in written
+
+
+@settings(deadline=None)
+@given(policies())
+def test_every_policy_is_of_the_schema(policy: Policy) -> None:
+    SCHEMA.validate(policy.to_json())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("schema", 2),
+        ("more", 1),
+        ("release.tree", "a b"),
+        ("migrations.0.expected", "corrupt"),
+        ("overrides.0.version", -1),
+        ("overrides.0.action", "allow"),
+        ("machine_types.0.entries.0.value", 1),
+        ("waivers.0.expires", "soon"),
+    ],
+)
+def test_schema_refuses_what_is_no_policy(path: str, value: object) -> None:
     policy = Policy(
         "rhel",
         "9.2",
-        CatalogueRef("upstream 7.2", "0" * 64),
-        machine_types=(MachineType("pc", entries=(CompatProperty("a", "b", "ü", "arr"),)),),
+        CatalogueRef("up", "0"),
+        machine_types=(MachineType("pc", entries=(CompatProperty("a", "b", "c"),)),),
+        migrations=(Migration("rhel 9.2", "rhel 9.3", "correct"),),
+        overrides=(Override("foo", "foo", 1, "relax", "why"),),
+        waivers=(Waiver("a", "b", "", "", "0", "why", "2027-01-31"),),
     )
-    assert policy_json.read(policy_json.export(policy)) == policy
+    document = policy.to_json()
+    assert SCHEMA.is_valid(document)
+    *keys, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    node: Any = document
+    for key in keys:
+        node = node[key]
+    node[last] = value
+    assert not SCHEMA.is_valid(document)
+
+
+def test_schema_is_of_the_document_s_version() -> None:
+    assert json.loads(schema.text())["$id"] == f"urn:lockstep:policy:{document_schema}"
+
+
+@pytest.mark.parametrize(
+    ("machine_type", "entry", "element"),
+    [
+        ("pc-q35-7.2", ("ICH9-LPC", "disable_s3", "1"), '<suspend-to-mem enabled="no"/>'),
+        ("pc-i440fx-7.2", ("PIIX4_PM", "disable_s4", "0"), '<suspend-to-disk enabled="yes"/>'),
+        ("pc-q35-7.2", ("kvm-pit", "lost_tick_policy", "delay"), 'name="pit" tickpolicy="delay"'),
+        ("pc-q35-7.2", ("q35-pcihost", "pci-hole64-size", "2G"), '"KiB">2097152</pcihole64>'),
+    ],
+)
+def test_libvirt_s_own_elements(
+    machine_type: str, entry: tuple[str, str, str], element: str
+) -> None:
+    listed = (CompatProperty("a", "b", "1"), CompatProperty(*entry), CompatProperty("c", "d", "2"))
+    text = libvirt.export(machine_type, listed)
+    assert element in text
+    assert "<qemu:arg value=" + f'"{entry[0]}' not in text
+    assert libvirt.read(text) == listed
+    # Set twice, the order of the two would be lost; on another board it is another device.
+    assert element not in libvirt.export(machine_type, (*listed, *listed))
+    assert element not in libvirt.export("virt-7.2", listed)
+
+
+def test_an_edited_domain_is_refused() -> None:
+    text = libvirt.export("pc-q35-7.2", [CompatProperty("ICH9-LPC", "disable_s3", "1")])
+    edited = (text.replace('"no"', '"yes"'), text.replace("512", "1024"))
+    for changed in (*edited, "<a/>", "<!DOCTYPE"):
+        with pytest.raises(ExportError):
+            libvirt.read(changed)
+
+
+def test_domains_are_of_libvirt_s_schema(tmp_path: Path) -> None:
+    rules = Path("/usr/share/libvirt/schemas/domain.rng")
+    assert rules.exists(), "needs Debian's package libvirt0"
+    assert shutil.which("xmllint"), "needs Debian's package libxml2-utils"
+    entries = [
+        CompatProperty("ICH9-LPC", "disable_s3", "1"),
+        CompatProperty("kvm-pit", "lost_tick_policy", "discard"),
+        CompatProperty("q35-pcihost", "pci-hole64-size", "34359738368"),
+        CompatProperty("usb-kbd", "serial", "a,b \"<&>' ü"),
+    ]
+    for name, listed in {"pc-q35-rhel9.2.0": entries, "pc-i440fx-7.2": entries, "pc": []}.items():
+        (tmp_path / f"{name}.xml").write_text(libvirt.export(name, listed))
+    command = ["xmllint", "--nonet", "--noout", "--relaxng", str(rules)]
+    ran = subprocess.run(
+        [*command, *sorted(tmp_path.iterdir())], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_driver_with_a_dot_needs_the_long_form() -> None:
@@ -111,7 +255,11 @@ def test_configuration_line_has_a_limit() -> None:
         (readconfig.read, "[device]", "line 1"),
         (readconfig.read, '[global]\ndriver = "a"\n', "group 1: has no property"),
         (c_array.read, "GlobalProperty x[] = {\n  nonsense\n};", "line 2"),
-        (c_array.read, "int x;", "no complete GlobalProperty array"),
+        (c_array.read, "GlobalProperty x[] = {", "no end"),
+        (c_array.read, "void f()\n{\n    add(compat_props, a, a_len);\n}", "defined above"),
+        (c_array.read, "int x;", "no GlobalProperty arrays"),
+        (libvirt.read, "<domain", "is no XML"),
+        (query_machines.read, "[{}]", "no answer to query-machines"),
         (policy_json.read, "{", "line 1, column 2"),
         (policy_json.read, "[" * 100_000, "nests too deeply"),
     ],
@@ -146,39 +294,52 @@ def test_qemu_is_spared_what_it_does_not_have() -> None:
         ("vmstate-blacklist-d", "all"),
         ("z", "command-line"),
     ]
-    remaining = target.without(listed, left, formats.SCOPES[formats.GLOBALS])
+    remaining = target.without(listed, left, formats.COMMAND_LINE)
     assert [item.property for item in remaining] == ["x", "legacy-z"]
-    remaining = target.without(listed, left, formats.SCOPES[formats.C_ARRAY])
+    remaining = target.without(listed, left, formats.BUILT_IN)
     assert [item.property for item in remaining] == ["x", "y", "legacy-z", "z"]
-    assert "| foo.y | globals.args, compat.cfg | foo-pci has no" in target.report({"pc": left})
+    assert "| foo.y | globals.args, compat.cfg, domain.xml | foo-pci has no" in target.report(
+        {"pc": left}
+    )
 
 
-def test_c_array_compiles(tmp_path: Path) -> None:
-    listed = {
-        "pc-q35-7.2": (CompatProperty("usb-kbd", "serial", 'a"b\\c??/ü1 */'),),
-        "pc-empty/*": (),
+def test_c_arrays_compile(tmp_path: Path) -> None:
+    entry = CompatProperty("usb-kbd", "serial", 'a"b\\c??/ü1 */')
+    shared = c_array.Run("hw_compat_7_1", (entry, entry))
+    runs = {
+        "pc-q35-7.2": [shared, c_array.Run("pc-q35-7.2", (entry,))],
+        "pc-i440fx-7.2": [shared, c_array.Run("hw_compat_7_1", (entry,))],
+        "pc-empty/*": [],
     }
     for name in ("qemu/osdep.h", "hw/qdev-core.h"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(STUB if name.endswith("core.h") else "")
-    identifiers = c_array.identifiers(list(listed))
-    (tmp_path / c_array.HEADER_NAME).write_text(c_array.header(identifiers.values()))
     main = f"""#include <stdio.h>
 #include "{c_array.HEADER_NAME}"
-int main(void) {{ printf("%zu %zu %s", lockstep_pc_q35_7_2_len, lockstep_pc_empty___len,
-    lockstep_pc_q35_7_2[0].value); return 0; }}"""
-    sources = {"main.c": main} | {
-        f"{identifiers[name]}.c": c_array.export(name, entries) for name, entries in listed.items()
-    }
-    for name, text in sources.items():
+void g_ptr_array_add(GPtrArray *array, void *data)
+{{
+    array->last = data;
+    array->len++;
+}}
+int main(void)
+{{
+    GPtrArray q35 = {{ 0 }}, i440fx = {{ 0 }}, empty = {{ 0 }};
+    lockstep_pc_q35_7_2_compat(&q35);
+    lockstep_pc_i440fx_7_2_compat(&i440fx);
+    lockstep_pc_empty___compat(&empty);
+    printf("%u %u %u %s", q35.len, i440fx.len, empty.len, ((GlobalProperty *)q35.last)->value);
+    return 0;
+}}"""
+    sources = {"main.c": main, c_array.SOURCE_NAME: c_array.export(runs)}
+    for name, text in {**sources, c_array.HEADER_NAME: c_array.header(runs)}.items():
         (tmp_path / name).write_text(text)
     subprocess.run(
-        ["gcc", "-Wall", "-Wextra", "-Werror", "-I.", *sources, "-o", "try"],
+        ["gcc", "-Wall", "-Werror", "-I.", *sources, "-o", "try"],
         cwd=tmp_path,
         check=True,
     )
     ran = subprocess.run([str(tmp_path / "try")], capture_output=True, check=True)
-    assert ran.stdout.decode() == '1 0 a"b\\c??/ü1 */'
+    assert ran.stdout.decode() == '3 3 0 a"b\\c??/ü1 */'
 
 
 # --- With a real QEMU -----------------------------------------------------------------------------
@@ -218,7 +379,7 @@ def test_exported_set_starts_qemu(
     listed = catalogue_72.machine_types[machine_type].compat
     left = target.left_out(catalogue_72, listed)
     chosen = [
-        *target.without(listed, left, formats.SCOPES[form]),
+        *target.without(listed, left, formats.COMMAND_LINE),
         CompatProperty("usb-kbd", "serial", "a,b = c"),
     ]
     path = tmp_path / form
