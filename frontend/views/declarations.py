@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -19,103 +22,110 @@ from policy.errors import PolicyError
 from policy.models import ChangeRequest
 
 
-def _back(change: ChangeRequest, tab: str, anchor: str) -> HttpResponse:
-    return redirect(f"{reverse('change', args=[change.pk])}?tab={tab}#{anchor}")
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A form of the change request's page: where it stands, and the edit that it asks for.
+
+    ``name`` is the form's in the page's context; ``arguments`` are those of ``edit`` after the
+    version, from the form's cleaned data.
+    """
+
+    tab: str
+    anchor: str
+    name: str
+    form: Callable[[ChangeRequest, QueryDict], BaseForm]
+    edit: Callable[..., ChangeRequest]
+    arguments: Callable[[dict[str, Any]], tuple[Any, ...]]
+
+
+def _fields(*names: str) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """The cleaned values of these fields, in this order."""
+    return lambda data: tuple(data[name] for name in names)
+
+
+def _mitigation(data: dict[str, Any]) -> tuple[Any, ...]:
+    entries = [(item.driver, item.property, item.value) for item in data["entries"]]
+    return data["started_on"], data["machine_type"], entries, data["reason"], data["until"]
+
+
+MIGRATION = Declaration(
+    "trials",
+    "migrations",
+    "migration_form",
+    migration_form,
+    edits.add_migration,
+    _fields("source", "destination", "expected", "machine_type", "note"),
+)
+MITIGATION = Declaration(
+    "changes",
+    "mitigations",
+    "mitigation_form",
+    mitigation_form,
+    edits.add_mitigation,
+    _mitigation,
+)
+DEVICES = Declaration(
+    "trials",
+    "devices",
+    "devices_form",
+    devices_form,
+    edits.choose_devices,
+    _fields("devices"),
+)
+WAIVER = Declaration(
+    "trials",
+    "waivers",
+    "waiver_form",
+    lambda _change, data: WaiverForm(data),
+    edits.waive_trial,
+    _fields("source", "destination", "machine_type", "reason", "expires"),
+)
 
 
 @login_required
 @require_POST
 def migration_add(request: HttpRequest, pk: int) -> HttpResponse:
     """Declare a migration and its outcome."""
-    change = visible_change(request.user, pk)
-    form = migration_form(change, request.POST)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            edits.add_migration(
-                change,
-                person_of(request),
-                data["lock_version"],
-                data["source"],
-                data["destination"],
-                data["expected"],
-                data["machine_type"],
-                data["note"],
-            )
-        except PolicyError as error:
-            put_into(form, error)
-        else:
-            return _back(change, "trials", "migrations")
-    return change_page(request, change, tab="trials", migration_form=form)
+    return _declare(request, pk, MIGRATION)
 
 
 @login_required
 @require_POST
 def mitigation_add(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a mitigation."""
-    change = visible_change(request.user, pk)
-    form = mitigation_form(change, request.POST)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            edits.add_mitigation(
-                change,
-                person_of(request),
-                data["lock_version"],
-                data["started_on"],
-                data["machine_type"],
-                [(item.driver, item.property, item.value) for item in data["entries"]],
-                data["reason"],
-                data["until"],
-            )
-        except PolicyError as error:
-            put_into(form, error)
-        else:
-            return _back(change, "changes", "mitigations")
-    return change_page(request, change, tab="changes", mitigation_form=form)
+    return _declare(request, pk, MITIGATION)
 
 
 @login_required
 @require_POST
 def devices_choose(request: HttpRequest, pk: int) -> HttpResponse:
     """Say which devices the trials exercise."""
-    change = visible_change(request.user, pk)
-    form = devices_form(change, request.POST)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            edits.choose_devices(change, person_of(request), data["lock_version"], data["devices"])
-        except PolicyError as error:
-            put_into(form, error)
-        else:
-            return _back(change, "trials", "devices")
-    return change_page(request, change, tab="trials", devices_form=form)
+    return _declare(request, pk, DEVICES)
 
 
 @login_required
 @require_POST
 def waiver_add(request: HttpRequest, pk: int) -> HttpResponse:
     """Accept a trial that ended otherwise than declared, for a while."""
+    return _declare(request, pk, WAIVER)
+
+
+def _declare(request: HttpRequest, pk: int, declared: Declaration) -> HttpResponse:
+    """Make the edit, or show the page with what was typed and why it was not made."""
     change = visible_change(request.user, pk)
-    form = WaiverForm(request.POST)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            edits.waive_trial(
-                change,
-                person_of(request),
-                data["lock_version"],
-                data["source"],
-                data["destination"],
-                data["machine_type"],
-                data["reason"],
-                data["expires"],
-            )
-        except PolicyError as error:
-            put_into(form, error)
-        else:
-            return _back(change, "trials", "waivers")
-    return change_page(request, change, tab="trials", waiver_form=form)
+    form = declared.form(change, request.POST)
+
+    def edit(version: int) -> ChangeRequest:
+        arguments = declared.arguments(form.cleaned_data)
+        return declared.edit(change, person_of(request), version, *arguments)
+
+    if _edited(form, edit):
+        return _back(change, declared.tab, declared.anchor)
+    shown: dict[str, Any] = {declared.name: form}
+    return change_page(request, change, tab=declared.tab, **shown)
+
+
+# --- Taking back ----------------------------------------------------------------------------------
 
 
 @login_required
@@ -156,11 +166,22 @@ def _remove(
 ) -> HttpResponse:
     change = visible_change(request.user, pk)
     form = EditForm(request.POST)
-    if form.is_valid():
-        try:
-            remove(change, request.user, form.cleaned_data["lock_version"], what)
-        except PolicyError as error:
-            put_into(form, error)
-        else:
-            return _back(change, tab, anchor)
+    if _edited(form, lambda version: remove(change, person_of(request), version, what)):
+        return _back(change, tab, anchor)
     return change_page(request, change, tab=tab, edit_form=form)
+
+
+def _edited(form: BaseForm, edit: Callable[[int], ChangeRequest]) -> bool:
+    """Try the edit at the version that the person saw; False leaves the reason in the form."""
+    if not form.is_valid():
+        return False
+    try:
+        edit(form.cleaned_data["lock_version"])
+    except PolicyError as error:
+        put_into(form, error)
+        return False
+    return True
+
+
+def _back(change: ChangeRequest, tab: str, anchor: str) -> HttpResponse:
+    return redirect(f"{reverse('change', args=[change.pk])}?tab={tab}#{anchor}")
