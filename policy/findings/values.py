@@ -19,9 +19,11 @@ from functools import cached_property
 from typing import Literal
 
 from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.features import Carrier
 from machines.emulator.memo import remembered
 from machines.emulator.qdev import FALSE_WORDS, properties_of, same_value, text_of
 from machines.emulator.relevance import FEATURE, Influence, influences
+from policy.bitmaps import section_at
 from policy.findings.finding import Finding, Pair, Place, Proposal, Severity, listed
 from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned, newest_first
 
@@ -236,8 +238,7 @@ class Comparison:
 
     def _sends_more(self, driver: str, name: str, value: str) -> bool:
         return not _is_off(value) and any(
-            _is_unread(item, self.other.catalogue)
-            for item in influences(self.own.catalogue, driver, name)
+            _is_unread(item, self.other.catalogue) for item in self._decided(driver, name)
         )
 
     def _placed(self, item: Difference, driver: str, below: Sequence[str]) -> Difference:
@@ -257,8 +258,25 @@ class Comparison:
 
     def influences(self, item: Difference) -> tuple[Influence, ...]:
         """What the property decides, as either release's catalogue shows it."""
-        found = influences(self.own.catalogue, item.driver, item.name)
+        found = self._decided(item.driver, item.name)
         return found or influences(self.other.catalogue, item.driver, item.name)
+
+    def _decided(self, driver: str, name: str) -> tuple[Influence, ...]:
+        """By mechanism, and by what is recorded of a backport whose gate the property is."""
+        return influences(self.own.catalogue, driver, name) or tuple(
+            self._carried(backport.feature.device, carrier)
+            for backport in (self.own.policy.backports if self.own.policy is not None else ())
+            if (gate := backport.feature.gate) is not None
+            and (gate.driver, gate.property) == (driver, name)
+            for carrier in backport.feature.carriers
+        )
+
+    def _carried(self, device: str, carrier: Carrier) -> Influence:
+        devices = self.own.migrating(device)
+        section = section_at(self.own.catalogue, device, carrier.section)
+        if carrier.subsection and section is not None:
+            return Influence("subsection", section.description.name, devices)
+        return Influence("fields", f"version {carrier.version} of {carrier.section}", devices)
 
     def is_set_here(self, item: Difference) -> bool:
         """Of an entry that only one release has: is it ours?"""
@@ -411,7 +429,10 @@ def _matter(comparison: Comparison, item: Difference, machine_type: str, carried
     is_error = bool(harmed) and not (refused and not comparison.same_release)
     is_sure = not item.guessed and item.kind != "other-default"
     grave: Severity = "error" if is_sure else "warning"
-    return _Matter(item, harmed if allowed else (), grave if is_error else "note")
+    if not is_error:
+        # Nobody is refused, but a machine type that was there before has got something new.
+        grave = "warning" if item.kind == "unset-new-property" else "note"
+    return _Matter(item, harmed if allowed else (), grave)
 
 
 def _finding(comparison: Comparison, matter: _Matter) -> Finding:

@@ -18,8 +18,9 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
+from machines.emulator.features import Carrier, FeatureSpec, Gate
 from policy import document, rules
-from policy.document import CatalogueRef, Migration, Policy
+from policy.document import Backport, CatalogueRef, Graft, Migration, Policy
 from policy.findings import Finding, Subject, findings
 
 TODAY = date(2026, 11, 23)
@@ -105,3 +106,23 @@ def found(subject: Subject, *others: Subject, code: str = "", **more: Any) -> li
     """The findings, those of one code where it is given."""
     listed = findings(subject, others, TODAY, **more)
     return [item for item in listed if code in ("", item.code)]
+
+
+def taken(name: str) -> Backport:
+    """A feature with a subsection of its own, which property ``x-<name>`` switches."""
+    section = f"nic/nic/{name}"
+    field = {"field": name, "version_id": 0, "field_exists": False, "size": 4}
+    description = {
+        "name": f"nic/{name}",
+        "version_id": 1,
+        "minimum_version_id": 1,
+        "Fields": [field],
+    }
+    feature = FeatureSpec(
+        f"nic-{name}",
+        name,
+        "nic",
+        (Carrier(section, subsection=True),),
+        Gate("nic", f"x-{name}", "on"),
+    )
+    return Backport(feature, grafts=(Graft(section, description),))

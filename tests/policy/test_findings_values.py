@@ -10,6 +10,7 @@ from finding_world import (
     found,
     lacking,
     release,
+    taken,
     told_release,
 )
 
@@ -139,3 +140,15 @@ def test_a_finding_keeps_its_identity_and_changes_its_digest() -> None:
     assert first.identity == second.identity
     assert first.digest != second.digest
     assert one(found(release("1.2"), before, code="missing-entry")) == first
+
+
+def test_a_backport_changes_older_machine_types_unless_its_gate_is_off_there() -> None:
+    """Nobody is refused on the way here, but the machine is no longer what it was."""
+    way = (("down 1.1", "down 1.2"),)
+    own = release("1.2", migrations=way, backports=(taken("zz"),))
+    item = one(found(own, release("1.1"), code="unset-new-property"))
+    assert (item.severity, item.machine_types) == ("warning", (NEWEST, OLDER))
+    back = release("1.2", migrations=BOTH, backports=(taken("zz"),))
+    assert one(found(back, release("1.1"), code="unset-new-property")).severity == "error"
+    off = release("1.2", newest=("nic.x-zz=off",), migrations=BOTH, backports=(taken("zz"),))
+    assert found(off, release("1.1")) == []

@@ -6,36 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from finding_world import NEWEST, NIC, OLDER, catalogue, release
+from finding_world import NEWEST, NIC, OLDER, catalogue, release, taken
 from sample_subjects import upstream
 
 from machines.emulator.catalogue import Field
-from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.snapshot import read_snapshot
-from policy.document import Backport, Graft
 from policy.mitigating import suggest_for_stream, suggest_mitigations
 
 FLIPS = Path(__file__).resolve().parents[1] / "data" / "flips" / "10.0" / "pc-q35-5.2"
-
-
-def taken(name: str) -> Backport:
-    """A feature with a subsection of its own, which property ``x-<name>`` switches."""
-    section = f"nic/nic/{name}"
-    field = {"field": name, "version_id": 0, "field_exists": False, "size": 4}
-    description = {
-        "name": f"nic/{name}",
-        "version_id": 1,
-        "minimum_version_id": 1,
-        "Fields": [field],
-    }
-    feature = FeatureSpec(
-        f"nic-{name}",
-        name,
-        "nic",
-        (Carrier(section, subsection=True),),
-        Gate("nic", f"x-{name}", "on"),
-    )
-    return Backport(feature, grafts=(Graft(section, description),))
 
 
 def test_a_feature_that_the_source_lacks_is_switched_off_for_its_guests() -> None:
