@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from machines.emulator import bitmap
 from machines.emulator.clues import block_clues, config_clues, field_clues
 from machines.emulator.implied import contradictions, shows, telling, truth
-from machines.emulator.names import words
+from machines.emulator.names import is_negated, words
 from machines.emulator.qdev import (
     Global,
     ancestors,
@@ -158,15 +158,18 @@ class Destination:
         """Where the machine type's own properties make its devices unlike what was sent.
 
         Only properties are asked that nobody but a machine type sets, and the size of an MSI-X
-        table that it sets for a device whose number of queues is not to be chosen.
+        table that it sets for a device whose number of queues is not to be chosen. That a field is
+        missing says nothing: another property may withhold it.
         """
         for section in stream.sections:
             drivers = self.drivers(section.name) if section.name else ()
             for name in self._telling(section.name) if drivers else ():
                 value = self._usual(drivers, name)
                 if value is not None:
+                    withheld = truth(value) == is_negated(name)
                     for refusal in self._implied(section, stream, name, value):
-                        yield refusal, f"{self._nearest(name, drivers[0], drivers)}.{name}"
+                        if refusal.kind != "layout" or withheld:
+                            yield refusal, f"{self._nearest(name, drivers[0], drivers)}.{name}"
 
     def _telling(self, description: str) -> tuple[str, ...]:
         drivers = self.drivers(description)
