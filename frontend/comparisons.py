@@ -27,6 +27,13 @@ class Pair:
     machine_types: tuple[str, ...]
     machine_type: str
 
+    def device_address(self, device: str) -> str:
+        """A device's page in the release that loads, else in the one that saves; else empty."""
+        for end in (self.destination, self.source):
+            if device in end.state.catalogue.types or device in end.state.catalogue.descriptions:
+                return end.address("device", device, machine_type=self.machine_type)
+        return ""
+
 
 def pair_of(user: Any, source: str, destination: str, machine_type: str) -> Pair:
     """The pair that the names stand for; the newest machine type where none is given.

@@ -54,6 +54,7 @@ TASKS: dict[str, str] = {
     Job.Kind.TRIALS: "workers.tasks.run_trials",
     Job.Kind.SEARCH: "workers.tasks.run_search",
     Job.Kind.BUNDLE: "workers.tasks.run_bundle",
+    Job.Kind.SIGN: "workers.tasks.run_signatures",
     Job.Kind.MAILS: "workers.tasks.run_mails",
 }
 #: How long a page may wait for Redis, in seconds.
@@ -185,14 +186,19 @@ def enqueue_bundle(revision: Revision, user: User | None) -> Job:
     )
 
 
+def enqueue_signatures() -> Job:
+    """Ask for the signing of every bundle, and of their index, that waits for it."""
+    return enqueue(Job.Kind.SIGN, {}, title="Signatures", user=None, dedup_key="signatures")
+
+
 def enqueue_mails() -> Job:
     """Ask for the sending of every mail that waits."""
     return enqueue(Job.Kind.MAILS, {}, title="Mails", user=None, dedup_key="mails")
 
 
-def mails_since(moment: datetime) -> bool:
-    """Whether mails were asked for since then, or are being sent."""
-    asked = Job.objects.filter(kind=Job.Kind.MAILS)
+def asked_since(kind: str, moment: datetime) -> bool:
+    """Whether a job of this kind was asked for since then, or is open."""
+    asked = Job.objects.filter(kind=kind)
     return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=_OPEN)).exists()
 
 
@@ -219,18 +225,34 @@ def may_cancel(job: Job, user: User) -> bool:
 
 @transaction.atomic
 def cancel(job: Job, user: User) -> Job:
-    """Take a job back: at once while it waits, at its next step while it runs."""
+    """Take a job back: at once while it waits, at its next step while it runs.
+
+    The trials that were asked for with it are taken back with it, in whatever jobs they are.
+    """
     if not (user.is_superuser or job.created_by_id == user.pk):
         raise Forbidden("Only the person who asked for a job may cancel it.")
+    if not _take_back(job):
+        raise Invalid("The job has ended: there is nothing left to cancel.")
+    audit.record(user, "cancel-job", job)
+    if job.kind == Job.Kind.TRIALS and "change" in job.payload:
+        together = Job.objects.filter(
+            kind=job.kind, payload__change=job.payload["change"], created_by=job.created_by_id
+        )
+        for other in together.filter(status__in=_OPEN, cancel_requested=False):
+            if _take_back(other):
+                audit.record(user, "cancel-job", other)
+    job.refresh_from_db()
+    return job
+
+
+def _take_back(job: Job) -> bool:
+    """Cancel a waiting job, ask a running one to end; False where it has ended."""
     now = timezone.now()
     waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
     if waiting.update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now):
         Upload.objects.filter(job=job).delete()
-    elif not _running(job.pk).update(cancel_requested=True):
-        raise Invalid("The job has ended: there is nothing left to cancel.")
-    audit.record(user, "cancel-job", job)
-    job.refresh_from_db()
-    return job
+        return True
+    return bool(_running(job.pk).update(cancel_requested=True))
 
 
 def _open_job(kind: str, dedup_key: str) -> Job | None:

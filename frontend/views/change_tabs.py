@@ -49,6 +49,7 @@ from policy.permissions import may
 from policy.rules import RequiredTrial
 from policy.trials import Requirement
 from workers import jobs
+from workers.models import Job
 
 TABS = ("changes", "findings", "trials", "discussion", "history", "bundle")
 #: Differences of one group that are shown at once; a first policy has thousands.
@@ -352,7 +353,8 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         baseline = trials.requirements_of(state.baseline(change))
     except (NoCatalogue, PolicyError) as error:
         required, baseline, problem = [], [], str(error)
-    job = jobs.open_jobs_of(change).first() or jobs.jobs_of(change).first()
+    asked = jobs.open_jobs_of(change).first()
+    job = asked or jobs.jobs_of(change).first()
     verdicts = [item.verdict for item in required]
     checked = checking.checked(change.policy, required, checking.today())
     outcomes = [item.outcome for item in checked]
@@ -365,9 +367,10 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         # Another change's job may have run the same trials: then nothing is waited for here.
         "open_job": job if job and job.is_open and {"not-run", "running"} & {*verdicts} else None,
         "trial_count": len(required),
-        "missing": sum(_is_missing(item) for item in required),
+        "missing": sum(_is_missing(item, asked) for item in required),
         "queued": sum(
-            item.verdict in {"not-run", "running"} and item.trial is not None for item in required
+            item.verdict in {"not-run", "running"} and not _is_missing(item, asked)
+            for item in required
         ),
         "passed": outcomes.count("passed"),
         "waived": outcomes.count("waived"),
@@ -376,9 +379,14 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _is_missing(item: Requirement) -> bool:
-    """Nobody has asked for this trial yet, or it could not run and may be asked for again."""
-    return item.trial is None or item.trial.state == Trial.State.FAILED
+def _is_missing(item: Requirement, asked: Job | None) -> bool:
+    """Nobody has asked for this trial yet, it could not run, or the job that had it was cancelled.
+
+    ``asked`` is an open job of the change request, if there is one.
+    """
+    if item.trial is None or item.trial.state == Trial.State.FAILED:
+        return True
+    return asked is None and item.trial.state == Trial.State.QUEUED
 
 
 def _available(change: ChangeRequest, request: HttpRequest) -> frozenset[str]:

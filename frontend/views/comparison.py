@@ -149,17 +149,9 @@ def _groups(pair: Pair, found: list[Difference]) -> list[Group]:
     for item in found:
         rows = groups.setdefault(item.section, {})
         row = rows.setdefault(replace(item, device=""), Row(item, []))
-        row.devices.append((item.device, _device_address(pair, item.device)))
+        row.devices.append((item.device, pair.device_address(item.device)))
     listed = [Group(section, list(rows.values())) for section, rows in groups.items()]
     return sorted(listed, key=lambda group: group.place)
-
-
-def _device_address(pair: Pair, device: str) -> str:
-    """Its page in the release that loads, else in the one that saves."""
-    for end in (pair.destination, pair.source):
-        if device in end.state.catalogue.descriptions:
-            return end.address("device", device, machine_type=pair.machine_type)
-    return ""
 
 
 def _tabs(request: HttpRequest, found: list[Difference], grade: str) -> list[GradeTab]:

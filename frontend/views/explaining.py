@@ -80,13 +80,13 @@ def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> H
 
 def _shown(pair: Pair, item: Explanation) -> Shown:
     causes = [_shown_cause(pair, cause) for cause in item.causes[:MAX_CAUSES]]
-    devices = [(name, _device_address(pair, name)) for name in item.devices[:MAX_DEVICES]]
+    devices = [(name, pair.device_address(name)) for name in item.devices[:MAX_DEVICES]]
     return Shown(item, devices, causes, len(item.causes) - len(causes))
 
 
 def _shown_cause(pair: Pair, cause: Cause) -> ShownCause:
     entries = next((item.entries for item in cause.proposals if item.entries), ())
-    return ShownCause(cause, _device_address(pair, cause.driver), _remedy(pair, cause, entries))
+    return ShownCause(cause, pair.device_address(cause.driver), _remedy(pair, cause, entries))
 
 
 def _remedy(pair: Pair, cause: Cause, entries: tuple[CompatProperty, ...]) -> Remedy:
@@ -97,11 +97,3 @@ def _remedy(pair: Pair, cause: Cause, entries: tuple[CompatProperty, ...]) -> Re
         "destination": pair.destination.release.label,
     }
     return Remedy(pair.source.release.label, pair.machine_type, entries, reason)
-
-
-def _device_address(pair: Pair, device: str) -> str:
-    """Its page in the release that refused, else in the one that sent."""
-    for end in (pair.destination, pair.source):
-        if device in end.state.catalogue.types:
-            return end.address("device", device, machine_type=pair.machine_type)
-    return ""

@@ -9,6 +9,7 @@ from signed_in import Login
 from machines.models import Release
 from policy import edits, workflow
 from policy.models import ChangeRequest, Trial
+from workers import jobs
 
 
 @pytest.fixture
@@ -202,3 +203,18 @@ def test_strangers_and_bad_addresses(world: World, login: Login, tried: ChangeRe
     assert client.get("/trials/99999/").status_code == 404
     assert client.get("/trials/matrix/?tree=nonsense").status_code == 404
     assert client.get("/trials/matrix/?change=²&machine_type=x").status_code == 200
+
+
+def test_trials_of_a_cancelled_job_can_be_asked_for_again(world: World, login: Login) -> None:
+    change = edits.add_migration(
+        world.change(), world.maintainer, 1, "down 1.2", "down 1.2", "correct"
+    )
+    client = login(world.maintainer)
+    client.post(f"/changes/{change.pk}/run-trials/")
+    assert (
+        "2 waiting · 0 to run" in client.get(f"/changes/{change.pk}/?tab=trials").content.decode()
+    )
+    jobs.cancel(jobs.jobs_of(change).get(), world.maintainer)
+    page = client.get(f"/changes/{change.pk}/?tab=trials").content.decode()
+    assert "0 waiting · 2 to run" in page
+    assert "Run what is missing" in page

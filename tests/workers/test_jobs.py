@@ -232,3 +232,19 @@ def test_many_trials_are_shared_between_jobs(
     running = jobs.claim(jobs.jobs_of(change).latest("pk").pk)
     assert running is not None
     assert jobs.open_jobs_of(change).first().pk == running.job_id
+
+
+def test_trials_that_were_asked_for_together_are_cancelled_together(
+    change: ChangeRequest, maintainer: User, make_trials: Callable[[int], list[Trial]]
+) -> None:
+    trials = make_trials(jobs.TRIALS_PER_JOB + 2)
+    first = jobs.enqueue_trials(change, trials, maintainer)
+    other = new_job(payload={"change": change.pk}, created_by=User.objects.create_user("other"))
+    jobs.cancel(first, maintainer)
+    statuses = list(jobs.jobs_of(change).values_list("created_by__username", "status"))
+    assert sorted(statuses) == [
+        ("maintainer", "cancelled"),
+        ("maintainer", "cancelled"),
+        ("other", "queued"),
+    ]
+    assert other.is_open
