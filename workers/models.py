@@ -17,6 +17,7 @@ class Job(models.Model):
         TRIALS = "trials", _("trial migrations")
         SEARCH = "search", _("search for mitigations")
         BUNDLE = "bundle", _("bundle")
+        SIGN = "sign", _("signatures")
         MAILS = "mails", _("mails")
 
     class Status(models.TextChoices):

@@ -15,15 +15,17 @@ from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from machines import parsing
 from machines.catalogue import import_catalogue
 from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release
-from policy import audit, bundle, notices, remedies, standing, trials
+from policy import audit, bundle, notices, remedies, signing, standing, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, Trial
+from policy.packing.signatures import MissingToolError, SignatureError
 from workers import jobs, mails
 from workers.jobs import Attempt
 from workers.models import Job, Upload
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 TRIALS: dict[str, trials.Hold] = {"in-process": machine.trial, "processes": processes.trial}
 
 #: Whose message is for the person who asked: the input is at fault.
-INPUT_ERRORS = (CatalogueError, PolicyError, bundle.BundleError)
+INPUT_ERRORS = (CatalogueError, PolicyError, bundle.BundleError, SignatureError, MissingToolError)
 
 
 @shared_task
@@ -62,6 +64,12 @@ def run_bundle(job_id: int) -> None:
 
 
 @shared_task
+def run_signatures(job_id: int) -> None:
+    """Sign the bundles and their index (queue ``exports``)."""
+    execute(job_id, sign_bundles)
+
+
+@shared_task
 def run_mails(job_id: int) -> None:
     """Send the mails that wait (queue ``exports``)."""
     execute(job_id, send_mails)
@@ -74,6 +82,14 @@ def sweep() -> None:
     if swept != jobs.Swept():
         log.warning("Swept: %s", swept)
     mails.take_up()
+    _take_up_signatures()
+
+
+def _take_up_signatures() -> None:
+    """Ask for what waits to be signed: gpg's agent may have been away, or the index grows old."""
+    recently = timezone.now() - mails.AGAIN_AFTER
+    if signing.is_waiting() and not jobs.asked_since(Job.Kind.SIGN, recently):
+        jobs.enqueue_signatures()
 
 
 @shared_task
@@ -201,8 +217,17 @@ def build_bundle(attempt: Attempt) -> None:
     revision = Revision.objects.get(pk=attempt.payload["revision"])
     attempt.step(0, 1, "building the bundle")
     built = bundle.store(revision)
+    jobs.enqueue_signatures()
     attempt.step(1, 1)
     attempt.finish({"bundle": built.pk, "sha256": built.sha256})
+
+
+def sign_bundles(attempt: Attempt) -> None:
+    """No payload: whatever waits is signed."""
+    attempt.step(0, 1, "signing")
+    done = signing.sign_waiting()
+    attempt.step(1, 1)
+    attempt.finish(dict(done))
 
 
 def send_mails(attempt: Attempt) -> None:

@@ -107,7 +107,7 @@ def sign(content: bytes, fingerprint: str, home: str = "") -> bytes:
     ran = _gpg(
         home,
         [
-            *("--pinentry-mode", "error", "--local-user", f"{fingerprint}!"),
+            *("--pinentry-mode", "error", "--local-user", fingerprint),
             *("--digest-algo", "SHA256", "--armor", "--output", "-", "--detach-sign"),
         ],
         content,
