@@ -82,8 +82,11 @@ class Process:
                 raise ChannelError(f"-incoming {incoming:.200}: {error}") from error
 
     def _served(self, task: asyncio.Task[None]) -> None:
-        """The monitor is gone for good: standard input ended, or it is a bug."""
-        self.end(ENDED if task.cancelled() or task.exception() is None else FAILED)
+        """The monitor is gone for good: standard input ended, or something is wrong with it."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            complain(f"the monitor broke off: {error!r:.500}")
+        self.end(ENDED if error is None else FAILED)
 
     # What commands ask for.
 

@@ -21,7 +21,7 @@ from machines.emulator.monitor.options import MonitorAddress
 from machines.emulator.monitor.protocol import Conversation, Message
 
 CHUNK = 64 * 1024
-MAX_UNSENT = 256 * 2**20
+MAX_UNSENT = 64 * 2**20
 
 #: A new client's greeting and conversation.
 Greet = Callable[[], tuple[Message, Conversation]]
@@ -114,7 +114,7 @@ class Server:
             while data := await reader.read(CHUNK):
                 for answer in self._conversation.take(data):
                     self._send(answer)
-                await writer.drain()
+                    await writer.drain()
         except ConnectionError:
             pass  # the client has left without a word, which is its right
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qemu.qmp import ExecuteError, QMPClient
 
+from machines.emulator.commands import main
+from machines.emulator.monitor.commands import load
 from machines.emulator.session import Gone, Session
 from tests.machines.emulator.monitored import (
     SEVEN,
@@ -274,3 +277,57 @@ def test_a_faulty_option_is_told_without_a_traceback(
     assert words in told
     assert "Traceback" not in told
     assert started.returncode == 1
+
+
+def test_the_page_tells_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (REPOSITORY / "docs/reference/monitor.md").read_text()
+    rows = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    told = {name.split()[0] for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    named = set(load()) - told
+    assert named == {"set-savevm-version"}
+    assert "**set-savevm-version**" in page
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    options = set(re.findall(r"^  (--?\w+)", capsys.readouterr().out, re.MULTILINE))
+    assert options - {"-h"} == {item for item in told if item[0] == "-"}
+
+
+def test_the_guest_reaches_registers_and_memory_while_it_runs(tmp_path: Path) -> None:
+    async def whole() -> None:
+        devices = (
+            "-device",
+            "isa-serial,id=s",
+            "-device",
+            "usb-tablet,id=t",
+            "-device",
+            "mc146818rtc,id=r",
+        )
+        async with machine(tmp_path, SEVEN, *devices) as it:
+
+            async def read(device: str, offset: int, size: int = 1) -> Any:
+                return await it.ask("x-lockstep-read", device=device, offset=offset, size=size)
+
+            scratch = {"device": "s", "offset": 7, "size": 1}
+            await it.ask("x-lockstep-write", value=0x5A, **scratch)
+            assert await read("s", 7) == 0x5A
+            await it.ask("x-lockstep-store", address=0x1000, data="AAEC")
+            assert await it.ask("x-lockstep-fetch", address=0x1001, length=2) == "AQI="
+            await it.ask("x-lockstep-advance", duration=1000)
+            assert await it.ask("x-lockstep-line", number=4) is False
+            assert "outside" in await refused(it.ask("x-lockstep-fetch", address=2**40, length=1))
+            await it.ask("x-lockstep-write", device="r", offset=0, size=1, value=0x40)
+            wide = it.ask("x-lockstep-write", device="r", offset=1, size=2, value=0x1234)
+            assert await refused(wide) == "'r' has no register of 2 bytes at 0x1"
+            assert "expects base64" in await refused(
+                it.ask("x-lockstep-store", address=0, data="?")
+            )
+            assert "1, 2, 4 or 8" in await refused(read("s", 7, 3))
+            assert "a number of 1 bytes" in await refused(
+                it.ask("x-lockstep-write", value=256, **scratch)
+            )
+            await refused(read("t", 0), "DeviceNotActive")
+            await refused(read("nope", 0), "DeviceNotFound")
+            await it.ask("stop")
+            assert await refused(read("s", 7), "DeviceNotActive") == "The machine is not running"
+
+    run(whole())

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from machines.emulator.devices.model import Model
+from machines.emulator.errors import EmulatorError
 from machines.emulator.monitor.arguments import table, text, whole, word
 from machines.emulator.monitor.commands import command
 from machines.emulator.monitor.commands.objects import device
@@ -45,6 +47,18 @@ def _model(process: Process, arguments: Mapping[str, Any]) -> Model:
     return found.device.model
 
 
+@contextmanager
+def _access(arguments: Mapping[str, Any]) -> Iterator[None]:
+    """An access as the guest makes it: one that no bus would pass on is refused."""
+    try:
+        yield
+    except EmulatorError:
+        raise
+    except (LookupError, ValueError, OverflowError) as error:
+        place = f"{arguments['size']} bytes at 0x{arguments['offset']:x}"
+        raise QmpError(f"'{arguments['device']}' has no register of {place}") from error
+
+
 def _require(arguments: Mapping[str, Any], name: str, holds: bool, expected: str) -> None:
     if not holds:
         raise QmpError(f"Parameter '{name}' expects {expected}")
@@ -52,8 +66,9 @@ def _require(arguments: Mapping[str, Any], name: str, holds: bool, expected: str
 
 def decoded(name: str, value: Any) -> bytes:
     """Checks an argument of bytes."""
+    given = text(name, value)
     try:
-        return base64.b64decode(text(name, value), validate=True)
+        return base64.b64decode(given, validate=True)
     except (binascii.Error, ValueError):
         raise QmpError(f"Parameter '{name}' expects base64") from None
 
@@ -65,7 +80,9 @@ def encoded(data: bytes) -> str:
 @command("x-lockstep-read", _REGISTER)
 def read(process: Process, arguments: Mapping[str, Any]) -> Any:
     """A register of a modelled device; ``offset`` counts from the device's base."""
-    return _model(process, arguments).read(arguments["offset"], arguments["size"])
+    model = _model(process, arguments)
+    with _access(arguments):
+        return model.read(arguments["offset"], arguments["size"])
 
 
 @command("x-lockstep-write", {**_REGISTER, "value": whole})
@@ -73,7 +90,8 @@ def write(process: Process, arguments: Mapping[str, Any]) -> Any:
     size, value = arguments["size"], arguments["value"]
     model = _model(process, arguments)
     _require(arguments, "value", value < 1 << 8 * size, f"a number of {size} bytes")
-    model.write(arguments["offset"], value, size)
+    with _access(arguments):
+        model.write(arguments["offset"], value, size)
     return {}
 
 
