@@ -7,6 +7,8 @@ from collections.abc import Callable
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 
+from frontend.api.problems import problem_instead
+
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
     """Answer an address with a NUL character with 400: PostgreSQL takes none in any text."""
@@ -15,5 +17,19 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             raise SuspiciousOperation("The address holds a NUL character.")
         return get_response(request)
+
+    return answer
+
+
+def problems_for_programs(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """Answer every error below the API as problem JSON, also where no view of it was reached."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if request.path.startswith("/api/"):
+            problem_instead(response)
+        return response
 
     return answer

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "frontend.middleware.problems_for_programs",
     "frontend.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -262,12 +263,25 @@ USE_TZ = True
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # The first one's way is told to whoever is nobody: 401 instead of 403.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "frontend.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+        "frontend.api.lists.Ordering",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "frontend.api.lists.Pages",
+}
+#: Calls a minute that one token, one person in a session, and one address of nobody may make.
+LOCKSTEP_RATES = {
+    "token": int(os.environ.get("LOCKSTEP_RATE_TOKEN", "1200")),
+    "user": int(os.environ.get("LOCKSTEP_RATE_USER", "1200")),
+    "anonymous": int(os.environ.get("LOCKSTEP_RATE_ANONYMOUS", "60")),
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Lockstep", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework.exceptions import ParseError
+from django.utils.datastructures import MultiValueDict
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from frontend.api import preconditions, repeating, throttling
 from frontend.api.problems import problem_handler
+from frontend.api.scopes import HasScope
 from policy.permissions import may
 
 
@@ -36,8 +42,81 @@ class Body(JSONParser):
 class Api(APIView):
     """What all have in common: who may ask, and how errors are told."""
 
-    permission_classes = [IsAuthenticated, IsMember]
+    permission_classes = [IsAuthenticated, IsMember, HasScope]
     parser_classes = [Body, FormParser, MultiPartParser]
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks; each call is counted, one with a wrong token as anybody's."""
+        try:
+            super().perform_authentication(request)
+        except APIException:
+            throttling.count(request)
+            raise
+        throttling.count(request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let the call in, and put before what writes what the call asked to be sure of."""
+        super().initial(request, *args, **kwargs)
+        name = (request.method or "").lower()
+        handler = getattr(self, name, None)
+        if request.method in SAFE_METHODS or handler is None:
+            return
+        handler = preconditions.held(handler)
+        if request.method == "POST" and repeating.HEADER in request.headers:
+            handler = repeating.once(handler)
+        setattr(self, name, handler)
 
     def get_exception_handler(self) -> Any:
         return problem_handler
+
+    def handle_exception(self, exc: Exception) -> Response:
+        # Whatever an address answers with, its problems are JSON.
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(exc)
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if (tag := preconditions.told(getattr(response, "data", None))) is not None:
+            response["ETag"] = tag
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+# --- What is sent ---------------------------------------------------------------------------------
+
+#: What a field takes in JSON. A form knows text alone, where the field reads it.
+_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type, str], ...] = (
+    (serializers.BooleanField, bool, "Send true or false."),
+    (serializers.IntegerField, int, "Send a whole number."),
+    (serializers.CharField, str, "Send text."),
+)
+
+
+def given(kind: type[serializers.Serializer[Any]], request: Request) -> Any:
+    """What was sent, in the shape of a serializer; an edit with its version.
+
+    Raises ValidationError, or PreconditionRequired.
+    """
+    data = request.data
+    if preconditions.VERSION in kind._declared_fields:
+        data = preconditions.with_version(data, request)
+    sent = kind(data=data)
+    if isinstance(data, dict) and not isinstance(data, MultiValueDict):
+        _check_types(sent, data)
+    sent.is_valid(raise_exception=True)
+    return sent.validated_data
+
+
+def _check_types(sent: serializers.Serializer[Any], data: dict[str, Any]) -> None:
+    """Refuse what a field would take for something else: 5 for "5", "yes" for true."""
+    wrong = {}
+    for name, field in sent.fields.items():
+        value = data.get(name)
+        for kind, taken, words in _TYPES:
+            if isinstance(field, kind) and value is not None and type(value) is not taken:
+                wrong[name] = [words]
+    if wrong:
+        raise ValidationError(wrong)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from frontend import serializers
 from frontend.access import person_of, visible_change, visible_trees
 from frontend.api import shapes
-from frontend.api.base import Api
+from frontend.api.base import Api, given
 from frontend.filters import ChangeFilter
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
@@ -171,13 +171,6 @@ class ChangeTransition(Api):
         change = visible_change(request.user, pk)
         ACTIONS[action](change, request.user, given(serializers.TransitionSerializer, request))
         return answer(request, pk)
-
-
-def given(kind: type[Any], request: Request) -> Any:
-    """What was sent, in the shape of a serializer. Raises ValidationError."""
-    sent = kind(data=request.data)
-    sent.is_valid(raise_exception=True)
-    return sent.validated_data
 
 
 def _revision(release: Release, number: int) -> Revision:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.api.base import Api
+from frontend.api.base import Api, given
 from frontend.api.comparing import PairSerializer
 from frontend.comparisons import pair_of
 from frontend.explanations import explained
@@ -71,9 +71,7 @@ class Explain(Api):
         request=LogSerializer, responses={200: ExplainedSerializer, 422: ProblemSerializer}
     )
     def post(self, request: Request) -> Response:
-        given = LogSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        data = given.validated_data
+        data = given(LogSerializer, request)
         pair = pair_of(request.user, data["source"], data["destination"], data["machine_type"])
         return Response(
             {

@@ -1,13 +1,16 @@
-"""What went wrong, as problem JSON."""
+"""What went wrong, as problem JSON (RFC 9457), wherever in the service it went wrong."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -26,12 +29,39 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     status, document = _problem(error)
     if status is None:
         return None
+    if isinstance(error, Conflict) and "If-Match" in context["request"].headers:
+        status = HTTPStatus.PRECONDITION_FAILED
     set_rollback()
-    document = {"title": HTTPStatus(status).phrase, "status": status, **document}
+    document = {"title": HTTPStatus(status).phrase, "status": int(status), **document}
     response = Response(document, status=status, content_type=PROBLEM_TYPE)
-    if isinstance(error, APIException) and (wait := getattr(error, "wait", None)):
-        response["Retry-After"] = str(int(wait))
+    if (wait := getattr(error, "wait", None)) is not None:
+        response["Retry-After"] = str(ceil(wait))
+    if (scheme := getattr(error, "auth_header", None)) is not None:
+        response["WWW-Authenticate"] = scheme
     return response
+
+
+#: What the service says below the API where none of its views was reached.
+_SENTENCES = {
+    400: "The request cannot be read.",
+    404: "There is no such address. Every one ends with a slash, but that of a download.",
+    413: "The request is too large.",
+    500: "The service failed. Whoever runs it finds the reason in its log.",
+}
+
+
+def problem_instead(response: HttpResponseBase) -> None:
+    """Make a problem of a page that says that something went wrong."""
+    if not isinstance(response, HttpResponse) or response.status_code < 400:
+        return
+    if response.headers.get("Content-Type", "").startswith(PROBLEM_TYPE):
+        return
+    title = HTTPStatus(response.status_code).phrase
+    detail = _SENTENCES.get(response.status_code, f"{title}.")
+    document = {"title": title, "status": response.status_code, "detail": detail}
+    response.content = json.dumps(document).encode()
+    response["Content-Type"] = PROBLEM_TYPE
+    response["Content-Length"] = str(len(response.content))
 
 
 def _problem(error: Exception) -> tuple[int | None, dict[str, Any]]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import person_of, visible_trees
-from frontend.api.base import Api
+from frontend.api.base import Api, given
 from frontend.filters import AuditFilter, TrialFilter
 from frontend.views import bundles
 from frontend.views.trials import start_search, visible_trial
@@ -50,9 +50,7 @@ class TrialRemedies(Api):
         responses={202: serializers.JobSerializer, 403: serializers.ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
-        given = serializers.RemediesSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        change = given.validated_data["change"]
+        change = given(serializers.RemediesSerializer, request)["change"]
         trial = visible_trial(request.user, pk)
         job = start_search(person_of(request), trial, str(change) if change is not None else "")
         return Response(serializers.JobSerializer(job).data, status=202)

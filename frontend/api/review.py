@@ -22,8 +22,8 @@ from frontend.access import (
     visible_trees,
 )
 from frontend.api import shapes
-from frontend.api.base import Api
-from frontend.api.changes import PROBLEMS, answer, given
+from frontend.api.base import Api, given
+from frontend.api.changes import PROBLEMS, answer
 from frontend.numbers import number_of
 from machines.models import Release, Tree
 from policy import differences, discussion, edits, examining, notices, state, turns, workflow

@@ -29,9 +29,11 @@ class OpenSerializer(serializers.Serializer[Any]):
 
 
 class EditSerializer(serializers.Serializer[Any]):
-    """``lock_version``: the version of the draft that the edit was made from."""
+    """``lock_version``: the version of the draft that the edit was made from; it may be left out
+    where ``If-Match`` names it (:func:`frontend.api.base.given`).
+    """
 
-    lock_version = serializers.IntegerField(min_value=1)
+    lock_version = serializers.IntegerField(min_value=1, required=False)
 
 
 class DescriptionSerializer(EditSerializer):
