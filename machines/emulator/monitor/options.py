@@ -141,9 +141,9 @@ def monitor(text: str) -> MonitorAddress:
     """
     if text == "stdio":
         return MonitorAddress(None)
-    (_, place), *rest = pairs("-qmp", text, "address")
+    place, comma, rest = text.partition(",")
     switches = {"server": True, "wait": False}
-    for name, value in rest:
+    for name, value in pairs("-qmp", rest, "") if comma else ():
         if name not in switches or value not in ("on", "off"):
             raise OptionError(f"-qmp {text:.200}: takes server=on|off and wait=on|off")
         switches[name] = value == "on"

@@ -10,6 +10,7 @@ from typing import Any
 
 from machines.emulator.board import lineage_of
 from machines.emulator.catalogue import Catalogue
+from machines.emulator.catalogue.checks import expect
 from machines.emulator.release import Release
 
 UNKNOWN_VERSION = {"qemu": {"major": 0, "minor": 0, "micro": 0}, "package": ""}
@@ -43,7 +44,9 @@ class ToldRelease:
     @property
     def properties(self) -> Mapping[str, Any]:
         """Driver → its answer to ``device-list-properties``, or {error}."""
-        return self._release.document("properties") or {}
+        told: Mapping[str, Any] = self._release.document("properties") or {}
+        expect(isinstance(told, dict), "properties", "should map drivers to their properties")
+        return told
 
     def catalogue_of(self, drivers: Sequence[str]) -> Catalogue:
         """What a machine with these devices needs of the catalogue."""
