@@ -158,10 +158,29 @@ def change_page(
         ),
         **change_tabs.context(found, tab, request),
         **({"asked": asked} if asked else {}),
+        "errors": _errors_apart(forms),
         **forms,
     }
     status = status_of(bound) if bound else 200
     return render(request, "pages/change.html", context, status=status)
+
+
+#: Forms that a page may have in many places, or in none any more: their errors stand on top, too.
+_MANY = ("waiver_form", "finding_form", "ask_form", "reply_form", "draft_form", "edit_form")
+
+
+def _errors_apart(forms: dict[str, BaseForm]) -> list[str]:
+    """What is wrong with what was sent, as far as it might not be seen beside a field."""
+    found = []
+    for name, form in forms.items():
+        if not form.is_bound:
+            continue
+        for field, errors in form.errors.items():
+            hidden = field in form.fields and form.fields[field].widget.is_hidden
+            if hidden or name in _MANY:
+                label = form.fields[field].label if field in form.fields and not hidden else ""
+                found += [f"{label}: {error}" if label else str(error) for error in errors]
+    return list(dict.fromkeys(found))
 
 
 @login_required
