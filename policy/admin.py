@@ -24,7 +24,9 @@ from policy.models import (
     ChangeRequest,
     Feature,
     Membership,
+    Notice,
     Review,
+    ReviewRules,
     Revision,
     Trial,
 )
@@ -174,6 +176,21 @@ class FeatureAdmin(ReadOnlyAdmin):
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
     list_display = ("change_request", "reviewer", "verdict", "created_at")
+
+
+@admin.register(ReviewRules)
+class ReviewRulesAdmin(ReadOnlyAdmin):
+    """Changed on the tree's page, which judges again what is in review."""
+
+    list_display = ("tree", "approvals")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """Mails that wait, were sent, or could not be."""
+
+    list_display = ("subject", "recipient", "kind", "created_at", "sent_at", "failures", "error")
+    list_filter = ("kind", "failures")
 
 
 @admin.register(AuditEntry)

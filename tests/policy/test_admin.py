@@ -46,6 +46,12 @@ def test_a_role_is_given_and_taken_on_record(root: Client) -> None:
     assert audit.verify() == []
 
 
+@pytest.mark.parametrize("model", ["reviewrules", "notice"])
+def test_rules_and_mails_are_only_looked_at(root: Client, model: str) -> None:
+    assert root.get(admin_url(f"{model}_changelist")).status_code == 200
+    assert root.get(admin_url(f"{model}_add")).status_code == 403
+
+
 @pytest.mark.parametrize("model", ["changerequest", "review", "revision", "auditentry"])
 def test_what_the_rules_write_no_form_changes(root: Client, model: str) -> None:
     revision = World().published()
