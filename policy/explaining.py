@@ -18,9 +18,9 @@ from machines.emulator.qdev import properties_of
 from machines.emulator.release import Release
 from machines.emulator.relevance import Mechanism, influences
 from machines.emulator.suggest import Destination
+from policy.findings.comparison import Comparison, Difference
 from policy.findings.finding import Pair, Proposal, listed
 from policy.findings.releases import Migrations, Subject
-from policy.findings.values import Comparison, Difference
 from policy.qemu_log import Failure, Kind
 
 #: What was refused → the mechanisms by which a property can be the reason.

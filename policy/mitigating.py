@@ -21,9 +21,9 @@ from machines.emulator.verdict import Verdict
 from machines.emulator.virtio import Malformed
 from machines.emulator.virtio import parse as parse_virtio
 from policy import rules
+from policy.findings.comparison import Comparison
 from policy.findings.finding import Pair
 from policy.findings.releases import Migrations, Subject
-from policy.findings.values import Comparison
 
 #: Candidates that are tried, the likeliest first; each is a trial.
 MAX_CANDIDATES = 48

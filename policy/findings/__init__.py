@@ -1,14 +1,14 @@
 """Findings: what is wrong, doubtful or superfluous in a policy before anything was tried. Pure.
 
-    module     rules                                                        docs/policy-rules.md
-    values     entries that are missing, differ, or break what has shipped  "Findings"
-    siblings   entries that stop short of a type's variants or the newest
+    values     entries that are missing, differ, or break what has shipped
+    siblings   entries that stop short of a type's variants or the newest machine type
     layouts    one section version with two layouts; linear version bumps
     entries    unknown drivers and properties, wrong types, shadowed ones
     leftovers  mitigations and relaxations that nothing needs any more
 
-:func:`findings` asks them all. A finding proposes changes (:class:`Proposal`), and
-:func:`policy.findings.settling.applied` makes one of them.
+:func:`findings` asks them all; docs/policy-rules.md states each rule with an example. Below them,
+:mod:`releases` tells what is known of a release, and :mod:`comparison` what two differ in. A finding
+(:mod:`finding`) proposes changes, and :func:`policy.findings.settling.applied` makes one of them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from policy.findings.comparison import Comparison
 from policy.findings.entries import entry_findings
 from policy.findings.finding import SEVERITIES, Finding, Pair, Place, Proposal, Severity
 from policy.findings.layouts import bump_findings, layout_findings
 from policy.findings.leftovers import mitigation_findings, relaxation_findings
 from policy.findings.releases import Migrations, Subject
 from policy.findings.siblings import newest_findings, sibling_findings
-from policy.findings.values import Comparison, value_findings
+from policy.findings.values import value_findings
 
 __all__ = ["Finding", "Pair", "Place", "Proposal", "Severity", "Subject", "findings"]
 
@@ -32,9 +33,9 @@ def findings(
 ) -> tuple[Finding, ...]:
     """Everything that the rules say of a release, the gravest first.
 
-    ``others`` are the releases to compare with: those of its tree that are published, and those
-    that exchange guests with it. ``shipped`` is what is published of the very release, where the
-    subject is a draft that would follow it.
+    ``others`` are the releases to compare with: those of its tree, and those that exchange guests
+    with it. ``shipped`` is what is published of the very release, where the subject is a draft
+    that would follow it; without a policy it is what the release's own sources say.
     """
     found = list(_findings(subject, others, today, shipped))
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
