@@ -7,8 +7,8 @@
     leftovers  mitigations and relaxations that nothing needs any more
 
 :func:`findings` asks them all; docs/policy-rules.md states each rule with an example. Below them,
-:mod:`releases` tells what is known of a release, and :mod:`comparison` what two differ in. A finding
-(:mod:`finding`) proposes changes, and :func:`policy.findings.settling.applied` makes one of them.
+:mod:`releases` tells what is known of a release, and :mod:`comparison` what two differ in. What a
+finding proposes, :func:`policy.findings.settling.applied` carries out.
 """
 
 from __future__ import annotations
