@@ -331,3 +331,29 @@ def test_the_guest_reaches_registers_and_memory_while_it_runs(tmp_path: Path) ->
             assert await refused(read("s", 7), "DeviceNotActive") == "The machine is not running"
 
     run(whole())
+
+
+def test_it_goes_to_a_client_that_listens(tmp_path: Path) -> None:
+    async def whole() -> None:
+        client = QMPClient("listens")
+        await client.start_server(str(tmp_path / "qmp"))
+        catalogue = foo_catalogue(tmp_path, "2.0")
+        with process(f"unix:{tmp_path}/qmp,server=off", catalogue, "-M", "board-2.0") as started:
+            await asyncio.wait_for(client.accept(), 30)
+            assert (await client.execute("query-status"))["running"] is True
+            await client.disconnect()
+            assert await asyncio.to_thread(started.wait, 30) == 0  # nobody else can come
+
+    run(whole())
+
+
+def test_a_machine_waits_for_its_first_client(tmp_path: Path) -> None:
+    catalogue, place = foo_catalogue(tmp_path, "2.0"), tmp_path / "qmp"
+    options = ("-M", "board-2.0", "-incoming", f"file:{tmp_path}/nothing")
+    with process(f"unix:{place},server=on,wait=on", catalogue, *options) as started:
+        with socket.socket(socket.AF_UNIX) as client:
+            while client.connect_ex(str(place)):
+                assert started.poll() is None  # it does not look for the file yet
+            _, words = started.communicate(timeout=60)
+        assert started.returncode == 1
+        assert "Failed to open" in words
