@@ -147,6 +147,18 @@ def test_whose_turn_stands_on_every_page_that_is_about_it(world: World, login: L
     assert "Nothing waits for you" in empty
 
 
+def test_the_page_of_turns_makes_the_same_queries_for_one_and_for_many(
+    world: World, login: Login, django_assert_max_num_queries: object
+) -> None:
+    client = login(world.reviewer)
+    world.in_review()
+    client.get("/your-turn/")
+    for _ in range(6):
+        world.in_review()
+    with django_assert_max_num_queries(20):  # type: ignore[operator]
+        assert client.get("/your-turn/").content.decode().count("Review it.") == 7
+
+
 def test_somebody_is_asked_by_name(world: World, login: Login) -> None:
     change = edited(world)
     client = login(world.maintainer)
