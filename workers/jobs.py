@@ -148,18 +148,56 @@ def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | 
         return job
     ids = sorted(wanted)
     starts = range(0, max(len(ids), 1), TRIALS_PER_JOB)
-    asked = [_trials_job(change, ids[at : at + TRIALS_PER_JOB], user) for at in starts]
+    batch = secrets.token_hex(8)
+    asked = [_trials_job(change, ids[at : at + TRIALS_PER_JOB], batch, user) for at in starts]
     return asked[0]
 
 
-def _trials_job(change: ChangeRequest, ids: list[int], user: User | None) -> Job:
+def _trials_job(change: ChangeRequest, ids: list[int], batch: str, user: User | None) -> Job:
     digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:32]
     return enqueue(
         Job.Kind.TRIALS,
-        {"change": change.pk, "trials": ids},
+        {"change": change.pk, "trials": ids, "batch": batch},
         title=f"Trial migrations of #{change.pk} {change.title}"[:255],
         user=user,
         dedup_key=f"change-{change.pk}-{digest}",
+    )
+
+
+def asked_together(job: Job) -> models.QuerySet[Job]:
+    """The jobs that share the work which was asked for with this one, itself among them."""
+    if "batch" not in job.payload:
+        return Job.objects.filter(pk=job.pk)
+    return Job.objects.filter(kind=job.kind, payload__batch=job.payload["batch"])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the jobs that share some work are together, in the words of a job's row."""
+
+    title: str
+    status: str
+    is_open: bool
+    progress_done: int
+    progress_total: int
+    progress_text: str
+    started_at: datetime | None
+
+
+def progress_of(job: Job) -> Progress:
+    """Trials held and to be held, of all jobs that share them; what one job says of itself else."""
+    parts = list(asked_together(job))
+    started = [part.started_at for part in parts if part.started_at is not None]
+    return Progress(
+        title=job.title,
+        status=job.status,
+        is_open=job.is_open,
+        progress_done=sum(part.progress_done for part in parts),
+        progress_total=sum(
+            max(part.progress_total, len(part.payload.get("trials", ()))) for part in parts
+        ),
+        progress_text=job.progress_text,
+        started_at=min(started, default=None),
     )
 
 
@@ -234,13 +272,9 @@ def cancel(job: Job, user: User) -> Job:
     if not _take_back(job):
         raise Invalid("The job has ended: there is nothing left to cancel.")
     audit.record(user, "cancel-job", job)
-    if job.kind == Job.Kind.TRIALS and "change" in job.payload:
-        together = Job.objects.filter(
-            kind=job.kind, payload__change=job.payload["change"], created_by=job.created_by_id
-        )
-        for other in together.filter(status__in=_OPEN, cancel_requested=False):
-            if _take_back(other):
-                audit.record(user, "cancel-job", other)
+    for other in asked_together(job).filter(status__in=_OPEN, cancel_requested=False):
+        if _take_back(other):
+            audit.record(user, "cancel-job", other)
     job.refresh_from_db()
     return job
 

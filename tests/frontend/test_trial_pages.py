@@ -6,6 +6,7 @@ import pytest
 from policy_world import MACHINES, World, arrays, person, release, run_trials
 from signed_in import Login
 
+from frontend.views import change_tabs
 from machines.models import Release
 from policy import edits, workflow
 from policy.models import ChangeRequest, Trial
@@ -218,3 +219,16 @@ def test_trials_of_a_cancelled_job_can_be_asked_for_again(world: World, login: L
     page = client.get(f"/changes/{change.pk}/?tab=trials").content.decode()
     assert "0 waiting · 2 to run" in page
     assert "Run what is missing" in page
+
+
+def test_of_many_trials_those_that_need_a_look_are_listed(
+    world: World, login: Login, both: ChangeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_tabs, "MAX_TRIALS", 2)
+    Trial.objects.filter(source__version="1.4", machine_type=MACHINES[1]).update(outcome="refused")
+    client = login(world.reviewer)
+    page = client.get(f"/changes/{both.pk}/?tab=trials").content.decode()
+    assert "2 more, with nothing to look at before these." in page
+    assert page.index("✕ differs") < page.index("2 more")
+    whole = client.get(f"/changes/{both.pk}/?tab=trials&all=trials").content.decode()
+    assert "with nothing to look at" not in whole

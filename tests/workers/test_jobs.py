@@ -239,12 +239,27 @@ def test_trials_that_were_asked_for_together_are_cancelled_together(
 ) -> None:
     trials = make_trials(jobs.TRIALS_PER_JOB + 2)
     first = jobs.enqueue_trials(change, trials, maintainer)
-    other = new_job(payload={"change": change.pk}, created_by=User.objects.create_user("other"))
+    other = new_job(payload={"change": change.pk, "trials": [1], "batch": "another"})
     jobs.cancel(first, maintainer)
-    statuses = list(jobs.jobs_of(change).values_list("created_by__username", "status"))
-    assert sorted(statuses) == [
-        ("maintainer", "cancelled"),
-        ("maintainer", "cancelled"),
-        ("other", "queued"),
-    ]
-    assert other.is_open
+    statuses = list(jobs.jobs_of(change).order_by("pk").values_list("status", flat=True))
+    assert statuses == ["cancelled", "cancelled", "queued"]
+    other.refresh_from_db()
+    assert not other.cancel_requested
+
+
+def test_jobs_that_share_trials_say_together_how_far_they_are(
+    change: ChangeRequest, maintainer: User, make_trials: Callable[[int], list[Trial]]
+) -> None:
+    trials = make_trials(jobs.TRIALS_PER_JOB + 50)
+    first = jobs.enqueue_trials(change, trials, maintainer)
+    attempt = claimed(first)
+    attempt.step(30, jobs.TRIALS_PER_JOB, "the thirtieth")
+    first.refresh_from_db()
+    found = jobs.progress_of(first)
+    assert (found.progress_done, found.progress_total) == (30, jobs.TRIALS_PER_JOB + 50)
+    assert (found.status, found.progress_text) == ("running", "the thirtieth")
+    single = new_job(progress_done=1, progress_total=2)
+    assert (jobs.progress_of(single).progress_done, jobs.progress_of(single).progress_total) == (
+        1,
+        2,
+    )
