@@ -16,9 +16,9 @@ from django.db import transaction
 from django.test import override_settings
 
 from machines.models import Release, Snapshot
-from policy import audit, bundle, trials, workflow
-from policy.packing import archive
+from policy import audit, bundle, trials, turns, workflow
 from policy.models import AuditEntry, Bundle, ChangeRequest, Feature, Revision
+from policy.packing import archive
 from workers import sample
 
 
@@ -76,7 +76,7 @@ def test_bundle_is_whole(loaded: Path) -> None:
 def test_open_change_waits_for_the_reviewer_alone(loaded: Path) -> None:
     change = ChangeRequest.objects.get(release__version="9.3")
     reviewer, author = User.objects.get(username="reviewer"), change.author
-    assert [found for found, _ in workflow.your_turn(reviewer)] == [change]
+    assert [turn.change for turn in turns.your_turns(reviewer)] == [change]
     assert "approve" in workflow.available(change, reviewer)
     assert "approve" not in workflow.available(change, author)
     assert {item.code for item in workflow.blockers(change)} == {"status", "approval"}
