@@ -28,7 +28,7 @@ def problems_for_programs(
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if request.path.startswith("/api/"):
+        if request.path.startswith("/api/v1/"):
             problem_instead(response)
         return response
 

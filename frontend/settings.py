@@ -262,7 +262,7 @@ USE_TZ = True
 # --- REST API ---------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "frontend.api.schema.Description",
     # The first one's way is told to whoever is nobody: 401 instead of 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "frontend.api.authentication.TokenAuthentication",
@@ -276,6 +276,7 @@ REST_FRAMEWORK = {
         "frontend.api.lists.Ordering",
     ],
     "DEFAULT_PAGINATION_CLASS": "frontend.api.lists.Pages",
+    "SCHEMA_COERCE_PATH_PK": False,  # an address is described as it is written
 }
 #: Calls a minute that one token, one person in a session, and one address of nobody may make.
 LOCKSTEP_RATES = {
@@ -283,7 +284,24 @@ LOCKSTEP_RATES = {
     "user": int(os.environ.get("LOCKSTEP_RATE_USER", "1200")),
     "anonymous": int(os.environ.get("LOCKSTEP_RATE_ANONYMOUS", "60")),
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Lockstep", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lockstep",
+    "DESCRIPTION": "What the pages show and do, for programs.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "frontend.api.schema.shared",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ChangeStatus": "policy.models.ChangeRequest.Status",
+        "JobStatus": "workers.models.Job.Status",
+        "TrialState": "policy.models.Trial.State",
+        "Verdict": "policy.models.Review.Verdict",
+        "Scope": "policy.models.Token.Scope",
+        "Role": "policy.models.Role",
+    },
+}
 
 LOGGING = {
     "version": 1,

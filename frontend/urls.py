@@ -26,6 +26,7 @@ from frontend.views import (
     releases,
     revisions,
     search,
+    tokens,
     trees,
     trials,
 )
@@ -39,6 +40,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/logout/", accounts.logout, name="logout"),
     path("accounts/password/", accounts.password, name="password"),
     path("accounts/mails/", mails.mail_settings, name="mail-settings"),
+    path("accounts/tokens/", tokens.own_tokens, name="tokens"),
+    path("accounts/tokens/<int:pk>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("mails/<str:token>/", mails.unsubscribe, name="unsubscribe"),
     path("", home.home, name="home"),
     path("your-turn/", home.turns, name="turns"),

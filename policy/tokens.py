@@ -94,6 +94,11 @@ def past(user: User) -> QuerySet[Token]:
     return user.tokens.filter(~Q(revoked_at=None) | Q(expires__lt=today()))
 
 
+def usual_end() -> date:
+    """The last day of a token for which nobody says another."""
+    return today() + timedelta(days=USUAL_DAYS)
+
+
 def _note_use(token: Token) -> None:
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - GRAIN)

@@ -44,6 +44,8 @@ class Api(APIView):
 
     permission_classes = [IsAuthenticated, IsMember, HasScope]
     parser_classes = [Body, FormParser, MultiPartParser]
+    #: Whether an ``Idempotency-Key`` is taken: it keeps the answer for a day.
+    remembers_answers = True
 
     def perform_authentication(self, request: Request) -> None:
         """Find out who asks; each call is counted, one with a wrong token as anybody's."""
@@ -63,7 +65,7 @@ class Api(APIView):
             return
         handler = preconditions.held(handler)
         if request.method == "POST" and repeating.HEADER in request.headers:
-            handler = repeating.once(handler)
+            handler = repeating.once(handler) if self.remembers_answers else repeating.refused
         setattr(self, name, handler)
 
     def get_exception_handler(self) -> Any:

@@ -65,6 +65,11 @@ def once(handler: Handler) -> Handler:
     return answer
 
 
+def refused(*args: Any, **kwargs: Any) -> Response:
+    """Instead of a handler whose answer is not kept. Raises Invalid."""
+    raise Invalid("The answer of this call is not kept: send it without a key.", field=HEADER)
+
+
 def _claim(request: Request) -> tuple[RememberedAnswer, bool]:
     """The key's row, and whether the call is the first. Raises Invalid."""
     key = request.headers[HEADER]

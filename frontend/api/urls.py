@@ -6,13 +6,15 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import changes, comparing, explaining, records, releases, review
+from frontend.api import changes, comparing, explaining, records, releases, review, tokens
+from frontend.api.base import Api
+from frontend.api.scopes import HasScope
 
 
-class Schema(SpectacularAPIView):
-    """This API's OpenAPI description."""
+class Schema(Api, SpectacularAPIView):
+    """This API's OpenAPI description, as YAML or JSON."""
 
-    permission_classes = [IsAuthenticated]
+    permission_classes = [IsAuthenticated, HasScope]
 
 
 _RELEASE = "releases/<str:tree>/<str:version>/"
@@ -20,6 +22,9 @@ _CHANGE = "changes/<int:pk>/"
 _BUNDLE = "bundles/<str:tree>/<str:version>/r<int:number>/"
 urlpatterns: list[URLPattern] = [
     path("schema/", Schema.as_view(), name="api-schema"),
+    path("me/", tokens.Me.as_view(), name="api-me"),
+    path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<int:pk>/", tokens.TokenDetail.as_view(), name="api-token"),
     path("trees/", releases.Trees.as_view(), name="api-trees"),
     path("trees/<str:tree>/review-rules/", review.ReviewRules.as_view(), name="api-review-rules"),
     path("turns/", review.Turns.as_view(), name="api-turns"),

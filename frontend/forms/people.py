@@ -5,7 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from policy.models import ReviewRules
+from policy import tokens
+from policy.models import ReviewRules, Token
 
 
 class MailForm(forms.Form):
@@ -33,3 +34,25 @@ class ReviewRulesForm(forms.Form):
         choices=[(number, str(number)) for number in range(1, ReviewRules.MOST_APPROVALS + 1)],
         help_text=_("What is in review or approved now is judged again by the new number."),
     )
+
+
+class TokenForm(forms.Form):
+    """A token to issue: every token reads, the boxes are what it may do besides."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=tokens.MAX_NAME,
+        help_text=_("What will use it, so that you know it again."),
+    )
+    write = forms.BooleanField(label=Token.Scope.WRITE.label, required=False)
+    review = forms.BooleanField(label=Token.Scope.REVIEW.label, required=False)
+    publish = forms.BooleanField(label=Token.Scope.PUBLISH.label, required=False)
+    expires = forms.DateField(
+        label=_("Last day"),
+        initial=tokens.usual_end,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def scopes(self) -> list[str]:
+        """The scopes whose boxes are ticked."""
+        return [scope for scope in Token.Scope.values if self.cleaned_data.get(scope)]
