@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from machines.emulator import compare
-from machines.emulator.board import backend_of
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.compare import Grade
+from machines.emulator.drivers import backend_of
 from machines.emulator.machine import description_of
 from machines.emulator.parties import Party
 from policy import rules

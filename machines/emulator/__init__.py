@@ -15,9 +15,13 @@ a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`sna
                           :mod:`relevance` knows what each property decides
 a device's state          :mod:`layout` of a description, gaps filled by :mod:`reconciling`;
                           :mod:`vmstate`, the interpreter, saves and loads by it
-a trial by model          :mod:`machine`: a :mod:`board` with a :mod:`guest`, its
-                          :mod:`surroundings` and :mod:`devices`, their :mod:`migration`, the
-                          :mod:`losses`; :mod:`scenario` is an example
+a trial by model          :mod:`machine` asks what happens between one :mod:`side` and the next;
+                          :mod:`drivers` and :mod:`carriers` are what a side's catalogue tells,
+                          of which :mod:`assembly` makes a :mod:`board`; a :mod:`guest` runs on its
+                          :mod:`devices` and :mod:`surroundings`; :mod:`migration` is one hop, by
+                          :mod:`saving` and :mod:`loading`; :mod:`pairing` finds each field again,
+                          :mod:`losses` what did not arrive, :mod:`notes` what else is to be said;
+                          :mod:`scenario` is an example
 a machine that runs       :mod:`running`, asked through its :mod:`monitor`; :mod:`processes` holds
                           a trial between two of them, each a :mod:`session`
 two releases              :mod:`compare` what one of two :mod:`parties` sends and the other reads
@@ -31,14 +35,14 @@ Errors, and whose fault each is::
         ├── CatalogueError           catalogue: a release's file is malformed (place, problem)
         ├── DescriptionError         layout: a description is beyond a limit
         ├── BitmapError              bitmap: a text is no bitmap
-        ├── TrialError               board: no trial can be held as asked
+        ├── TrialError               side: no trial can be held as asked
         ├── BadInput                 commands: the command line, or a line of a batch
         ├── OptionError              monitor.options: an option in QEMU's notation
         │
         │   caught inside, where they become a verdict:
         ├── LoadError                vmstate: the destination refuses, in QEMU's words
         ├── EndOfStream              vmstate: a payload is shorter than its reader expects
-        ├── StateTooLarge            migration: more state than a stream may hold
+        ├── StateTooLarge            saving: more state than a stream may hold
         ├── Malformed                virtio: the bytes are not those of a virtio device on PCI
         ├── Refused                  devices.model: a device does not take a value that came
         ├── BusError                 devices.platform: the guest reached beyond its memory

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from machines.emulator.board import Device, SectionKey
-from machines.emulator.guest import Pairing
+from machines.emulator.board import Device
 from machines.emulator.layout import Leaf, Section
+from machines.emulator.pairing import Pairing
+from machines.emulator.side import SectionKey
 
 SHOWN_BYTES = 16
 

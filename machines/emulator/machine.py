@@ -25,8 +25,8 @@ What the model decides where a description alone does not tell:
   said in ``assumptions``. Neither applies to a field that a recorded feature claims.
 * An id string is the section's name without a bus path; devices with the same one are numbered.
 
-The parts: :mod:`machines.emulator.board` builds a side, :mod:`machines.emulator.guest` is the
-program, :mod:`machines.emulator.migration` saves, loads and compares.
+The parts: :mod:`machines.emulator.assembly` builds a board for each side,
+:mod:`machines.emulator.guest` is the program, :mod:`machines.emulator.migration` one hop.
 """
 
 from __future__ import annotations
@@ -37,30 +37,15 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from machines.emulator.board import (
-    Notes,
-    SectionKey,
-    Side,
-    TrialError,
-    backend_of,
-    build,
-    description_of,
-    is_enabled,
-    lineage_of,
-    migratable_devices,
-)
+from machines.emulator.assembly import build
+from machines.emulator.carriers import is_enabled
+from machines.emulator.drivers import backend_of, description_of, lineage_of, migratable_devices
 from machines.emulator.guest import Program
 from machines.emulator.losses import Difference
-from machines.emulator.migration import (
-    Hop,
-    InProcess,
-    Migration,
-    Outcome,
-    Problem,
-    Saving,
-    StateTooLarge,
-    Transfer,
-)
+from machines.emulator.migration import Hop, InProcess, Migration, Outcome, Transfer
+from machines.emulator.notes import Notes, Problem
+from machines.emulator.saving import Saving, StateTooLarge
+from machines.emulator.side import SectionKey, Side, TrialError
 from machines.emulator.stream import MAX_MACHINE_NAME
 
 __all__ = [

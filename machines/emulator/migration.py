@@ -1,62 +1,30 @@
-"""One migration between two boards: save, load, and compare what arrived.
+"""One hop of a trial: a machine is taken from one board to the next, and what arrived is judged.
 
-Saving and loading follow migration/savevm.c and refuse in its words; the stream between them is
-QEMU's wire format. Comparing tells which state was lost, and whether the policy allows that.
+How it gets there is a :class:`Transfer`: in this process from hand to hand (:class:`InProcess`),
+or over a socket between two (:mod:`machines.emulator.processes`).
 """
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from machines.emulator import surroundings, vmstate
-from machines.emulator.board import Board, Device, Notes, SectionKey
+from machines.emulator.board import Board, Device
 from machines.emulator.devices.processor import Hardware
-from machines.emulator.errors import EmulatorError
-from machines.emulator.events import (
-    Configuration,
-    EndOfSections,
-    Event,
-    FileHeader,
-    Payload,
-    RamBlockList,
-    RamPages,
-    SectionBegin,
-    SectionEnd,
-    SectionType,
-    VmDescription,
-    write_events,
-)
-from machines.emulator.guest import Pairing, Program, local_hardware
-from machines.emulator.layout import Leaf, Section
+from machines.emulator.guest import Program, local_hardware
+from machines.emulator.layout import Leaf
+from machines.emulator.loading import MISSING_FOOTER, Loading
 from machines.emulator.losses import Comparison, Difference
-from machines.emulator.memo import remembered
-from machines.emulator.stream import MAX_DEVICE_STATE, read_events
-from machines.emulator.vmstate import LoadError
+from machines.emulator.notes import Notes, Problem
+from machines.emulator.pairing import Pairing
+from machines.emulator.saving import Saving
+from machines.emulator.side import SectionKey
 
+#: Of the fields that were lost so many are named in a reason.
 NAMED_FIELDS = 8
-MISSING_FOOTER = "Missing section footer"
 
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
-
-
-class StateTooLarge(EmulatorError):
-    """The machine's state is more than a stream may hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One section's refusal. ``side`` is the label of the side that refuses."""
-
-    kind: str
-    reason: str
-    section: str
-    field: str
-    device: str
-    side: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,252 +44,6 @@ class Hop:
     sections: int
     stream_bytes: int
     problems: tuple[Problem, ...] = ()
-
-
-# --- Saving ---------------------------------------------------------------------------------------
-
-
-class Saving:
-    """Writes a board's stream, as savevm.c does for a paused machine."""
-
-    def __init__(self, board: Board, notes: Notes) -> None:
-        self.board = board
-        self.notes = notes
-        self.problems: list[Problem] = []
-        self.stream = b""
-        self.sections = 0
-        #: device index → section's place → version that was sent
-        self.sent: list[dict[str, int]] = [{} for _ in board.devices]
-
-    def run(self) -> None:
-        """Fill ``stream``, or ``problems`` where a section may not be saved."""
-        events: list[Event] = [FileHeader(0), Configuration(0, self.board.side.machine_type)]
-        if self.board.works:
-            events += surroundings.saved(self.board.platform)
-            self.sections = surroundings.SECTIONS
-        described = [json.dumps(surroundings.DESCRIPTION)] if self.board.works else []
-        for index, device in enumerate(self.board.devices):
-            if device is None or device.stateless:
-                continue
-            device.capture()
-            if not device.migratable:
-                reason = f"State blocked by non-migratable device '{device.section.name}'"
-                self._refuse(device, device.section, "unmigratable", reason)
-            elif self._may_save(device):
-                payload, description = self._save_device(device, index)
-                described.append(description)
-                events += self._section(device, payload)
-        text = f'{{"page_size": 4096, "devices": [{", ".join(described)}]}}'
-        events += [EndOfSections(0), VmDescription(0, text.encode())]
-        target = io.BytesIO()
-        write_events(events, target)
-        self.stream = target.getvalue()
-        if len(self.stream) > MAX_DEVICE_STATE:
-            size = len(self.stream)
-            raise StateTooLarge(f"a state of {size} bytes is more than {MAX_DEVICE_STATE}")
-
-    def _refuse(self, device: Device, section: Section, kind: str, reason: str) -> None:
-        label = self.board.side.label
-        self.problems.append(Problem(kind, reason, section.name, "", device.driver, label))
-
-    def _section(self, device: Device, payload: bytes) -> tuple[Event, ...]:
-        self.sections += 1
-        number, name, version = self.sections, device.section.name, device.main_version()
-        return (
-            SectionBegin(0, SectionType.FULL, number, name, device.instance, version),
-            Payload(0, payload),
-            SectionEnd(0, number, True),
-        )
-
-    def _may_save(self, device: Device) -> bool:
-        """Check every version that the device would write. Notes what force overrides."""
-        before = len(self.problems)
-        for section in device.section.walk():
-            if section is device.section:
-                self._check(device, section, device.main_version())
-                continue
-            version = device.sends(section)
-            needed = device.left_out(section) and device.carries_enabled(section)
-            if version is not None or needed:
-                self._check(device, section, version)
-        return len(self.problems) == before
-
-    def _check(self, device: Device, section: Section, version: int | None) -> None:
-        """Check what would be written of a section; None: it is left out."""
-        found = device.objection(section, version)
-        if found is None:
-            return
-        kind, objection = found
-        if device.is_forced(section):
-            label = self.board.side.label
-            self.notes.forced[f"{label}: {device.driver}: forced although {objection}"] = None
-        else:
-            self._refuse(device, section, kind, objection)
-
-    def _save_device(self, device: Device, index: int) -> tuple[bytes, str]:
-        """The payload of the device's section, and its entry in the vmdescription."""
-        section, sent = device.section, self.sent[index]
-        version = device.main_version()
-        sent[section.place] = version
-        decided: dict[str, int | None] = {}
-
-        def sends(part: Section) -> int | None:
-            if part.place not in decided:
-                decided[part.place] = device.sends(part)
-            chosen = decided[part.place]
-            if chosen is not None:
-                sent[part.place] = chosen
-            return chosen
-
-        block = section.at(version)
-        payload = bytearray()
-        vmstate.save(block, device.state, sends, payload)
-        if device.model is not None:
-            entries = json.dumps(vmstate.describe(block, sends, device.shape))[1:]
-        else:
-            entries = remembered(
-                ("describe", id(block), tuple(sorted(sent.items()))),
-                (block,),
-                lambda: json.dumps(vmstate.describe(block, sends))[1:],
-            )
-        head = json.dumps({"name": section.name, "instance_id": device.instance})
-        return bytes(payload), f"{head[:-1]}, {entries}"
-
-
-def saved_section(device: Device) -> bytes:
-    """The payload of a device's section as it stands, in the version that it writes."""
-    device.capture()
-    payload = bytearray()
-    vmstate.save(device.section.at(device.main_version()), device.state, device.sends, payload)
-    return bytes(payload)
-
-
-# --- Loading --------------------------------------------------------------------------------------
-
-
-def load_section(device: Device, version: int, payload: bytes, places: set[str]) -> int:
-    """Load a device's section: how many bytes are left over, which QEMU finds at the footer.
-
-    The places of the sections that come are added to ``places``. Raises :class:`LoadError` and
-    :class:`machines.emulator.vmstate.EndOfStream`.
-    """
-    section = device.section
-
-    def accepts(part: Section, incoming: int) -> None:
-        places.add(part.place)
-        if device.forbids(part, incoming):
-            reason = f"{part.name}: incoming version_id {incoming} is blacklisted"
-            raise LoadError("blacklisted", reason, part.name)
-
-    if version > section.version_id:
-        known = section.version_id
-        reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
-        raise LoadError("version-too-new", reason, section.name)
-    vmstate.check_version(section, version)
-    accepts(section, version)
-    reader = vmstate.ByteReader(payload)
-    measure = None if device.model is None else device.model.measure
-    vmstate.load(section.at(version), reader, device.state, accepts, measure)
-    device.restore(places)
-    return reader.left()
-
-
-class Loading:
-    """Reads a stream into a board. A refused section does not hide a later one's refusal."""
-
-    def __init__(self, board: Board) -> None:
-        self.board = board
-        self.problems: list[Problem] = []
-        self.receivers = {
-            (device.section.name, device.instance): device
-            for device in board.devices
-            if device is not None and not device.stateless
-        }
-        #: device label → places of the sections that came
-        self.arrived: dict[str, set[str]] = {}
-
-    def run(self, stream: bytes) -> None:
-        """Fill the devices' state, and ``problems`` with what is refused."""
-        for device in self.board.devices:
-            if device is not None:
-                device.state = {}
-                if device.model is not None:
-                    device.model.pre_load()
-        begin: SectionBegin | None = None
-        for event in read_events(io.BytesIO(stream)):
-            if isinstance(event, Configuration) and not self._accept_machine(event.machine):
-                return
-            if isinstance(event, SectionBegin):
-                begin = event
-            elif isinstance(event, RamBlockList | RamPages) and self.board.works:
-                if not self._load_memory(event):
-                    return
-            elif isinstance(event, Payload) and begin is not None:
-                self._load_section(begin, event.data)
-        self._check_absences()
-
-    def _refuse(self, driver: str, error: LoadError) -> None:
-        label = self.board.side.label
-        self.problems.append(
-            Problem(error.kind, error.reason, error.section, error.field, driver, label)
-        )
-
-    def _accept_machine(self, incoming: str) -> bool:
-        local = self.board.side.machine_type
-        if incoming == local:
-            return True
-        reason = f"Machine type received is '{incoming}' and local is '{local}'"
-        self._refuse("", LoadError("machine-type", reason, "configuration"))
-        return False
-
-    def _load_memory(self, event: RamBlockList | RamPages) -> bool:
-        if isinstance(event, RamPages):
-            surroundings.take_pages(self.board.platform.ram, event)
-            return True
-        reason = surroundings.blocks_refused(event, self.board.platform.ram)
-        if reason:
-            self._refuse("", LoadError("ramblock", reason, surroundings.RAM_IDSTR))
-        return not reason
-
-    def _load_section(self, begin: SectionBegin, payload: bytes) -> None:
-        name = begin.idstr
-        if name == surroundings.TIMER_IDSTR and self.board.works:
-            surroundings.take_time(self.board.platform, payload)
-            return
-        device = self.receivers.get((name, begin.instance_id))
-        if device is None:
-            reason = f"Unknown savevm section or instance '{name}' {begin.instance_id}"
-            self._refuse("", LoadError("unknown-section", reason, name))
-            return
-        try:
-            self._load_device(device, begin.version_id, payload)
-        except vmstate.EndOfStream:
-            self._refuse(device.driver, _missing_footer(device))
-        except LoadError as error:
-            self._refuse(device.driver, error)
-
-    def _load_device(self, device: Device, version: int, payload: bytes) -> None:
-        places = self.arrived.setdefault(device.label, {device.section.place})
-        if load_section(device, version, payload, places):
-            raise _missing_footer(device)
-
-    def _check_absences(self) -> None:
-        """Refuse where an enabled feature got no state and bit 0 forbids that."""
-        for device in self.board.devices:
-            if device is None or not device.enabled:
-                continue
-            places = self.arrived.get(device.label, set())
-            for section in device.section.walk():
-                forbidden = section.place not in places and device.forbids(section, None)
-                if forbidden and device.carries_enabled(section):
-                    reason = f"{section.name}: absent, and its absence is blacklisted"
-                    self._refuse(device.driver, LoadError("blacklisted", reason, section.name))
-
-
-def _missing_footer(device: Device) -> LoadError:
-    """The two sides disagree about the fields, which a destination alone cannot name."""
-    name = device.section.name
-    return LoadError("layout", f"{MISSING_FOOTER} for {name}", name)
 
 
 # --- From one side to the other -------------------------------------------------------------------

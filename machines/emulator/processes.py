@@ -24,18 +24,22 @@ from types import TracebackType
 from typing import Any, Literal
 
 from machines.emulator import machine
-from machines.emulator.board import Board, Device, Notes, SectionKey, Side, TrialError, lineage_of
+from machines.emulator.board import Board, Device
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.catalogue.descriptions import description_to_json
 from machines.emulator.catalogue.properties import property_to_json
 from machines.emulator.devices.platform import BusError
 from machines.emulator.devices.processor import Hardware
+from machines.emulator.drivers import lineage_of
 from machines.emulator.machine import TrialResult
-from machines.emulator.migration import Carried, Problem, StateTooLarge
+from machines.emulator.migration import Carried
 from machines.emulator.monitor.options import SideFile
 from machines.emulator.monitor.protocol import GENERIC
+from machines.emulator.notes import Notes, Problem
 from machines.emulator.qdev import LAYERS, properties_of
+from machines.emulator.saving import StateTooLarge
 from machines.emulator.session import CommandRefused, Gone, Session
+from machines.emulator.side import SectionKey, Side, TrialError
 
 Socket = Literal["unix", "tcp"]
 

@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from machines.emulator import bitmap
-from machines.emulator.board import Device, Notes, Side, TrialError, build, lineage_of
+from machines.emulator.assembly import build
+from machines.emulator.board import Device
 from machines.emulator.catalogue import PropertyInfo
+from machines.emulator.drivers import lineage_of
 from machines.emulator.errors import EmulatorError
 from machines.emulator.layout import Section
+from machines.emulator.notes import Notes
 from machines.emulator.qdev import (
     BITMAP_TYPE,
     BLACKLIST_PROPERTY,
@@ -25,6 +28,7 @@ from machines.emulator.qdev import (
     entries_by_property,
     properties_of,
 )
+from machines.emulator.side import Side, TrialError
 
 RunState = Literal["prelaunch", "inmigrate", "running", "paused", "finish-migrate", "postmigrate"]
 #: Told of what happens: an event's name and data.

@@ -31,12 +31,12 @@ import asyncio
 import gc
 from typing import TYPE_CHECKING
 
-from machines.emulator.board import Side
 from machines.emulator.errors import EmulatorError
 from machines.emulator.monitor import options as parse
 from machines.emulator.monitor.process import FAILED, Process, complain
 from machines.emulator.monitor.release import ToldRelease
 from machines.emulator.running import RunningMachine
+from machines.emulator.side import Side
 
 if TYPE_CHECKING:
     import argparse

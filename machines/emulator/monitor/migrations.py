@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from machines.emulator.errors import EmulatorError
+from machines.emulator.loading import Loading
 from machines.emulator.memory import TARGET_PAGE_SIZE
-from machines.emulator.migration import Loading, Problem, Saving
 from machines.emulator.monitor.channel import CHUNK, Address, Receiver, Sender, connect, listen
 from machines.emulator.monitor.protocol import QmpError
+from machines.emulator.notes import Problem
 from machines.emulator.running import RunningMachine, RunState
+from machines.emulator.saving import Saving
 
 Status = Literal["none", "setup", "active", "cancelling", "cancelled", "completed", "failed"]
 UNDER_WAY = frozenset({"setup", "active", "cancelling"})

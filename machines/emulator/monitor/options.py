@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machines.emulator.board import SectionKey
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.errors import EmulatorError
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.monitor.channel import Address, ChannelError, parse_inet
 from machines.emulator.qdev import Global
 from machines.emulator.running import DeviceOption
+from machines.emulator.side import SectionKey
 
 MAX_OPTION = 200_000
 MAX_SIDE_FILE = 16 * 2**20

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from machines.emulator.board import lineage_of
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.catalogue.checks import expect
+from machines.emulator.drivers import lineage_of
 from machines.emulator.release import Release
 
 UNKNOWN_VERSION = {"qemu": {"major": 0, "minor": 0, "micro": 0}, "package": ""}

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from machines.emulator.board import Device, Notes, Side, build
+from machines.emulator.assembly import build
+from machines.emulator.board import Device
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.values import Catalogue
 from machines.emulator.devices.processor import Processor
 from machines.emulator.events import Payload, SectionBegin
 from machines.emulator.guest import LocalHardware
+from machines.emulator.notes import Notes
 from machines.emulator.qdev import Global, compat_globals
+from machines.emulator.side import Side
 from machines.emulator.stream import read_events
 from machines.emulator.window import open_stream
 from tests.machines.emulator.real_streams import CATALOGUES, SELECTION, SHARED, stream_files

@@ -15,9 +15,11 @@ from typing import Any
 from qemu.qmp import QMPClient
 from qemu.qmp.protocol import ConnectError
 
-from machines.emulator.board import Notes, Side, build
+from machines.emulator.assembly import build
+from machines.emulator.notes import Notes
 from machines.emulator.processes import write_catalogue
 from machines.emulator.scenario import STYLES, upstream
+from machines.emulator.side import Side
 from tests.machines.emulator.real_streams import CATALOGUES, REPOSITORY
 
 SECONDS = 60

@@ -3,9 +3,10 @@
 import pytest
 
 from machines.emulator.devices import MODELLED
+from machines.emulator.loading import load_section
 from machines.emulator.machine import Side, trial
-from machines.emulator.migration import load_section, saved_section
 from machines.emulator.qdev import Global
+from machines.emulator.saving import saved_section
 from tests.machines.emulator.modelled import catalogue, device, real_sections
 
 RELEASES = ("5.2", "7.2", "10.0", "11.1")

@@ -10,13 +10,14 @@ from typing import Literal
 import pytest
 
 from machines.emulator import machine, processes
-from machines.emulator.board import Side, TrialError, migratable_devices
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.devices import MODELLED
+from machines.emulator.drivers import migratable_devices
 from machines.emulator.qdev import Global
 from machines.emulator.scenario import STYLES, downstream, upstream
 from machines.emulator.session import Session
+from machines.emulator.side import Side, TrialError
 from tests.machines.emulator.real_streams import CATALOGUES
 
 Relaxed = Mapping[tuple[str, str | None], frozenset[int]]

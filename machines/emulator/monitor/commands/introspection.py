@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from machines.emulator.board import description_of
 from machines.emulator.catalogue.properties import property_to_json
+from machines.emulator.drivers import description_of
 from machines.emulator.layout import section_of
 from machines.emulator.monitor.arguments import switch, text
 from machines.emulator.monitor.commands import command

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from machines.emulator.board import Device
 from machines.emulator.devices.model import Model
 from machines.emulator.devices.platform import Platform
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
+from machines.emulator.saving import saved_section
 from tests.machines.emulator.modelled import device
 
 

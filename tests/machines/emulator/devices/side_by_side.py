@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from machines.emulator.board import Notes, Side, build
+from machines.emulator.assembly import build
 from machines.emulator.devices.i8259 import ACKNOWLEDGE, ELCR, INTR
 from machines.emulator.devices.model import Model
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
+from machines.emulator.notes import Notes
+from machines.emulator.saving import saved_section
+from machines.emulator.side import Side
 from tests.machines.emulator.devices.real_qemu import RETURN, TAKEN, RealQemu
 from tests.machines.emulator.modelled import catalogue
 

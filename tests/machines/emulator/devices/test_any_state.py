@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from machines.emulator.devices import MODELLED
 from machines.emulator.guest import LocalHardware, Run
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
+from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import EndOfStream, LoadError
 from tests.machines.emulator.devices.bench import bench
 

@@ -12,7 +12,7 @@ from machines.emulator.devices.i8254 import (
     PORT_B_GATE,
     PORT_B_OUT,
 )
-from machines.emulator.migration import saved_section
+from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
 

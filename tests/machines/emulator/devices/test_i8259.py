@@ -2,7 +2,7 @@
 
 import pytest
 
-from machines.emulator.board import Notes, Side, build
+from machines.emulator.assembly import build
 from machines.emulator.devices.i8259 import (
     ACKNOWLEDGE,
     COMMAND,
@@ -15,7 +15,10 @@ from machines.emulator.devices.i8259 import (
     ROTATE,
     SPECIFIC,
 )
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
+from machines.emulator.notes import Notes
+from machines.emulator.saving import saved_section
+from machines.emulator.side import Side
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
 from tests.machines.emulator.modelled import catalogue

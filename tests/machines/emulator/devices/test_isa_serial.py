@@ -33,7 +33,7 @@ from machines.emulator.devices.isa_serial import (
     MSR,
     IsaSerial,
 )
-from machines.emulator.migration import saved_section
+from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
 

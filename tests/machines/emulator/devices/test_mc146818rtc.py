@@ -34,7 +34,7 @@ from machines.emulator.devices.mc146818rtc import (
     YEAR,
     Mc146818Rtc,
 )
-from machines.emulator.migration import saved_section
+from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
 

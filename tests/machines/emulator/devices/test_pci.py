@@ -3,7 +3,7 @@
 import pytest
 
 from machines.emulator.devices.pci import FIRST_LINE, PciModel, bar_offset
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
 from machines.emulator.pci import (
     CACHE_LINE_SIZE,
     COMMAND,
@@ -14,6 +14,7 @@ from machines.emulator.pci import (
     STATUS,
     STATUS_INTERRUPT,
 )
+from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
 

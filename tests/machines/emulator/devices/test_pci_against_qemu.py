@@ -15,8 +15,9 @@ from machines.emulator.devices import virtio, virtio_blk, virtio_driver
 from machines.emulator.devices.pci import bar_offset
 from machines.emulator.devices.processor import Processor
 from machines.emulator.events import Event, Payload, SectionBegin, write_events
-from machines.emulator.migration import load_section, saved_section
+from machines.emulator.loading import load_section
 from machines.emulator.pci import COMMAND, FIRST_BAR, INTERRUPT_LINE
+from machines.emulator.saving import saved_section
 from machines.emulator.stream import read_events
 from tests.machines.emulator.devices.real_pci import (
     MEMORY,

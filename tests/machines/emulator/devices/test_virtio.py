@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from machines.emulator.board import TrialError, backend_of
 from machines.emulator.devices import virtio as v
 from machines.emulator.devices.pci import bar_offset
 from machines.emulator.devices.virtqueue import NO_VECTOR
+from machines.emulator.drivers import backend_of
 from machines.emulator.machine import Side, trial
-from machines.emulator.migration import saved_section
 from machines.emulator.pci import COMMAND, COMMAND_IO, COMMAND_MEMORY
 from machines.emulator.qdev import Global, ancestors
+from machines.emulator.saving import saved_section
+from machines.emulator.side import TrialError
 from tests.machines.emulator.devices.virtio_bench import (
     ENABLED,
     loading,

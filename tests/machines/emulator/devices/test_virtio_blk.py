@@ -10,9 +10,10 @@ from machines.emulator.board import Device
 from machines.emulator.devices import virtio_blk as blk
 from machines.emulator.devices.virtio_blk import VirtioBlk
 from machines.emulator.devices.virtio_driver import Driver
+from machines.emulator.loading import load_section
 from machines.emulator.machine import Side, trial
-from machines.emulator.migration import load_section, saved_section
 from machines.emulator.qdev import Global
+from machines.emulator.saving import saved_section
 from tests.machines.emulator.devices.virtio_bench import loading, machine, started, virtio
 from tests.machines.emulator.modelled import catalogue
 

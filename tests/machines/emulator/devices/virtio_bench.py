@@ -7,7 +7,7 @@ from machines.emulator.devices.processor import Processor
 from machines.emulator.devices.virtio import VirtioPci
 from machines.emulator.devices.virtio_driver import Driver
 from machines.emulator.guest import LocalHardware
-from machines.emulator.migration import load_section
+from machines.emulator.loading import load_section
 from machines.emulator.pci import COMMAND, COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, FIRST_BAR
 from machines.emulator.qdev import Global
 from machines.emulator.vmstate import EndOfStream, LoadError
