@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -89,6 +90,13 @@ def trial(request: HttpRequest, pk: int) -> HttpResponse:
         "properties": properties if whole else differing[:MAX_ROWS],
         "whole": whole,
         "asking": _open_changes(found),
+        "pair_query": urlencode(
+            {
+                "source": found.source.label,
+                "destination": found.destination.label,
+                "machine_type": found.machine_type,
+            }
+        ),
         **_remedies(request, found),
     }
     return render(request, "pages/trial.html", context)
