@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import finding_world
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_world import MACHINES, World, arrays, release
+from sample_subjects import upstream
 
 from policy import comparing, edits, state
 from policy.comparing import Compared
+from policy.document import Mitigation
 from policy.errors import Invalid
 from policy.state import State
 
@@ -63,3 +68,31 @@ def test_what_is_not_there_is_named(
     with pytest.raises(Invalid) as raised:
         comparing.differences(newer, state.published(world.release), machine_type, devices)
     assert raised.value.field == field
+
+
+def test_a_mitigation_is_set_for_guests_of_the_release_it_names() -> None:
+    """The older release never sends ``tick``; the newer one expects it, unless told not to."""
+    plain = finding_world.Description("nic", 1, 1, finding_world.NIC.fields[:1])
+    older = finding_world.release("1.1", told=finding_world.catalogue(descriptions={"nic": plain}))
+    newer = finding_world.release("1.2")
+    name = finding_world.NEWEST
+    found = comparing.differences(older, newer, name)
+    assert told(found) == [
+        ("nic", "refuses", "nic.migrate-tick has the destination send field 'tick'")
+    ]
+    off = finding_world.entries("nic.migrate-tick=off")
+    mitigated = finding_world.release("1.2", mitigations=(Mitigation("down 1.1", name, off),))
+    assert comparing.differences(older, mitigated, name).counts()["refuses"] == 0
+    for_others = finding_world.release("1.2", mitigations=(Mitigation("down 1.0", name, off),))
+    assert comparing.differences(older, for_others, name).counts()["refuses"] == 1
+
+
+@given(st.sampled_from(("5.2", "7.2", "10.0", "11.1")), st.data())
+def test_a_release_reads_what_it_sends(version: str, data: st.DataObject) -> None:
+    """On every machine type and for every device, but those that cannot be migrated at all."""
+    same = upstream(version)
+    name = data.draw(st.sampled_from(sorted(same.catalogue.machine_types)))
+    described = sorted(same.catalogue.descriptions)
+    devices = data.draw(st.lists(st.sampled_from(described), min_size=1, max_size=40))
+    found = comparing.differences(same, same, name, devices).differences
+    assert all("non-migratable" in item.message for item in found)
