@@ -44,7 +44,7 @@ _FAMILIES = {
     "comparison": {"comparison"},
     "explain": {"explain"},
     "trials": {"trials", "trial", "matrix"},
-    "bundles": {"bundles", "bundle"},
+    "bundles": {"bundles", "bundle", "release-bundles", "bundles-compare"},
     "imports": {"imports", "import-new", "job"},
     "audit": {"audit"},
 }

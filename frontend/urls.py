@@ -33,6 +33,7 @@ from frontend.views import (
 
 RELEASE = "releases/<str:tree>/<str:version>/"
 CHANGE = "changes/<int:pk>/"
+BUNDLES = "bundles/<str:tree>/<str:version>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
@@ -126,12 +127,33 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("trials/<int:pk>/", trials.trial, name="trial"),
     path("trials/<int:pk>/remedies/", trials.trial_remedies, name="trial-remedies"),
     path("bundles/", bundles.bundles, name="bundles"),
-    path("bundles/<str:tree>/<str:version>/r<int:number>/", bundles.bundle, name="bundle"),
+    path("bundles/index.json", bundles.index, name="bundle-index"),
+    path("bundles/index.json.asc", bundles.index_signature, name="bundle-index-signature"),
+    path("bundles/index-<int:serial>.json", bundles.index_waiting, name="bundle-index-waiting"),
+    path("bundles/index-<int:serial>/sign/", bundles.attach_to_index, name="bundle-index-sign"),
+    path("bundles/lockstep-keys.asc", bundles.keys, name="bundle-keys"),
+    path("bundles/lockstep-verify.pyz", bundles.verifier, name="bundle-verifier"),
+    path(BUNDLES, bundles.release_bundles, name="release-bundles"),
+    path(f"{BUNDLES}compare/", bundles.compare, name="bundles-compare"),
+    path(f"{BUNDLES}latest/", bundles.latest, name="bundle-latest"),
     path(
-        "bundles/<str:tree>/<str:version>/r<int:number>/download",
-        bundles.download,
-        name="bundle-download",
+        f"{BUNDLES}latest/download",
+        bundles.latest,
+        {"what": "download"},
+        name="bundle-latest-download",
     ),
+    path(
+        f"{BUNDLES}latest/download.asc",
+        bundles.latest,
+        {"what": "download.asc"},
+        name="bundle-latest-signature",
+    ),
+    path(f"{BUNDLES}r<int:number>/", bundles.bundle, name="bundle"),
+    path(f"{BUNDLES}r<int:number>/download", bundles.download, name="bundle-download"),
+    path(f"{BUNDLES}r<int:number>/download.asc", bundles.signature, name="bundle-signature"),
+    path(f"{BUNDLES}r<int:number>/download.sha256", bundles.checksum, name="bundle-checksum"),
+    path(f"{BUNDLES}r<int:number>/revoke/", bundles.revoke, name="bundle-revoke"),
+    path(f"{BUNDLES}r<int:number>/sign/", bundles.attach, name="bundle-sign"),
     # Two releases against each other
     path("compare/", comparison.comparison, name="comparison"),
     path("explain/", explaining.explain, name="explain"),

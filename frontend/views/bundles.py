@@ -1,20 +1,33 @@
-"""Bundles: what a published revision ships, to look into and to download."""
+"""Bundles: what a published revision ships, to look into, to compare, and to download."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
-from frontend.access import visible_trees
+from frontend import ranges
+from frontend.access import person_of, put_into, status_of, visible_release, visible_trees
+from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.lists import page_of
-from policy.models import Bundle
-from policy.packing import archive
+from frontend.numbers import number_of
+from frontend.views.change_tabs import groups_of
+from machines.models import Release
+from policy import signing
+from policy.errors import PolicyError
+from policy.models import Bundle, BundleIndex, SigningKey
+from policy.packing import archive, comparing, standalone
+from policy.permissions import may
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +39,71 @@ class BundledFile:
     sha256: str
 
 
+# --- Lists ----------------------------------------------------------------------------------------
+
+
 @login_required
 @require_safe
 def bundles(request: HttpRequest) -> HttpResponse:
-    """Every bundle that the person may see, the newest first."""
-    rows = (
-        Bundle.objects.filter(revision__release__tree__in=visible_trees(request.user))
-        .select_related("revision__release__tree", "revision__published_by")
-        .defer("content", "revision__content")
-    )
-    return render(request, "pages/bundles.html", {"page": page_of(request, rows)})
+    """Every bundle that the person may see, the newest first.
+
+    Context: page, keys, index (the newest that is signed), unsigned (one that waits), form and
+    may_sign.
+    """
+    return _list(request, SignatureForm())
+
+
+def _list(request: HttpRequest, form: SignatureForm) -> HttpResponse:
+    context = {
+        "page": page_of(request, _visible(request).defer("content", "revision__content")),
+        "keys": SigningKey.objects.all(),
+        "index": signing.published_index(),
+        "unsigned": signing.waiting_index(),
+        "form": form,
+        "may_sign": may(request.user, "publish", None),
+    }
+    return render(request, "pages/bundles.html", context, status=status_of(form))
+
+
+@login_required
+@require_safe
+def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpResponse:
+    """A release's bundles, the newest first, and how a build fetches the latest.
+
+    Context: release, bundles, latest (the newest that is not revoked), site.
+    """
+    release = visible_release(request.user, tree, version)
+    listed = list(_visible(request).filter(revision__release=release).defer("content"))
+    context = {
+        "release": release,
+        "bundles": listed,
+        "latest": next((item for item in listed if not is_revoked(item)), None),
+        "site": settings.LOCKSTEP_URL,
+    }
+    return render(request, "pages/release_bundles.html", context)
+
+
+@login_required
+@require_safe
+def latest(request: HttpRequest, tree: str, version: str, what: str = "") -> HttpResponse:
+    """To the newest bundle that is not revoked: its page, its bytes or its signature."""
+    found = latest_of(request, visible_release(request.user, tree, version))
+    name = {"": "bundle", "download": "bundle-download", "download.asc": "bundle-signature"}[what]
+    response = redirect(name, tree, version, found.revision.number)
+    response["Cache-Control"] = "no-store"  # tomorrow it may be another
+    return response
+
+
+def latest_of(request: HttpRequest, release: Release) -> Bundle:
+    """The newest bundle of a release that is not revoked, or Http404."""
+    rows = _visible(request).filter(revision__release=release, revocation=None)
+    found = rows.order_by("-revision__number").defer("content").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+# --- One bundle -----------------------------------------------------------------------------------
 
 
 @login_required
@@ -43,15 +111,114 @@ def bundles(request: HttpRequest) -> HttpResponse:
 def bundle(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """One bundle: its files with their sums, and how to check a download."""
     found = _bundle(request, tree, version, number)
-    address = request.build_absolute_uri(reverse("bundle-download", args=[tree, version, number]))
-    folder = found.filename.removesuffix(".tar.gz")
+    return _page(request, found, RevocationForm(), SignatureForm())
+
+
+def _page(
+    request: HttpRequest, found: Bundle, revocation: RevocationForm, signature: SignatureForm
+) -> HttpResponse:
+    release = found.revision.release
+    others = _visible(request).filter(revision__release=release).exclude(pk=found.pk)
     context = {
         "bundle": found,
-        "folder": folder,
+        "folder": found.filename.removesuffix(".tar.gz"),
         "files": files_of(bytes(found.content)),
-        "address": address,
+        "signatures": found.signatures.select_related("key"),
+        "others": others.defer("content", "revision__content"),
+        "site": settings.LOCKSTEP_URL,
+        "revocation_form": revocation,
+        "signature_form": signature,
+        "may_publish": may(request.user, "publish", release.tree),
     }
-    return render(request, "pages/bundle.html", context)
+    status = max(status_of(revocation), status_of(signature))
+    return render(request, "pages/bundle.html", context, status=status)
+
+
+@login_required
+@require_safe
+def compare(request: HttpRequest, tree: str, version: str) -> HttpResponse:
+    """Two bundles of a release against each other: ``?from=`` and ``?to=`` (revision numbers).
+
+    Context: release, before and after, groups (decisions), files (path → how).
+    """
+    before, after = (_asked(request, tree, version, end) for end in ("from", "to"))
+    found = comparing.compare(bytes(before.content), bytes(after.content))
+    context = {
+        "release": after.revision.release,
+        "before": before,
+        "after": after,
+        "groups": groups_of(found.decisions, {}, request.GET.get("all", "")),
+        "files": found.files,
+    }
+    return render(request, "pages/bundles_compared.html", context)
+
+
+def _asked(request: HttpRequest, tree: str, version: str, end: str) -> Bundle:
+    number = number_of(request.GET.get(end, ""))
+    if number is None:
+        raise Http404
+    return _bundle(request, tree, version, number)
+
+
+@login_required
+@require_POST
+def revoke(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """Take a bundle out of use, for good."""
+    found, form = _bundle(request, tree, version, number), RevocationForm(request.POST)
+
+    def do() -> None:
+        signing.revoke(found, person_of(request), form.cleaned_data["reason"])
+
+    if _done(form, do):
+        messages.success(request, _("Revoked: nobody can download it any more."))
+        return redirect("bundle", tree, version, number)
+    return _page(request, found, form, SignatureForm())
+
+
+@login_required
+@require_POST
+def attach(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """Take a signature of a bundle that was made offline."""
+    found = _bundle(request, tree, version, number)
+    form = SignatureForm(request.POST, request.FILES)
+
+    def do() -> None:
+        signing.attach(found, form.cleaned_data["signature"], person_of(request))
+
+    if _done(form, do):
+        messages.success(request, _("The signature counts: it is published beside the bundle."))
+        return redirect("bundle", tree, version, number)
+    return _page(request, found, RevocationForm(), form)
+
+
+@login_required
+@require_POST
+def attach_to_index(request: HttpRequest, serial: int) -> HttpResponse:
+    """Take a signature of the index that was made offline."""
+    form = SignatureForm(request.POST, request.FILES)
+
+    def do() -> None:
+        signing.attach_to_index(serial, form.cleaned_data["signature"], person_of(request))
+
+    if _done(form, do):
+        messages.success(request, _("The signature counts: this index is the published one."))
+        return redirect("bundles")
+    return _list(request, form)
+
+
+def _done(form: Any, do: Callable[[], None]) -> bool:
+    """Do it where the form is valid; what the rules say against it goes into the form."""
+    if not form.is_valid():
+        return False
+    try:
+        do()
+    except PolicyError as error:
+        put_into(form, error)
+        return False
+    return True
+
+
+# --- Files ----------------------------------------------------------------------------------------
 
 
 @login_required
@@ -62,17 +229,115 @@ def download(request: HttpRequest, tree: str, version: str, number: int) -> Http
 
 
 def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
-    """The bundle's bytes. Its sum is its ETag: a bundle never changes."""
+    """The bundle's bytes, or 410 with the reason where it is revoked.
+
+    Its sum is its ETag: a bundle never changes, and a part of one can be asked for.
+    """
     found = _bundle(request, tree, version, number)
-    etag = f'"{found.sha256}"'
-    if etag in request.headers.get("If-None-Match", ""):
-        response = HttpResponse(status=304)
-    else:
-        response = HttpResponse(bytes(found.content), content_type="application/gzip")
-        response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    if is_revoked(found):
+        return _gone(found)
+    content = bytes(found.content)
+    response = ranges.answer(request, content, digest=found.sha256, content_type="application/gzip")
+    response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
+    # Kept by whoever has it, but asked about again: it may be revoked.
+    response["Cache-Control"] = "private, no-cache"
     return response
+
+
+@login_required
+@require_safe
+def signature(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """The newest signature of a bundle: ``<bundle>.asc``."""
+    return signature_answer(request, tree, version, number)
+
+
+def signature_answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """The newest signature by a key that is in use, else the newest of all; or 404, or 410."""
+    found = _bundle(request, tree, version, number)
+    if is_revoked(found):
+        return _gone(found)
+    signed = found.signatures.filter(key__retired_at=None).first() or found.signatures.first()
+    if signed is None:
+        raise Http404
+    return _text(f"{found.filename}.asc", signed.armored, "application/pgp-signature")
+
+
+@login_required
+@require_safe
+def checksum(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
+    """The bundle's SHA-256, as ``sha256sum -c`` reads it."""
+    found = _bundle(request, tree, version, number)
+    line = f"{found.sha256}  {found.filename}\n"
+    return _text(f"{found.filename}.sha256", line, "text/plain; charset=utf-8")
+
+
+@login_required
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """The published index of all bundles."""
+    return _text("index.json", published_index().content, "application/json")
+
+
+@login_required
+@require_safe
+def index_signature(request: HttpRequest) -> HttpResponse:
+    """Its signature."""
+    armored = published_index().armored
+    if not armored:
+        raise Http404
+    return _text("index.json.asc", armored, "application/pgp-signature")
+
+
+@login_required
+@require_safe
+def index_waiting(request: HttpRequest, serial: int) -> HttpResponse:
+    """An index that waits to be signed offline."""
+    found = BundleIndex.objects.filter(serial=serial).first()
+    if found is None:
+        raise Http404
+    return _text(f"index-{serial}.json", found.content, "application/json")
+
+
+def published_index() -> BundleIndex:
+    """The index to hand out, or Http404 where nothing is published."""
+    found = signing.published_index()
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_safe
+def keys(request: HttpRequest) -> HttpResponse:
+    """The public keys that sign bundles. For everybody, as what is public is."""
+    return _text("lockstep-keys.asc", signing.keyring(), "application/pgp-keys")
+
+
+@require_safe
+def verifier(request: HttpRequest) -> HttpResponse:
+    """The verifying command as one file. For everybody, as the program is."""
+    content = standalone.archive()
+    digest = hashlib.sha256(content).hexdigest()
+    response = ranges.answer(request, content, digest=digest, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{standalone.NAME}"'
+    return response
+
+
+def _text(filename: str, text: str, content_type: str) -> HttpResponse:
+    response = HttpResponse(text, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def _gone(found: Bundle) -> HttpResponse:
+    text = _("%(file)s was revoked: %(reason)s") % {
+        "file": found.filename,
+        "reason": found.revocation.reason,
+    }
+    return HttpResponse(f"{text}\n", status=410, content_type="text/plain; charset=utf-8")
+
+
+# --- What they have in common ---------------------------------------------------------------------
 
 
 def files_of(content: bytes) -> list[BundledFile]:
@@ -83,15 +348,28 @@ def files_of(content: bytes) -> list[BundledFile]:
     ]
 
 
+def is_revoked(found: Bundle) -> bool:
+    """Whether nobody may use it any more."""
+    return hasattr(found, "revocation")
+
+
+def _visible(request: HttpRequest) -> QuerySet[Bundle]:
+    rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(request.user))
+    rows = rows.select_related(
+        "revision__release__tree", "revision__published_by", "revision__snapshot", "revocation"
+    )
+    # Counting groups the rows, and grouped rows forget their order.
+    return rows.annotate(signature_count=Count("signatures")).order_by("-pk")
+
+
 def _bundle(request: HttpRequest, tree: str, version: str, number: int) -> Bundle:
     found = (
-        Bundle.objects.filter(
-            revision__release__tree__in=visible_trees(request.user),
+        _visible(request)
+        .filter(
             revision__release__tree__name=tree,
             revision__release__version=version,
             revision__number=number,
         )
-        .select_related("revision__release__tree", "revision__published_by", "revision__snapshot")
         .first()
     )
     if found is None:
