@@ -1,9 +1,8 @@
-"""A virtio device on PCI: feature negotiation, status, queues, and both register layouts.
+"""A virtio device on PCI: its interfaces, feature negotiation, status and queues.
 
-After the Virtual I/O Device specification 1.2, chapters 2, 3 and 4.1 (4.1.5.1 and the "legacy
-interface" sections for the older layout), and hw/virtio/virtio.c, hw/virtio/virtio-pci.c. Its
-rings are :mod:`virtqueue`, its interrupts :mod:`msix`, its form in a stream
-:mod:`virtio_state`; a device type is a subclass.
+After the Virtual I/O Device specification 1.2, chapters 2, 3 and 4.1, and hw/virtio/virtio.c,
+hw/virtio/virtio-pci.c. Its registers are :mod:`virtio_registers`, its rings :mod:`virtqueue`, its
+interrupts :mod:`msix`, its form in a stream :mod:`virtio_state`; a device type is a subclass.
 
 Packed rings are offered where the property says so, but not worked: a device whose driver accepts
 them breaks at the first notification. A driver is little endian, as on x86.
@@ -13,16 +12,50 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from machines.emulator.devices import virtio_state
 from machines.emulator.devices.model import Codec, Refused
 from machines.emulator.devices.msix import MAX_VECTORS, Msix
 from machines.emulator.devices.pci import QEMU_SUBSYSTEM, Configuration, PciModel, io_bar
+from machines.emulator.devices.virtio_registers import (
+    LegacyRegisters,
+    ModernRegisters,
+    QueueRegisters,
+)
+from machines.emulator.devices.virtio_spec import (
+    BAD_FEATURE,
+    CAP_COMMON,
+    CAP_DEVICE,
+    CAP_ISR,
+    CAP_NOTIFY,
+    CAP_PCI,
+    COMMON,
+    DEVICE,
+    DRIVER,
+    DRIVER_OK,
+    FEATURES_OK,
+    IOMMU_PLATFORM,
+    ISR,
+    ISR_CONFIG,
+    ISR_QUEUE,
+    L_CONFIG,
+    L_CONFIG_WITH_MSIX,
+    LEGACY_BAR,
+    LEGACY_FEATURES,
+    MODERN_BAR,
+    MSIX_BAR,
+    NEEDS_RESET,
+    NOTIFY,
+    NOTIFY_PAGE,
+    NOTIFY_PIO_BAR,
+    NOTIFY_STEP,
+    PACKED,
+    REGION_SIZE,
+    VERSION_1,
+)
 from machines.emulator.devices.virtqueue import (
     NO_VECTOR,
-    NOTIFY_ON_EMPTY,
     DriverFault,
     Element,
     Virtqueue,
@@ -41,36 +74,8 @@ from machines.emulator.pci import (
 from machines.emulator.virtio import FEATURE_PROPERTIES, QUEUE_MAX
 from machines.emulator.vmstate import ByteReader, LoadError
 
-# Feature bits of the transport and the rings (chapter 6); a driver never accepts the bad one.
-BAD_FEATURE, VERSION_1, PACKED, IOMMU_PLATFORM = 30, 32, 34, 33
-ANY_LAYOUT = 27
-LEGACY_FEATURES = 1 << NOTIFY_ON_EMPTY | 1 << ANY_LAYOUT | 1 << BAD_FEATURE
-
-ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, NEEDS_RESET = 1, 2, 4, 8, 0x40
-ISR_QUEUE, ISR_CONFIG = 1, 2
-
 #: ``vectors`` of a device that is to have as many as it can use.
 VECTORS_UNSPECIFIED = 0xFFFFFFFF
-
-# Base address registers, and what stands in the modern one.
-LEGACY_BAR, MSIX_BAR, NOTIFY_PIO_BAR, MODERN_BAR = 0, 1, 2, 4
-COMMON, ISR, DEVICE, NOTIFY = 0x0000, 0x1000, 0x2000, 0x3000
-REGION_SIZE = 0x1000
-NOTIFY_STEP, NOTIFY_PAGE = 4, 0x1000
-#: Types of the structures that capabilities point to (chapter 4.1.4).
-CAP_COMMON, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI = 1, 2, 3, 4, 5
-
-# The common structure (chapter 4.1.4.3).
-FEATURE_SELECT, FEATURES, DRIVER_FEATURE_SELECT, DRIVER_FEATURES = 0, 4, 8, 12
-CONFIG_VECTOR, QUEUE_COUNT, STATUS, GENERATION = 16, 18, 20, 21
-QUEUE_SELECT, QUEUE_SIZE, QUEUE_VECTOR, QUEUE_ENABLE, QUEUE_NOTIFY_OFFSET = 22, 24, 26, 28, 30
-QUEUE_DESCRIPTORS, QUEUE_AVAILABLE, QUEUE_USED, QUEUE_RESET = 32, 40, 48, 58
-
-# The legacy registers (chapter 4.1.4.10).
-L_FEATURES, L_DRIVER_FEATURES, L_QUEUE_PAGE, L_QUEUE_SIZE, L_QUEUE_SELECT = 0, 4, 8, 12, 14
-L_QUEUE_NOTIFY, L_STATUS, L_ISR, L_CONFIG_VECTOR, L_QUEUE_VECTOR = 16, 18, 19, 20, 22
-L_CONFIG, L_CONFIG_WITH_MSIX = 20, 24
-L_PAGE_SHIFT = 12
 
 
 class VirtioField(Codec):
@@ -83,29 +88,6 @@ class VirtioField(Codec):
 
     def decode(self, raw: bytes, leaf: Leaf) -> bytes:
         return raw
-
-
-@dataclass(slots=True)
-class QueueRegisters:
-    """What a modern driver wrote for a queue before it enabled it; addresses as (low, high).
-
-    ``vector`` is that of a queue that there is not; it is kept, and does not migrate.
-    """
-
-    size: int = 0
-    enabled: int = 0
-    descriptors: list[int] = field(default_factory=lambda: [0, 0])
-    available: list[int] = field(default_factory=lambda: [0, 0])
-    used: list[int] = field(default_factory=lambda: [0, 0])
-    vector: int = NO_VECTOR
-
-    def halves(self, at: int) -> list[int]:
-        """The address whose register is at an offset of the common structure."""
-        return (self.descriptors, self.available, self.used)[(at - QUEUE_DESCRIPTORS) // 8]
-
-
-def _whole(halves: list[int]) -> int:
-    return halves[0] | halves[1] << 32
 
 
 class VirtioPci(PciModel):
@@ -251,6 +233,8 @@ class VirtioPci(PciModel):
         self.use_started = self.flag("use-started", False)
         self.use_disabled = self.flag("use-disabled-flag", False)
         self.migrates_extra = self.flag("migrate-extra", True)
+        self.modern = ModernRegisters(self)
+        self.legacy = LegacyRegisters(self)
         self.queues = [
             Virtqueue(self.platform.ram, self.has_feature, size) for size in self.queue_sizes()
         ]
@@ -325,12 +309,12 @@ class VirtioPci(PciModel):
         if self._touches_window(at, size) and (target := self._window_target()):
             offset, length = target
             data = int.from_bytes(self.config[self.window + 16 :][:length], "little")
-            self._write_modern(offset, data, length)
+            self.modern.write(offset, data, length)
 
     def read_config(self, at: int, size: int) -> int:
         if self._touches_window(at, size) and (target := self._window_target()):
             offset, length = target
-            data = self._read_modern(offset, length) & (1 << 8 * length) - 1
+            data = self.modern.read(offset, length) & (1 << 8 * length) - 1
             start = self.window + 16
             self.config[start : start + length] = data.to_bytes(length, "little")
         return super().read_config(at, size)
@@ -343,218 +327,26 @@ class VirtioPci(PciModel):
         offset, length = struct.unpack_from("<II", self.config, self.window + 8)
         return (offset & ~(length - 1), length) if length in (1, 2, 4) else None
 
-    # Registers.
+    # What a driver reaches.
 
     def read_bar(self, number: int, at: int, size: int) -> int:
         if number == LEGACY_BAR:
-            return self._read_legacy(at, size)
+            return self.legacy.read(at, size)
         if number == MODERN_BAR:
-            return self._read_modern(at, size)
+            return self.modern.read(at, size)
         if number == MSIX_BAR and self.msix is not None:
             return self.msix.read(at, size)
         return 0
 
     def write_bar(self, number: int, at: int, value: int, size: int) -> None:
         if number == LEGACY_BAR:
-            self._write_legacy(at, value, size)
+            self.legacy.write(at, value, size)
         elif number == MODERN_BAR:
-            self._write_modern(at, value, size)
+            self.modern.write(at, value, size)
         elif number == NOTIFY_PIO_BAR:
             self.notified(value)
         elif self.msix is not None:
             self.msix.write(at, value, size)
-
-    def _read_isr(self) -> int:
-        """Reading tells the cause and takes the interrupt back."""
-        isr, self.isr = self.isr, 0
-        self.set_interrupt(False)
-        return isr
-
-    def _read_device(self, at: int, size: int) -> int:
-        if at + size > len(self.device_config_space):
-            return (1 << 8 * size) - 1
-        self.device_config_space[:] = self.device_config()
-        return int.from_bytes(self.device_config_space[at : at + size], "little")
-
-    def _write_device(self, at: int, value: int, size: int) -> None:
-        if at + size <= len(self.device_config_space):
-            self.device_config_space[at : at + size] = value.to_bytes(8, "little")[:size]
-            self.device_config_written(bytes(self.device_config_space))
-
-    def _vector(self, value: int) -> int:
-        """A vector as a driver finds it after writing it: none where there is no such."""
-        return value if self.msix is not None and value < self.msix.vectors else NO_VECTOR
-
-    def _selected(self) -> Virtqueue | None:
-        return self.queues[self.queue_select] if self.queue_select < len(self.queues) else None
-
-    def _queue_vector(self) -> int:
-        """The selected queue's vector."""
-        queue = self._selected() or self.registers.get(self.queue_select)
-        return NO_VECTOR if queue is None else queue.vector
-
-    def _set_queue_vector(self, value: int) -> None:
-        queue = self._selected() or self.registers_of(self.queue_select)
-        queue.vector = self._vector(value)
-
-    # The modern layout.
-
-    def _read_modern(self, at: int, size: int) -> int:
-        region, offset = at & ~(REGION_SIZE - 1), at & (REGION_SIZE - 1)
-        if region == COMMON:
-            return self._read_common(offset)
-        if region == ISR:
-            return self._read_isr()
-        if region == DEVICE:
-            return self._read_device(offset, size)
-        return 0
-
-    def _write_modern(self, at: int, value: int, size: int) -> None:
-        if at < REGION_SIZE:
-            self._write_common(at, value)
-        elif DEVICE <= at < DEVICE + REGION_SIZE:
-            self._write_device(at - DEVICE, value, size)
-        elif at >= NOTIFY:
-            self.notified((at - NOTIFY) // self.notify_step)
-
-    def _read_common(self, at: int) -> int:
-        if at < CONFIG_VECTOR:
-            return self._read_features(at)
-        if at >= QUEUE_SIZE:
-            return self._read_queue(at)
-        return {
-            CONFIG_VECTOR: self.config_vector,
-            QUEUE_COUNT: len([queue for queue in self.queues if queue.size]),
-            STATUS: self.status,
-            GENERATION: self.generation,
-            QUEUE_SELECT: self.queue_select,
-        }.get(at, 0)
-
-    def _read_features(self, at: int) -> int:
-        if at == FEATURES and self.device_feature_select <= 1:
-            offered = self.host_features & ~self.legacy_features
-            return offered >> 32 * self.device_feature_select & 0xFFFFFFFF
-        if at == DRIVER_FEATURES and self.driver_feature_select <= 1:
-            return self.driver_features[self.driver_feature_select]
-        selectors = {
-            FEATURE_SELECT: self.device_feature_select,
-            DRIVER_FEATURE_SELECT: self.driver_feature_select,
-        }
-        return selectors.get(at, 0)
-
-    def _read_queue(self, at: int) -> int:
-        queue, registers = self._selected(), self.registers.get(self.queue_select)
-        if at == QUEUE_NOTIFY_OFFSET:
-            return self.queue_select
-        if at == QUEUE_SIZE:
-            return 0 if queue is None else queue.size
-        if at == QUEUE_VECTOR:
-            return self._queue_vector()
-        if registers is None:
-            return 0
-        if at == QUEUE_ENABLE:
-            return registers.enabled
-        inside = QUEUE_DESCRIPTORS <= at < QUEUE_USED + 8 and not at % 4
-        return registers.halves(at)[at // 4 % 2] if inside else 0
-
-    def _write_common(self, at: int, value: int) -> None:
-        if at == FEATURE_SELECT:
-            self.device_feature_select = value
-        elif at == DRIVER_FEATURE_SELECT:
-            self.driver_feature_select = value
-        elif at == DRIVER_FEATURES and self.driver_feature_select <= 1:
-            self.driver_features[self.driver_feature_select] = value
-            self.set_features(_whole(self.driver_features))
-        elif at == CONFIG_VECTOR:
-            self.config_vector = self._vector(value)
-        elif at == STATUS:
-            self._write_status(value & 0xFF)
-        elif at == QUEUE_SELECT and value < QUEUE_MAX:
-            self.queue_select = value
-        elif at > QUEUE_SELECT:
-            self._write_queue(at, value)
-
-    def _write_status(self, status: int) -> None:
-        self.set_status(status)
-        if not status:
-            self.reset_virtio()
-
-    def _write_queue(self, at: int, value: int) -> None:
-        queue = self._selected()
-        registers = self.registers_of(self.queue_select)
-        if at == QUEUE_SIZE:
-            registers.size = value
-            if queue is not None:
-                queue.set_size(value)
-        elif at == QUEUE_VECTOR:
-            self._set_queue_vector(value)
-        elif at == QUEUE_ENABLE:
-            self._enable_queue(queue, registers, value)
-        elif QUEUE_DESCRIPTORS <= at < QUEUE_USED + 8 and not at % 4:
-            registers.halves(at)[at // 4 % 2] = value
-        elif at == QUEUE_RESET and value == 1 and queue is not None:
-            queue.reset()
-            registers.enabled = 0
-
-    def _enable_queue(self, queue: Virtqueue | None, registers: QueueRegisters, value: int) -> None:
-        if value != 1:
-            self.fail()
-            return
-        if queue is not None:
-            queue.set_size(registers.size)
-            rings = (registers.descriptors, registers.available, registers.used)
-            queue.place(*(_whole(halves) for halves in rings))
-        registers.enabled = 1
-
-    # The legacy layout.
-
-    def _legacy_config(self) -> int:
-        """Where the device's own configuration begins: the vectors stand before it when used."""
-        with_vectors = self.msix is not None and self.msix.is_enabled
-        return L_CONFIG_WITH_MSIX if with_vectors else L_CONFIG
-
-    def _read_legacy(self, at: int, size: int) -> int:
-        if at >= self._legacy_config():
-            return self._read_device(at - self._legacy_config(), size)
-        if at == L_ISR:
-            return self._read_isr()
-        queue = self._selected()
-        return {
-            L_FEATURES: self.host_features & 0xFFFFFFFF,
-            L_DRIVER_FEATURES: self.features & 0xFFFFFFFF,
-            L_QUEUE_PAGE: 0 if queue is None else queue.descriptors >> L_PAGE_SHIFT,
-            L_QUEUE_SIZE: 0 if queue is None else queue.size,
-            L_QUEUE_SELECT: self.queue_select,
-            L_STATUS: self.status,
-            L_CONFIG_VECTOR: self.config_vector,
-            L_QUEUE_VECTOR: self._queue_vector(),
-        }.get(at, 0xFFFFFFFF)
-
-    def _write_legacy(self, at: int, value: int, size: int) -> None:
-        queue = self._selected()
-        if at >= self._legacy_config():
-            self._write_device(at - self._legacy_config(), value, size)
-        elif at == L_DRIVER_FEATURES:
-            self.set_features(0 if value >> BAD_FEATURE & 1 else value)
-        elif at == L_QUEUE_PAGE and not value:
-            self.reset_virtio()
-        elif at == L_QUEUE_PAGE and queue is not None:
-            queue.place_legacy(value << L_PAGE_SHIFT)
-        elif at == L_QUEUE_SELECT and value < QUEUE_MAX:
-            self.queue_select = value
-        elif at == L_QUEUE_NOTIFY:
-            self.notified(value)
-        elif at == L_STATUS:
-            self._write_legacy_status(value & 0xFF)
-        elif at == L_CONFIG_VECTOR:
-            self.config_vector = self._vector(value)
-        elif at == L_QUEUE_VECTOR:
-            self._set_queue_vector(value)
-
-    def _write_legacy_status(self, status: int) -> None:
-        self._write_status(status)
-        if status == ACKNOWLEDGE | DRIVER:  # old drivers forget to let the device master the bus
-            self.config[COMMAND] |= COMMAND_MASTER
 
     # Queues.
 

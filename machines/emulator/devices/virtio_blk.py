@@ -16,12 +16,12 @@ from typing import Any
 from machines.emulator.devices import virtio_driver
 from machines.emulator.devices.model import Refused
 from machines.emulator.devices.processor import Processor
-from machines.emulator.devices.virtio import (
+from machines.emulator.devices.virtio import VirtioPci
+from machines.emulator.devices.virtio_spec import (
     ANY_LAYOUT,
     DRIVER_OK,
     LEGACY_FEATURES,
     VERSION_1,
-    VirtioPci,
 )
 from machines.emulator.devices.virtqueue import MAX_SIZE, DriverFault, Element, Virtqueue
 from machines.emulator.vmstate import ByteReader

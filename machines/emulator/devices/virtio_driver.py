@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from machines.emulator.devices import virtio as device
+from machines.emulator.devices import virtio_spec as spec
 from machines.emulator.devices.pci import bar_offset
 from machines.emulator.devices.processor import PROGRAM_MEMORY, Processor
 from machines.emulator.devices.virtqueue import (
@@ -42,7 +42,7 @@ BASES = {0: 0xC000, 1: 0xFEB90000, 2: 0xC400, 4: 0xFE000000}
 RINGS, BUFFERS, MAILBOX = 0, PROGRAM_MEMORY // 2, PROGRAM_MEMORY - PAGE_SIZE
 MAX_CAPABILITIES = 48
 MESSAGE = 0x4C530000
-LEGACY = bar_offset(device.LEGACY_BAR)
+LEGACY = bar_offset(spec.LEGACY_BAR)
 USED_ENTRY_SIZE = 8
 
 
@@ -82,14 +82,14 @@ class Driver:
         legacy = processor.read(2, 2) < 0x1040
         self.is_modern = bool(self._structures) and (bool(choice & 1) or not legacy)
         self.set_status(0)
-        self.set_status(device.ACKNOWLEDGE)
-        self.set_status(device.ACKNOWLEDGE | device.DRIVER)
+        self.set_status(spec.ACKNOWLEDGE)
+        self.set_status(spec.ACKNOWLEDGE | spec.DRIVER)
         self._negotiate(processor.draw(4))
         self._use_messages(bool(choice & 2))
         self.rings = {}
         for number in range(queues):
             self._set_up(number, queues)
-        self.set_status(self._status | device.DRIVER_OK)
+        self.set_status(self._status | spec.DRIVER_OK)
         processor.read(COMMAND, 2)
 
     def _read_capabilities(self) -> None:
@@ -107,38 +107,38 @@ class Driver:
             elif kind == CAP_VENDOR:
                 structure, bar = processor.read(at + 3), processor.read(at + 4)
                 place = bar_offset(bar) + processor.read(at + 8, 4)
-                if structure == device.CAP_NOTIFY and bar == device.MODERN_BAR:
+                if structure == spec.CAP_NOTIFY and bar == spec.MODERN_BAR:
                     self._step = processor.read(at + 16, 4)
-                if bar == device.MODERN_BAR:
+                if bar == spec.MODERN_BAR:
                     self._structures[structure] = place
             at = following
 
     def set_status(self, status: int) -> None:
         self._status = status
         if self.is_modern:
-            self._write_common(device.STATUS, status, 1)
+            self._write_common(spec.STATUS, status, 1)
         else:
-            self.processor.write(LEGACY + device.L_STATUS, status)
+            self.processor.write(LEGACY + spec.L_STATUS, status)
 
     def _negotiate(self, wanted: bytes) -> None:
         """Accept what is drawn of how queues work, and all that is the device's own."""
         mask = 0xFFFFFF | (wanted[0] & 0x3F) << 24
         if not self.is_modern:
-            offered = self.processor.read(LEGACY + device.L_FEATURES, 4)
-            self.accepted = offered & mask & ~(1 << device.BAD_FEATURE)
-            self.processor.write(LEGACY + device.L_DRIVER_FEATURES, self.accepted, 4)
+            offered = self.processor.read(LEGACY + spec.L_FEATURES, 4)
+            self.accepted = offered & mask & ~(1 << spec.BAD_FEATURE)
+            self.processor.write(LEGACY + spec.L_DRIVER_FEATURES, self.accepted, 4)
             return
         offered = 0
         for half in range(2):
-            self._write_common(device.FEATURE_SELECT, half, 4)
-            offered |= self._read_common(device.FEATURES, 4) << 32 * half
-        self.accepted = offered & (mask | 1 << device.VERSION_1)
+            self._write_common(spec.FEATURE_SELECT, half, 4)
+            offered |= self._read_common(spec.FEATURES, 4) << 32 * half
+        self.accepted = offered & (mask | 1 << spec.VERSION_1)
         for half in range(2):
-            self._write_common(device.DRIVER_FEATURE_SELECT, half, 4)
+            self._write_common(spec.DRIVER_FEATURE_SELECT, half, 4)
             word = self.accepted >> 32 * half & 0xFFFFFFFF
-            self._write_common(device.DRIVER_FEATURES, word, 4)
-        self.set_status(self._status | device.FEATURES_OK)
-        self._read_common(device.STATUS, 1)
+            self._write_common(spec.DRIVER_FEATURES, word, 4)
+        self.set_status(self._status | spec.FEATURES_OK)
+        self._read_common(spec.STATUS, 1)
 
     def _use_messages(self, wanted: bool) -> None:
         """Vector 0 for the configuration, the last one for every queue."""
@@ -150,16 +150,16 @@ class Driver:
         self._vectors = (processor.read(self._msix + 2, 2) & 0x7FF) + 1
         if not self.uses_messages:
             return
-        table = bar_offset(device.MSIX_BAR)
+        table = bar_offset(spec.MSIX_BAR)
         for vector in {0, self._vectors - 1}:
             message = struct.pack("<QII", self._mailbox(vector), MESSAGE | vector, 0)
             for at in range(0, len(message), 4):
                 word = int.from_bytes(message[at : at + 4], "little")
                 processor.write(table + 16 * vector + at, word, 4)
         if self.is_modern:
-            self._write_common(device.CONFIG_VECTOR, 0, 2)
+            self._write_common(spec.CONFIG_VECTOR, 0, 2)
         else:
-            processor.write(LEGACY + device.L_CONFIG_VECTOR, 0, 2)
+            processor.write(LEGACY + spec.L_CONFIG_VECTOR, 0, 2)
 
     def _mailbox(self, vector: int) -> int:
         return self.processor.base + MAILBOX + 4 * (vector & 0x3FF)
@@ -172,11 +172,11 @@ class Driver:
         start = processor.base + RINGS + space * number
         vector = self._vectors - 1 if self.uses_messages else NO_VECTOR
         if self.is_modern:
-            self._write_common(device.QUEUE_SELECT, number, 2)
-            size = self._read_common(device.QUEUE_SIZE, 2)
+            self._write_common(spec.QUEUE_SELECT, number, 2)
+            size = self._read_common(spec.QUEUE_SIZE, 2)
         else:
-            processor.write(LEGACY + device.L_QUEUE_SELECT, number, 2)
-            size = processor.read(LEGACY + device.L_QUEUE_SIZE, 2)
+            processor.write(LEGACY + spec.L_QUEUE_SELECT, number, 2)
+            size = processor.read(LEGACY + spec.L_QUEUE_SIZE, 2)
         available = start + DESCRIPTOR.size * size
         used = -(-(available + 4 + 2 * size) // PAGE_SIZE) * PAGE_SIZE
         if not size or used + 6 + USED_ENTRY_SIZE * size > start + space:
@@ -187,20 +187,20 @@ class Driver:
             self._enable(ring, vector)
             return
         if self.uses_messages:
-            processor.write(LEGACY + device.L_QUEUE_VECTOR, vector, 2)
-        processor.write(LEGACY + device.L_QUEUE_PAGE, start // PAGE_SIZE, 4)
+            processor.write(LEGACY + spec.L_QUEUE_VECTOR, vector, 2)
+        processor.write(LEGACY + spec.L_QUEUE_PAGE, start // PAGE_SIZE, 4)
 
     def _enable(self, ring: Ring, vector: int) -> None:
-        self._write_common(device.QUEUE_SIZE, ring.size, 2)
-        self._write_common(device.QUEUE_VECTOR, vector, 2)
+        self._write_common(spec.QUEUE_SIZE, ring.size, 2)
+        self._write_common(spec.QUEUE_VECTOR, vector, 2)
         for register, address in (
-            (device.QUEUE_DESCRIPTORS, ring.descriptors),
-            (device.QUEUE_AVAILABLE, ring.available),
-            (device.QUEUE_USED, ring.used),
+            (spec.QUEUE_DESCRIPTORS, ring.descriptors),
+            (spec.QUEUE_AVAILABLE, ring.available),
+            (spec.QUEUE_USED, ring.used),
         ):
             self._write_common(register, address & 0xFFFFFFFF, 4)
             self._write_common(register + 4, address >> 32, 4)
-        self._write_common(device.QUEUE_ENABLE, 1, 2)
+        self._write_common(spec.QUEUE_ENABLE, 1, 2)
 
     def offer(self, number: int, readable: Sequence[bytes], writable: Sequence[int]) -> None:
         """Make a chain available: buffers for the device to read, and lengths of ones to fill."""
@@ -233,10 +233,10 @@ class Driver:
     def notify(self, number: int) -> None:
         """Tell the device that there is something new."""
         if self.is_modern:
-            place = self._structures[device.CAP_NOTIFY] + self._step * number
+            place = self._structures[spec.CAP_NOTIFY] + self._step * number
             self.processor.write(place, number, 2)
         else:
-            self.processor.write(LEGACY + device.L_QUEUE_NOTIFY, number, 2)
+            self.processor.write(LEGACY + spec.L_QUEUE_NOTIFY, number, 2)
 
     def collect(self, number: int) -> None:
         """See what came back: the interrupt, the used ring, every buffer. Then use all anew."""
@@ -258,9 +258,9 @@ class Driver:
         processor = self.processor
         processor.read(STATUS, 2)
         if self.is_modern:
-            processor.read(self._structures[device.CAP_ISR])
+            processor.read(self._structures[spec.CAP_ISR])
         else:
-            processor.read(LEGACY + device.L_ISR)
+            processor.read(LEGACY + spec.L_ISR)
         processor.read(STATUS, 2)
         if self.uses_messages:
             mailbox = self._mailbox(self._vectors - 1)
@@ -280,21 +280,21 @@ class Driver:
             self._read_common(at, 2)
         for at in (20, 21):
             self._read_common(at, 1)
-        for at in range(device.QUEUE_DESCRIPTORS, device.QUEUE_USED + 8, 4):
+        for at in range(spec.QUEUE_DESCRIPTORS, spec.QUEUE_USED + 8, 4):
             self._read_common(at, 4)
 
     def read_config(self, at: int, size: int) -> int:
         """The device's own configuration."""
         if self.is_modern:
-            return self.processor.read(self._structures[device.CAP_DEVICE] + at, size)
-        start = device.L_CONFIG_WITH_MSIX if self.uses_messages else device.L_CONFIG
+            return self.processor.read(self._structures[spec.CAP_DEVICE] + at, size)
+        start = spec.L_CONFIG_WITH_MSIX if self.uses_messages else spec.L_CONFIG
         return self.processor.read(LEGACY + start + at, size)
 
     def _read_common(self, at: int, size: int) -> int:
-        return self.processor.read(self._structures[device.CAP_COMMON] + at, size)
+        return self.processor.read(self._structures[spec.CAP_COMMON] + at, size)
 
     def _write_common(self, at: int, value: int, size: int) -> None:
-        self.processor.write(self._structures[device.CAP_COMMON] + at, value, size)
+        self.processor.write(self._structures[spec.CAP_COMMON] + at, value, size)
 
 
 def _chain(segments: Sequence[tuple[int, int, int]], first: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from machines.emulator import virtio
 from machines.emulator.devices.model import Refused
+from machines.emulator.devices.virtio_spec import PACKED, VERSION_1
 from machines.emulator.devices.virtqueue import NO_VECTOR, DriverFault, Virtqueue
 from machines.emulator.events import SectionType, encode_subsection_header
 from machines.emulator.pci import CONFIG_SIZE, STATUS, STATUS_INTERRUPT
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from machines.emulator.devices.virtio import VirtioPci
 
 VERSION = 1  # of every subsection
-PACKED_BIT, VERSION_1_BIT = 34, 32
 
 _HEAD = struct.Struct(f">i{CONFIG_SIZE}s4I")  # PCIDevice's version, configuration, pins
 _CORE = struct.Struct(">BBHII")  # status, ISR, selector, features, length of configuration
@@ -86,7 +86,7 @@ def _subsections(device: VirtioPci) -> Iterator[tuple[str, bytes]]:
     """Name and content of each that is needed."""
     if device.host_features >> 32:
         yield "virtio/64bit_features", device.features.to_bytes(8, "big")
-    if device.host_features >> VERSION_1_BIT & 1:
+    if device.host_features >> VERSION_1 & 1:
         rings = b"".join(_RINGS.pack(queue.available, queue.used) for queue in device.queues)
         yield "virtio/virtqueues", rings.ljust(_RINGS.size * QUEUE_MAX, b"\0")
     if any(queue.size != queue.allocated for queue in device.queues):
@@ -98,7 +98,7 @@ def _subsections(device: VirtioPci) -> Iterator[tuple[str, bytes]]:
         yield EXTRA_STATE, _modern_state(device) if device.is_modern else b""
     if device.is_started:
         yield "virtio/started", b"\1"
-    if device.host_features >> PACKED_BIT & 1:
+    if device.host_features >> PACKED & 1:
         yield "virtio/packed_virtqueues", _packed(device)
     if device.is_disabled:
         yield "virtio/disabled", b"\1"
@@ -267,7 +267,7 @@ def take(device: VirtioPci, state: Saved) -> None:
         queue.size, queue.descriptors = arrived.size, arrived.descriptors
         queue.last_available, queue.vector = arrived.last_available, arrived.vector
     _take_subsections(device, state.subsections)
-    device.starts_on_kick = not device.is_running and not device.has_feature(VERSION_1_BIT)
+    device.starts_on_kick = not device.is_running and not device.has_feature(VERSION_1)
     for number, queue in enumerate(device.queues[: len(state.queues)]):
         if queue.descriptors:
             _resume(device, number, queue)
@@ -312,9 +312,9 @@ def _take_modern_state(device: VirtioPci, raw: bytes) -> None:
 
 def _resume(device: VirtioPci, number: int, queue: Virtqueue) -> None:
     """Work out what the rings tell, and compare it with what came."""
-    if not device.has_feature(VERSION_1_BIT):
+    if not device.has_feature(VERSION_1):
         queue.place_legacy(queue.descriptors)
-    if device.has_feature(PACKED_BIT):
+    if device.has_feature(PACKED):
         return
     try:
         queue.resume()

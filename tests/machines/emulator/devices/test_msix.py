@@ -2,7 +2,8 @@
 
 from machines.emulator.devices.msix import Msix
 from machines.emulator.devices.pci import bar_offset
-from machines.emulator.devices.virtio import MSIX_BAR, VirtioPci
+from machines.emulator.devices.virtio import VirtioPci
+from machines.emulator.devices.virtio_spec import MSIX_BAR
 from machines.emulator.pci import COMMAND, COMMAND_MASTER, COMMAND_MEMORY, FIRST_BAR
 from tests.machines.emulator.devices.bench import Bench, bench
 

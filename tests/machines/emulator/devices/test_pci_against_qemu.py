@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from machines.emulator.devices import virtio, virtio_blk, virtio_driver
+from machines.emulator.devices import virtio_blk, virtio_driver
+from machines.emulator.devices import virtio_spec as spec
 from machines.emulator.devices.pci import bar_offset
 from machines.emulator.devices.processor import Processor
 from machines.emulator.events import Event, Payload, SectionBegin, write_events
@@ -32,8 +33,8 @@ from tests.machines.emulator.devices.virtio_bench import ENABLED
 
 pytestmark = pytest.mark.qemu
 
-LEGACY, MODERN = bar_offset(virtio.LEGACY_BAR), bar_offset(virtio.MODERN_BAR)
-TABLE = bar_offset(virtio.MSIX_BAR)
+LEGACY, MODERN = bar_offset(spec.LEGACY_BAR), bar_offset(spec.MODERN_BAR)
+TABLE = bar_offset(spec.MSIX_BAR)
 #: Offset and size of registers; of the device's own configuration the first bytes.
 REGISTERS = [
     *((LEGACY + at, size) for at, size in ((0, 4), (4, 4), (8, 4), (12, 2), (14, 2), (18, 1))),
@@ -41,7 +42,7 @@ REGISTERS = [
     *((MODERN + at, 4) for at in (0, 4, 8, 12, *range(32, 56, 4))),
     *((MODERN + at, 2) for at in (16, 18, 22, 24, 26, 28, 30, 56, 58)),
     *((MODERN + at, 1) for at in (20, 21)),
-    *((MODERN + virtio.DEVICE + at, 4) for at in range(0, 60, 12)),
+    *((MODERN + spec.DEVICE + at, 4) for at in range(0, 60, 12)),
     *((TABLE + at, 4) for at in (0, 4, 8, 12, 28, 0x800)),
     *((at, 1) for at in (INTERRUPT_LINE, 0x88, 0x8C, 0x90, 0x94, 0x9B)),
 ]
@@ -131,14 +132,14 @@ def test_random_registers_of_both_layouts(driver: str, seed: int, tmp_path: Path
 
 def written(draw: random.Random, offset: int) -> int:
     """A value that starts no queue: what a device then reads of its rings is not compared here."""
-    if offset == LEGACY + virtio.L_QUEUE_PAGE:
+    if offset == LEGACY + spec.L_QUEUE_PAGE:
         return 0
-    if offset in (LEGACY + virtio.L_STATUS, MODERN + virtio.STATUS, MODERN + virtio.QUEUE_ENABLE):
+    if offset in (LEGACY + spec.L_STATUS, MODERN + spec.STATUS, MODERN + spec.QUEUE_ENABLE):
         return draw.choice((0, 1, 3))
-    if offset == MODERN + virtio.QUEUE_SIZE:
+    if offset == MODERN + spec.QUEUE_SIZE:
         return draw.choice((0, 4, 64))
     value = draw.choice((0, 1, 2, 3, 7, 0xFF, 0xFFFF, draw.getrandbits(32)))
-    return value & ~(1 << virtio.BAD_FEATURE)
+    return value & ~(1 << spec.BAD_FEATURE)
 
 
 def grafted(stream: bytes, name: str, payload: bytes) -> bytes:

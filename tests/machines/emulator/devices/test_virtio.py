@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machines.emulator.devices import virtio as v
+from machines.emulator.devices import virtio_spec as spec
 from machines.emulator.devices.pci import bar_offset
 from machines.emulator.devices.virtqueue import NO_VECTOR
 from machines.emulator.drivers import backend_of
@@ -27,7 +27,7 @@ from tests.machines.emulator.devices.virtio_bench import (
 from tests.machines.emulator.modelled import catalogue, device
 from tests.machines.emulator.real_streams import SELECTION, SHARED
 
-LEGACY, MODERN = bar_offset(v.LEGACY_BAR), bar_offset(v.MODERN_BAR)
+LEGACY, MODERN = bar_offset(spec.LEGACY_BAR), bar_offset(spec.MODERN_BAR)
 DRIVERS = ("virtio-blk-pci", "virtio-rng-pci")
 
 
@@ -37,33 +37,33 @@ DRIVERS = ("virtio-blk-pci", "virtio-rng-pci")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_both_layouts_show_one_device(driver: str) -> None:
     model = virtio(machine(driver))
-    model.write(LEGACY + v.L_STATUS, v.ACKNOWLEDGE, 1)
-    assert model.read(MODERN + v.STATUS, 1) == v.ACKNOWLEDGE
-    model.write(MODERN + v.QUEUE_SELECT, 0, 2)
-    size = model.read(MODERN + v.QUEUE_SIZE, 2)
-    assert size == model.read(LEGACY + v.L_QUEUE_SIZE, 2) == model.queue_sizes()[0]
-    model.write(LEGACY + v.L_QUEUE_SELECT, 5, 2)
-    assert model.read(MODERN + v.QUEUE_SELECT, 2) == 5
-    assert model.read(MODERN + v.QUEUE_SIZE, 2) == 0
-    assert model.read(MODERN + v.QUEUE_COUNT, 2) == 1
+    model.write(LEGACY + spec.L_STATUS, spec.ACKNOWLEDGE, 1)
+    assert model.read(MODERN + spec.STATUS, 1) == spec.ACKNOWLEDGE
+    model.write(MODERN + spec.QUEUE_SELECT, 0, 2)
+    size = model.read(MODERN + spec.QUEUE_SIZE, 2)
+    assert size == model.read(LEGACY + spec.L_QUEUE_SIZE, 2) == model.queue_sizes()[0]
+    model.write(LEGACY + spec.L_QUEUE_SELECT, 5, 2)
+    assert model.read(MODERN + spec.QUEUE_SELECT, 2) == 5
+    assert model.read(MODERN + spec.QUEUE_SIZE, 2) == 0
+    assert model.read(MODERN + spec.QUEUE_COUNT, 2) == 1
 
 
 def test_a_legacy_driver_is_offered_what_a_modern_one_is_not() -> None:
     model = virtio(machine("virtio-rng-pci"))
-    offered = model.read(LEGACY + v.L_FEATURES, 4)
-    assert offered == model.read(MODERN + v.FEATURES, 4) | v.LEGACY_FEATURES
-    model.write(MODERN + v.FEATURE_SELECT, 1, 4)
-    assert model.read(MODERN + v.FEATURES, 4) & 1 << v.VERSION_1 - 32
-    model.write(MODERN + v.FEATURE_SELECT, 2, 4)
-    assert model.read(MODERN + v.FEATURES, 4) == 0
+    offered = model.read(LEGACY + spec.L_FEATURES, 4)
+    assert offered == model.read(MODERN + spec.FEATURES, 4) | spec.LEGACY_FEATURES
+    model.write(MODERN + spec.FEATURE_SELECT, 1, 4)
+    assert model.read(MODERN + spec.FEATURES, 4) & 1 << spec.VERSION_1 - 32
+    model.write(MODERN + spec.FEATURE_SELECT, 2, 4)
+    assert model.read(MODERN + spec.FEATURES, 4) == 0
 
 
 def test_features_are_fixed_once_the_driver_is_content() -> None:
     model = virtio(machine("virtio-rng-pci"))
-    model.write(MODERN + v.DRIVER_FEATURES, 1 << 28 | 1, 4)
+    model.write(MODERN + spec.DRIVER_FEATURES, 1 << 28 | 1, 4)
     assert model.features == 1 << 28
-    model.write(MODERN + v.STATUS, v.ACKNOWLEDGE | v.DRIVER | v.FEATURES_OK, 1)
-    model.write(MODERN + v.DRIVER_FEATURES, 0, 4)
+    model.write(MODERN + spec.STATUS, spec.ACKNOWLEDGE | spec.DRIVER | spec.FEATURES_OK, 1)
+    model.write(MODERN + spec.DRIVER_FEATURES, 0, 4)
     assert model.features == 1 << 28
 
 
@@ -72,19 +72,19 @@ def test_writing_0_to_the_status_resets_the_device(modern: bool) -> None:
     own = machine("virtio-blk-pci")
     driver, model = started(own, modern=modern), virtio(own)
     assert model.queues[0].descriptors
-    model.write(MODERN + v.STATUS if modern else LEGACY + v.L_STATUS, 0, 1)
+    model.write(MODERN + spec.STATUS if modern else LEGACY + spec.L_STATUS, 0, 1)
     assert (model.status, model.features, model.queues[0].descriptors) == (0, 0, 0)
     assert model.queues[0].vector == model.config_vector == NO_VECTOR
     driver.start(queues=1)
-    assert model.status & v.DRIVER_OK
+    assert model.status & spec.DRIVER_OK
 
 
 def test_the_window_in_configuration_space_reaches_the_modern_registers() -> None:
     model = virtio(machine("virtio-rng-pci"))
     window = model.window
-    for offset, value in ((8, v.STATUS), (12, 1), (16, v.ACKNOWLEDGE)):
+    for offset, value in ((8, spec.STATUS), (12, 1), (16, spec.ACKNOWLEDGE)):
         model.write(window + offset, value, 4 if offset < 16 else 1)
-    assert model.status == v.ACKNOWLEDGE
+    assert model.status == spec.ACKNOWLEDGE
     model.status = 3
     assert model.read(window + 16, 1) == 3
 
@@ -94,12 +94,12 @@ def test_a_device_that_may_not_reach_memory_waits() -> None:
     driver, model = started(own), virtio(own)
     driver.offer(0, (), (8,))
     model.write(COMMAND, COMMAND_IO | COMMAND_MEMORY, 2)
-    assert not model.status & v.DRIVER_OK
+    assert not model.status & spec.DRIVER_OK
     driver.notify(0)
     assert model.queues[0].last_available == 0
     assert b"virtio/disabled" in saved_section(own)
     model.write(COMMAND, ENABLED, 2)
-    model.write(MODERN + v.STATUS, model.status | v.DRIVER_OK, 1)
+    model.write(MODERN + spec.STATUS, model.status | spec.DRIVER_OK, 1)
     driver.notify(0)
     assert model.queues[0].last_available == 1
 
@@ -110,12 +110,12 @@ def test_a_faulty_driver_breaks_the_device_until_it_is_reset() -> None:
     ring = driver.rings[0]
     model.platform.ram.write(ring.available + 2, (ring.size + 1).to_bytes(2, "little"))
     driver.notify(0)
-    assert model.read(MODERN + v.STATUS, 1) & v.NEEDS_RESET
+    assert model.read(MODERN + spec.STATUS, 1) & spec.NEEDS_RESET
     there = machine("virtio-rng-pci", "11.1")
     virtio(there).platform.ram.replace(model.platform.ram.pages())
     assert not loading(there, saved_section(own))
     assert virtio(there).is_broken
-    virtio(there).write(MODERN + v.STATUS, 0, 1)
+    virtio(there).write(MODERN + spec.STATUS, 0, 1)
     assert not virtio(there).is_broken
 
 
@@ -178,8 +178,8 @@ def test_the_variants_are_what_their_names_say() -> None:
     modern = virtio(device("virtio-rng-pci-non-transitional"))
     assert transitional.read(0, 4) == 0x10051AF4
     assert modern.read(0, 4) == 0x10441AF4
-    assert v.LEGACY_BAR in transitional.bars
-    assert v.LEGACY_BAR not in modern.bars
+    assert spec.LEGACY_BAR in transitional.bars
+    assert spec.LEGACY_BAR not in modern.bars
 
 
 # --- What a stream may not bring ------------------------------------------------------------------
