@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from frontend.access import visible_trees
 from machines.models import Release, Tree
 from policy.document import DECLARABLE
-from policy.models import AuditEntry, ChangeRequest, Trial
+from policy.models import AuditEntry, Bundle, ChangeRequest, Trial
+from workers.models import Job
 
 OUTCOMES = [(name, name) for name in (*DECLARABLE, "corrupt")]
 
@@ -21,6 +22,16 @@ def _trees(request: Any) -> QuerySet[Tree]:
     if request is None:  # the API's schema is generated without a request
         return Tree.objects.none()
     return visible_trees(request.user)
+
+
+class ReleaseFilter(filters.FilterSet):  # type: ignore[misc]
+    """Releases by the name of their tree."""
+
+    tree = filters.CharFilter(label=_("Tree"), field_name="tree__name")
+
+    class Meta:
+        model = Release
+        fields: ClassVar[list[str]] = []
 
 
 class ChangeFilter(filters.FilterSet):  # type: ignore[misc]
@@ -82,6 +93,28 @@ class TrialFilter(filters.FilterSet):  # type: ignore[misc]
 
     def by_release(self, rows: QuerySet[Any], name: str, value: Release) -> QuerySet[Any]:
         return rows.filter(Q(source=value) | Q(destination=value))
+
+
+class BundleFilter(filters.FilterSet):  # type: ignore[misc]
+    """Bundles by the names of their tree and release."""
+
+    tree = filters.CharFilter(label=_("Tree"), field_name="revision__release__tree__name")
+    version = filters.CharFilter(label=_("Version"), field_name="revision__release__version")
+
+    class Meta:
+        model = Bundle
+        fields: ClassVar[list[str]] = []
+
+
+class JobFilter(filters.FilterSet):  # type: ignore[misc]
+    """Jobs by what they do and how far they are."""
+
+    kind = filters.ChoiceFilter(label=_("Kind"), choices=Job.Kind.choices)
+    status = filters.ChoiceFilter(label=_("Status"), choices=Job.Status.choices)
+
+    class Meta:
+        model = Job
+        fields: ClassVar[list[str]] = []
 
 
 class AuditFilter(filters.FilterSet):  # type: ignore[misc]

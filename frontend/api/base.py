@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError, ValidationError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -43,7 +43,7 @@ class Api(APIView):
     """What all have in common: who may ask, and how errors are told."""
 
     permission_classes = [IsAuthenticated, IsMember, HasScope]
-    parser_classes = [Body, FormParser, MultiPartParser]
+    parser_classes = [Body]
     #: Whether an ``Idempotency-Key`` is taken: it keeps the answer for a day.
     remembers_answers = True
 

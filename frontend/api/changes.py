@@ -34,6 +34,8 @@ class Changes(Api, generics.ListAPIView[Any]):
 
     serializer_class = serializers.ChangeSerializer
     filterset_class = ChangeFilter
+    search_fields = ("title", "description", "release__version", "release__tree__name")
+    ordering_fields = ("id", "title", "status", "status_since", "created_at", "updated_at")
 
     def get_queryset(self) -> QuerySet[Any]:
         return (

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -70,6 +71,8 @@ _PARAMETERS = [
 
 class Comparison(Api):
     """What one release sends and another reads, told from their catalogues and policies."""
+
+    parser_classes = [MultiPartParser]
 
     @extend_schema(
         parameters=_PARAMETERS, responses={200: ComparisonSerializer, 422: ProblemSerializer}

@@ -11,6 +11,8 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from frontend.numbers import number_of
+
 
 class Pages(PageNumberPagination):
     """Numbered pages, of a size that the caller may choose."""
@@ -20,6 +22,23 @@ class Pages(PageNumberPagination):
     page_size_query_description = "Rows of a page, 500 at most."
     max_page_size = 500
 
+    def get_page_size(self, request: Request) -> int | None:
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is None:
+            return self.page_size
+        size = number_of(asked)
+        if size is None or not 1 <= size <= self.max_page_size:
+            words = f"A page has 1 to {self.max_page_size} rows."
+            raise ValidationError({self.page_size_query_param: [words]})
+        return size
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size}
+        return [
+            _parameter("page", "The page's number from 1.", {"type": "integer", "minimum": 1}),
+            _parameter(self.page_size_query_param, "Rows of a page.", size),
+        ]
+
 
 class Ordering(OrderingFilter):
     """``ordering``: names of fields, separated by commas, each with ``-`` for the reverse."""
@@ -28,10 +47,28 @@ class Ordering(OrderingFilter):
         self, request: Request, queryset: QuerySet[Any], view: APIView
     ) -> QuerySet[Any]:
         asked = request.query_params.get(self.ordering_param, "")
-        known = [name for name, _ in self.get_valid_fields(queryset, view, {"request": request})]
+        known = _orders(view)
         chosen = [name.strip() for name in asked.split(",") if name.strip()]
         for name in chosen:
             if name.removeprefix("-") not in known:
-                raise ValidationError({self.ordering_param: [f"Choose of {', '.join(known)}."]})
+                words = f"Choose of {', '.join(known)}." if known else "The list has one order."
+                raise ValidationError({self.ordering_param: [words]})
         # Rows that are alike in what was asked for still have one order, or pages would overlap.
         return queryset.order_by(*chosen, "-pk") if chosen else queryset
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        known = "|".join(_orders(view))
+        if not known:
+            return []
+        pattern = f"^-?({known})(,-?({known}))*$"
+        words = "Fields, separated by commas; each with - for the reverse."
+        return [_parameter(self.ordering_param, words, {"type": "string", "pattern": pattern})]
+
+
+def _orders(view: APIView) -> tuple[str, ...]:
+    """The fields by which the view's rows may be ordered."""
+    return tuple(getattr(view, "ordering_fields", ()))
+
+
+def _parameter(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": words, "required": False, "schema": schema}

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from frontend import serializers
 from frontend.access import person_of, visible_trees
 from frontend.api.base import Api, given
-from frontend.filters import AuditFilter, TrialFilter
+from frontend.filters import AuditFilter, BundleFilter, JobFilter, TrialFilter
 from frontend.views import bundles
 from frontend.views.trials import start_search, visible_trial
 from policy.models import AuditEntry, Bundle, Trial
@@ -28,6 +28,14 @@ class Trials(Api, generics.ListAPIView[Any]):
 
     serializer_class = serializers.TrialSerializer
     filterset_class = TrialFilter
+    search_fields = (
+        "machine_type",
+        "source__version",
+        "source__tree__name",
+        "destination__version",
+        "destination__tree__name",
+    )
+    ordering_fields = ("id", "machine_type", "outcome", "state", "created_at", "finished_at")
 
     def get_queryset(self) -> QuerySet[Any]:
         return _trials(self.request).defer("inputs", "result")
@@ -67,6 +75,9 @@ class Bundles(Api, generics.ListAPIView[Any]):
     """Bundles, the newest first."""
 
     serializer_class = serializers.BundleSerializer
+    filterset_class = BundleFilter
+    search_fields = ("filename", "sha256", "revision__digest")
+    ordering_fields = ("filename", "size", "created_at")
 
     def get_queryset(self) -> QuerySet[Any]:
         return (
@@ -88,6 +99,9 @@ class Jobs(Api, generics.ListAPIView[Any]):
     """Jobs, the newest first."""
 
     serializer_class = serializers.JobSerializer
+    filterset_class = JobFilter
+    search_fields = ("title",)
+    ordering_fields = ("id", "kind", "status", "created_at", "finished_at")
     queryset = Job.objects.select_related("created_by").defer("log")
 
 
@@ -115,4 +129,6 @@ class Audit(Api, generics.ListAPIView[Any]):
 
     serializer_class = serializers.AuditSerializer
     filterset_class = AuditFilter
+    search_fields = ("object_label", "actor", "action")
+    ordering_fields = ("id", "at", "actor", "action")
     queryset = AuditEntry.objects.all()

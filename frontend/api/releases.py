@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from frontend import serializers
 from frontend.access import visible_change, visible_trees
 from frontend.api.base import Api
+from frontend.filters import ReleaseFilter
 from frontend.numbers import number_of
 from machines.models import Release
 from policy import rules, state
@@ -26,6 +27,8 @@ class Trees(Api, generics.ListAPIView[Any]):
     """The trees."""
 
     serializer_class = serializers.TreeSerializer
+    search_fields = ("name", "title")
+    ordering_fields = ("name", "title")
 
     def get_queryset(self) -> QuerySet[Any]:
         return visible_trees(self.request.user)
@@ -35,6 +38,9 @@ class Releases(Api, generics.ListAPIView[Any]):
     """The releases of every tree."""
 
     serializer_class = serializers.ReleaseSerializer
+    filterset_class = ReleaseFilter
+    search_fields = ("tree__name", "version")
+    ordering_fields = ("id", "version", "created_at")
 
     def get_queryset(self) -> QuerySet[Any]:
         return _releases(self.request)

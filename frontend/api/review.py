@@ -126,7 +126,7 @@ class Draft(Api):
 class Findings(Api):
     """What the rules say of the draft, the gravest first, and how waivers of it stand."""
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
     def get(self, request: Request, pk: int) -> Response:
         found = examining.findings_of(visible_change(request.user, pk))
         return Response([_finding(item) for item in found])

@@ -20,7 +20,7 @@ from frontend.api import repeating
 from frontend.api.problems import PROBLEM_TYPE
 from frontend.api.scopes import SCOPES, scope_of
 
-READING = (400, 401, 403, 404, 406, 409, 422, 429)
+READING = (400, 401, 403, 404, 406, 409, 414, 422, 429)
 WRITING = (*READING, 413, 415)
 EDITING = (*WRITING, 412, 428)
 _WORDS = {
@@ -32,6 +32,7 @@ _WORDS = {
     409: "Something else was done meanwhile, or is missing.",
     412: "The draft is not the one that If-Match names.",
     413: "The request is too large.",
+    414: "The address is longer than 4 KiB.",
     415: "The body is of a kind that is not read.",
     422: "The input is at fault, or the object is in no state for it.",
     428: "It is not said which version of the draft is edited.",
@@ -59,6 +60,14 @@ _METHODS = ("get", "post", "put", "delete")
 class Description(AutoSchema):
     """How one view is described."""
 
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any, **kwargs: Any) -> Any:
+        """What is None where there is nothing to tell may be null."""
+        mapped: Any = super()._map_serializer_field  # ships no types
+        found = mapped(field, direction, *args, **kwargs)
+        if field.default is None and found and "$ref" not in found:
+            found["nullable"] = True
+        return found
+
     def get_operation_id(self) -> str:
         """Named after the address; one that ends with an action is not the one above it."""
         name = super().get_operation_id()
@@ -85,6 +94,8 @@ def shared(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components = result["components"]
     components["parameters"] = _PARAMETERS
     components["responses"] = {_name(status): _problem(status) for status in sorted(EDITING)}
+    # The web server's own answer, as the call has not reached the service.
+    components["responses"][_name(414)] = {"description": _WORDS[414]}
     names = _names()
     for path, method, operation in operations(result):
         below_a_change = path.startswith("/api/v1/changes/{pk}/") and method != "get"

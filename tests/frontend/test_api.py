@@ -11,6 +11,7 @@ from policy import bundle
 from policy.models import ChangeRequest, Trial
 from workers import jobs
 
+JSON = "application/json"
 LISTS = ["trees", "releases", "changes", "trials", "bundles", "jobs", "audit"]
 
 
@@ -65,7 +66,10 @@ def test_a_draft_instead_of_what_is_published(world: World, login: Login) -> Non
 def test_a_change_moves_on_as_in_the_pages(world: World, login: Login) -> None:
     change = world.change()
     address = f"/api/v1/changes/{change.pk}/"
-    assert login(world.maintainer).post(f"{address}submit/").json()["status"] == "submitted"
+    assert (
+        login(world.maintainer).post(f"{address}submit/", content_type=JSON).json()["status"]
+        == "submitted"
+    )
     run_trials(change, world.maintainer)
     shown = login(world.reviewer).get(address).json()
     assert [item["code"] for item in shown["blockers"]] == ["status", "approval"]
@@ -73,7 +77,7 @@ def test_a_change_moves_on_as_in_the_pages(world: World, login: Login) -> None:
     vote = {"digest": shown["digest"], "text": "fine"}
     reviewer = login(world.reviewer)
     assert reviewer.post(f"{address}approve/", vote, "application/json").status_code == 200
-    answer = login(world.manager).post(f"{address}publish/")
+    answer = login(world.manager).post(f"{address}publish/", content_type=JSON)
     assert answer.json()["revision"] == 1
 
 
@@ -88,7 +92,7 @@ def test_what_the_policy_refuses_is_a_problem(world: World, login: Login) -> Non
     assert stale.json()["current_version"] == change.lock_version
     empty = reviewer.post(f"{address}comment/", {"text": ""}, "application/json")
     assert (empty.status_code, empty.json()["field"]) == (422, "text")
-    assert reviewer.post(f"{address}submit/").status_code == 403
+    assert reviewer.post(f"{address}submit/", content_type=JSON).status_code == 403
     assert reviewer.post(f"{address}explode/").status_code == 404
     long = reviewer.post(f"{address}comment/", {"text": "x" * 20_000}, "application/json")
     assert long.status_code == 422

@@ -139,5 +139,8 @@ def test_the_api_asks_for_a_search(
     tasks.run_search(answer.json()["id"])
     result = client.get(f"/api/v1/jobs/{answer.json()['id']}/").json()["result"]
     assert result["suggestions"] == [{"entries": [["nic", "x-tock", "off"]], "outcome": "correct"}]
-    assert login(world.reviewer).post(address).status_code == 403
-    assert client.post("/api/v1/trials/9999/remedies/").status_code == 404
+    assert login(world.reviewer).post(address, content_type="application/json").status_code == 403
+    assert (
+        client.post("/api/v1/trials/9999/remedies/", content_type="application/json").status_code
+        == 404
+    )
