@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from frontend.ends import End, end_of
 from frontend.names import newest_first
 from machines import streams
-from machines.emulator import compare
 from machines.emulator.errors import StreamError
+from machines.emulator.sent import drivers_of
 from policy import comparing
 from policy.comparing import Compared
 from policy.errors import Invalid
@@ -66,7 +66,7 @@ def devices_of(pair: Pair, content: bytes) -> list[str]:
     except StreamError as error:
         text = _("The stream cannot be read: %(problem)s")
         raise Invalid(text % {"problem": error}, field="stream") from error
-    found = sorted(set(compare.drivers_of(sent, pair.source.state.catalogue.descriptions)))
+    found = sorted(set(drivers_of(sent, pair.source.state.catalogue.descriptions)))
     if not found:
         text = _("No section of the stream is one of %(source)s.")
         raise Invalid(text % {"source": pair.source.name}, field="stream")

@@ -5,7 +5,7 @@ content; the parent gets a :class:`~machines.emulator.snapshot.Snapshot` without
 :class:`~machines.emulator.errors.StreamError`, whatever the file does to the child.
 
     sent = read_sent(content)
-    sorted(compare.drivers_of(sent, catalogue.descriptions))
+    sorted(drivers_of(sent, catalogue.descriptions))
 
 Neither side imports Django.
 """

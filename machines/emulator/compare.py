@@ -15,21 +15,18 @@ nothing, nor that of an opaque field, and an unknown number of elements matches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from machines.emulator.catalogue import CatalogueError, Description, Field
+from machines.emulator.catalogue import Description, Field
 from machines.emulator.names import words
-from machines.emulator.parties import Dump, Party, drivers_named
-
-if TYPE_CHECKING:
-    from machines.emulator.snapshot import Snapshot
+from machines.emulator.parties import Dump, Party
 
 Grade = Literal["harmless", "refuses", "corrupts"]
 
-_PLAIN_SIZES = (1, 2, 4, 8)
+#: Sizes in bytes of a field of one number: of no other does a dump tell the size on the wire.
+PLAIN_SIZES = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +194,7 @@ class _Device:
                 sent.struct, read.struct, f"{name}.", read.struct.version_id
             )
         elif sent.struct is None and read.struct is None:
-            plain = sent.size in _PLAIN_SIZES and read.size in _PLAIN_SIZES
+            plain = sent.size in PLAIN_SIZES and read.size in PLAIN_SIZES
             if _counts_differ(sent, read):
                 sizes = [_known_size([item], tells_counts=True) for item in (sent, read)]
                 if sizes[0] != sizes[1] or None in sizes:
@@ -217,7 +214,8 @@ class _Device:
     # Subsections ------------------------------------------------------------------------------
 
     def _subsections(self, sent: Description, read: Description, path: str) -> Iterator[Finding]:
-        known = {subsection.name: subsection for subsection in read.subsections}
+        # Of several with one name QEMU finds the first (vmstate_get_subsection).
+        known = {subsection.name: subsection for subsection in reversed(read.subsections)}
         outer = self.subsection
         for subsection in sent.subsections:
             self.subsection = subsection.name
@@ -272,109 +270,9 @@ def _known_size(fields: Sequence[Field], tells_counts: bool) -> int | None:
             always = [field for field in item.struct.fields if not field.conditional]
             each = _known_size(always, tells_counts)
         else:
-            plain = item.size in _PLAIN_SIZES or item.name.startswith("unused")
+            plain = item.size in PLAIN_SIZES or item.name.startswith("unused")
             each = item.size if plain else None
         if each is None or count is None:
             return None
         total += each * count
     return total
-
-
-# --- A stream against a description -------------------------------------------------------------
-
-
-def compare_sent(
-    device: Mapping[str, Any], version: int, description: Description
-) -> Iterator[Finding]:
-    """What a description says of a section that was really sent, without the reader's own.
-
-    ``device`` is the section's entry in the vmdescription. Only what must differ is told: a
-    field that is always read and was not sent, or one that was sent and is not read. Where a field
-    of each kind is left over, one may be the other under a new name.
-    """
-    sent = {str(item.get("name", "")).split("[")[0] for item in device.get("fields", ())}
-    read = [item for item in description.fields if item.version_id <= version]
-    known = {item.name.split("[")[0] for item in read}
-    missing = [
-        item
-        for item in read
-        if not item.conditional
-        and item.struct is None  # an array of none is not described
-        and item.size in _PLAIN_SIZES
-        and item.name.split("[")[0] not in sent
-    ]
-    surplus = sorted(sent - known)
-    if sent and known and not sent & known:
-        return  # another description of the same name, which no dump shows
-    if "unused" in (known if surplus else sent):
-        return  # a field was given up, but only its place tells which
-    if (missing and not surplus) or (surplus and not known - sent):
-        name = missing[0].name if missing else surplus[0]
-        yield Finding(
-            description.name,
-            None,
-            name,
-            "refuses",
-            f"Missing section footer for {device.get('name', description.name)}",
-        )
-
-
-# --- From folders -------------------------------------------------------------------------------
-
-
-def check_directories(
-    source: Path,
-    destination: Path,
-    machine: str,
-    devices: set[str] | None = None,
-    sent: Snapshot | None = None,
-) -> list[Finding]:
-    """:func:`check` of two catalogue folders. ``sent`` adds the devices of a stream.
-
-    Raises :class:`CatalogueError` for a folder that cannot be read, and for a device type that
-    the source does not have.
-    """
-    ours, theirs = Party.read(source, machine), Party.read(destination, machine)
-    for party, directory in ((ours, source), (theirs, destination)):
-        if machine not in _machine_names(party.release.document("machines")):
-            raise CatalogueError(str(directory), f"has no machine type {machine!r}")
-    for device in sorted(devices or ()):
-        if device not in ours.descriptions and device not in ours.release.types:
-            raise CatalogueError(str(source), f"has no device type {device!r}")
-    wanted = None if devices is None else set(devices)
-    if sent is not None:
-        wanted = (wanted or set()) | set(drivers_of(sent, ours.descriptions))
-    return check(ours, theirs, wanted)
-
-
-def _machine_names(document: Any) -> set[str]:
-    """Names and aliases from the answer to ``query-machines``."""
-    entries = document if isinstance(document, list) else []
-    return {
-        str(entry[key])
-        for entry in entries
-        if isinstance(entry, dict)
-        for key in ("name", "alias")
-        if key in entry
-    }
-
-
-def drivers_of(sent: Snapshot, descriptions: Mapping[str, Description]) -> Iterator[str]:
-    """One device type per section of a stream: of those with such a section the likest."""
-    for section in sent.sections:
-        listed = section.device.get("fields", ()) if section.device else ()
-        names = {str(item.get("name", "")) for item in listed if isinstance(item, dict)}
-        version = section.version_id
-        alike = [
-            driver
-            for driver in drivers_named(descriptions, section.name)
-            if not names or names & {item.name for item in descriptions[driver].fields}
-        ]
-        if alike:
-            yield max(
-                alike,
-                key=lambda driver: (
-                    len(names & {item.name for item in descriptions[driver].fields}),
-                    descriptions[driver].version_id == version,
-                ),
-            )

@@ -20,11 +20,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from machines.emulator.catalogue import Description
-from machines.emulator.compare import Finding, compare_sent
+from machines.emulator.compare import Finding
 from machines.emulator.events import SectionType
 from machines.emulator.qdev import has_property
 from machines.emulator.reading import Reading
 from machines.emulator.release import Release
+from machines.emulator.sent import compare_sent
 from machines.emulator.snapshot import SentSection, Snapshot
 from machines.emulator.suggest import Destination
 from machines.emulator.verdict import ACCEPTED, Refusal, Verdict

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from machines import streams
-from machines.emulator import compare
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.errors import StreamError
+from machines.emulator.sent import drivers_of
 from machines.parsing import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ def test_a_stream_tells_its_machine_type_and_its_devices() -> None:
     sent = streams.read_sent(WIDE.read_bytes())
     assert sent.machine == "pc-q35-7.2"
     catalogue = read_directory(ROOT / "machines/sample/qemu/10.0")
-    found = set(compare.drivers_of(sent, catalogue.descriptions))
+    found = set(drivers_of(sent, catalogue.descriptions))
     assert {"e1000e", "isa-serial", "virtio-net-device", "hpet"} <= found
     assert not any(section.payload for section in sent.sections)
 

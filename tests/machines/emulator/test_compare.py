@@ -13,8 +13,10 @@ from machines.emulator.catalogue import (
     MachineType,
     PropertyInfo,
 )
-from machines.emulator.compare import check, check_directories, compare_sent, drivers_of
+from machines.emulator.commands.check import check_directories
+from machines.emulator.compare import check
 from machines.emulator.parties import Party
+from machines.emulator.sent import compare_sent, drivers_of
 from machines.emulator.snapshot import read_snapshot
 
 
