@@ -89,10 +89,24 @@ def test_a_mitigation_is_set_for_guests_of_the_release_it_names() -> None:
 
 @given(st.sampled_from(("5.2", "7.2", "10.0", "11.1")), st.data())
 def test_a_release_reads_what_it_sends(version: str, data: st.DataObject) -> None:
-    """On every machine type and for every device, but those that cannot be migrated at all."""
+    """On every machine type and for every device, but those that cannot be migrated at all.
+
+    And but for an sd-card of 11.1, which has two subsections of one name: it finds the first twice.
+    """
     same = upstream(version)
     name = data.draw(st.sampled_from(sorted(same.catalogue.machine_types)))
-    described = sorted(same.catalogue.descriptions)
+    described = sorted(
+        driver
+        for driver, description in same.catalogue.descriptions.items()
+        if not (version == "11.1" and description.name == "sd-card")
+    )
     devices = data.draw(st.lists(st.sampled_from(described), min_size=1, max_size=40))
     found = comparing.differences(same, same, name, devices).differences
     assert all("non-migratable" in item.message for item in found)
+
+
+def test_two_subsections_of_one_name_are_not_what_the_release_reads_itself() -> None:
+    same = upstream("11.1")
+    (found,) = comparing.differences(same, same, "pc-q35-11.1", ["emmc"]).differences
+    assert (found.grade, found.subsection) == ("refuses", "sd-card/ext_csd_modes-state")
+    assert "rpmb" in found.message
