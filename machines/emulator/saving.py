@@ -139,11 +139,3 @@ class Saving:
             )
         head = json.dumps({"name": section.name, "instance_id": device.instance})
         return bytes(payload), f"{head[:-1]}, {entries}"
-
-
-def saved_section(device: Device) -> bytes:
-    """The payload of a device's section as it stands, in the version that it writes."""
-    device.capture()
-    payload = bytearray()
-    vmstate.save(device.section.at(device.main_version()), device.state, device.sends, payload)
-    return bytes(payload)

@@ -9,7 +9,7 @@ every release, whatever order, versions and subsections its description has.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -285,13 +285,6 @@ class Model:
         """How many bytes of the stream a leaf takes."""
         codec = self.codec(leaf)
         return leaf.size if codec is None else codec.measure(reader, leaf)
-
-    def unknown_fields(self, section: Section) -> Iterator[str]:
-        """Fields of the release's description that the model has no variable for."""
-        for part in section.walk():
-            for leaf in part.current().leaves:
-                if not leaf.unused and self.codec(leaf) is None:
-                    yield f"{part.name}:{leaf.field}"
 
     def _variable(self, leaf: Leaf, codec: Codec) -> tuple[Any, str]:
         """The object that has a leaf's variable, and the variable's name there."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from machines.emulator import vmstate
 from machines.emulator.assembly import build
 from machines.emulator.board import Device
 from machines.emulator.catalogue.answers import read_directory
@@ -63,6 +64,23 @@ def processor(of: Device, seed: str = "1") -> Processor:
     """The guest's processor on a device."""
     assert of.model is not None
     return Processor(LocalHardware(of.model, of.model.platform), seed, 2**20)
+
+
+def saved_section(device: Device) -> bytes:
+    """The payload of a device's section as it stands, in the version that it writes."""
+    device.capture()
+    payload = bytearray()
+    vmstate.save(device.section.at(device.main_version()), device.state, device.sends, payload)
+    return bytes(payload)
+
+
+def unknown_fields(device: Device) -> Iterator[str]:
+    """Fields of the release's description that the model has no variable for."""
+    assert device.model is not None
+    for part in device.section.walk():
+        for leaf in part.current().leaves:
+            if not leaf.unused and device.model.codec(leaf) is None:
+                yield f"{part.name}:{leaf.field}"
 
 
 def real_sections(name: str) -> tuple[RealSection, ...]:

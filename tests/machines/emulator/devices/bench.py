@@ -8,8 +8,7 @@ from machines.emulator.board import Device
 from machines.emulator.devices.model import Model
 from machines.emulator.devices.platform import Platform
 from machines.emulator.loading import load_section
-from machines.emulator.saving import saved_section
-from tests.machines.emulator.modelled import device
+from tests.machines.emulator.modelled import device, saved_section
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from machines.emulator.devices.i8259 import ACKNOWLEDGE, ELCR, INTR
 from machines.emulator.devices.model import Model
 from machines.emulator.loading import load_section
 from machines.emulator.notes import Notes
-from machines.emulator.saving import saved_section
 from machines.emulator.side import Side
 from tests.machines.emulator.devices.real_qemu import RETURN, TAKEN, RealQemu
-from tests.machines.emulator.modelled import catalogue
+from tests.machines.emulator.modelled import catalogue, saved_section
 
 DRIVERS = {
     "master": "isa-i8259",

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from machines.emulator.devices import MODELLED
 from machines.emulator.guest import LocalHardware, Run
 from machines.emulator.loading import load_section
-from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import EndOfStream, LoadError
 from tests.machines.emulator.devices.bench import bench
+from tests.machines.emulator.modelled import saved_section
 
 CHANGES = st.dictionaries(st.integers(0, 2**16), st.integers(0, 255), min_size=1, max_size=40)
 

@@ -14,10 +14,9 @@ from machines.emulator.board import Device
 from machines.emulator.devices import i8254, i8259, isa_serial, mc146818rtc
 from machines.emulator.events import Event, Payload, SectionBegin, write_events
 from machines.emulator.loading import load_section
-from machines.emulator.saving import saved_section
 from machines.emulator.stream import read_events
 from tests.machines.emulator.devices.real_qemu import RealQemu
-from tests.machines.emulator.modelled import device
+from tests.machines.emulator.modelled import device, saved_section
 
 pytestmark = pytest.mark.qemu
 

@@ -12,9 +12,9 @@ from machines.emulator.devices.i8254 import (
     PORT_B_GATE,
     PORT_B_OUT,
 )
-from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
+from tests.machines.emulator.modelled import saved_section
 
 SECOND = 10**9
 LATCH_BACK, STATUS_BACK, BOTH_BACK = 0xD0, 0xE0, 0xC0

@@ -17,11 +17,10 @@ from machines.emulator.devices.i8259 import (
 )
 from machines.emulator.loading import load_section
 from machines.emulator.notes import Notes
-from machines.emulator.saving import saved_section
 from machines.emulator.side import Side
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
-from tests.machines.emulator.modelled import catalogue
+from tests.machines.emulator.modelled import catalogue, saved_section
 
 MASTER_BASE, SLAVE_BASE = 0x40, 0x70
 READ_REQUESTS, READ_SERVICE, POLL = 0x0A, 0x0B, 0x0C

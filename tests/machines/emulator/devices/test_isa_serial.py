@@ -33,9 +33,9 @@ from machines.emulator.devices.isa_serial import (
     MSR,
     IsaSerial,
 )
-from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
+from tests.machines.emulator.modelled import saved_section
 
 MILLISECOND = 10**6
 IDLE = LSR_EMPTY | LSR_HOLDING_EMPTY

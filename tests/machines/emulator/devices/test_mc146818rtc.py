@@ -34,9 +34,9 @@ from machines.emulator.devices.mc146818rtc import (
     YEAR,
     Mc146818Rtc,
 )
-from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
+from tests.machines.emulator.modelled import saved_section
 
 SECOND = 10**9
 DATE = (YEAR, MONTH, DAY_OF_MONTH, HOURS, MINUTES, SECONDS)

@@ -14,9 +14,9 @@ from machines.emulator.pci import (
     STATUS,
     STATUS_INTERRUPT,
 )
-from machines.emulator.saving import saved_section
 from machines.emulator.vmstate import LoadError
 from tests.machines.emulator.devices.bench import Bench, bench
+from tests.machines.emulator.modelled import saved_section
 
 REGISTER = bar_offset(0)
 VERSION_AT, CONFIG_AT, PINS_AT = 0, 4, 4 + 256

@@ -18,7 +18,6 @@ from machines.emulator.devices.processor import Processor
 from machines.emulator.events import Event, Payload, SectionBegin, write_events
 from machines.emulator.loading import load_section
 from machines.emulator.pci import COMMAND, FIRST_BAR, INTERRUPT_LINE
-from machines.emulator.saving import saved_section
 from machines.emulator.stream import read_events
 from tests.machines.emulator.devices.real_pci import (
     MEMORY,
@@ -30,6 +29,7 @@ from tests.machines.emulator.devices.real_pci import (
     section_of,
 )
 from tests.machines.emulator.devices.virtio_bench import ENABLED
+from tests.machines.emulator.modelled import saved_section
 
 pytestmark = pytest.mark.qemu
 

@@ -15,7 +15,6 @@ from machines.emulator.drivers import backend_of
 from machines.emulator.machine import Side, trial
 from machines.emulator.pci import COMMAND, COMMAND_IO, COMMAND_MEMORY
 from machines.emulator.qdev import Global, ancestors
-from machines.emulator.saving import saved_section
 from machines.emulator.side import TrialError
 from tests.machines.emulator.devices.virtio_bench import (
     ENABLED,
@@ -24,7 +23,7 @@ from tests.machines.emulator.devices.virtio_bench import (
     started,
     virtio,
 )
-from tests.machines.emulator.modelled import catalogue, device
+from tests.machines.emulator.modelled import catalogue, device, saved_section
 from tests.machines.emulator.real_streams import SELECTION, SHARED
 
 LEGACY, MODERN = bar_offset(spec.LEGACY_BAR), bar_offset(spec.MODERN_BAR)

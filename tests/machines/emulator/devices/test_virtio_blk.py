@@ -13,9 +13,8 @@ from machines.emulator.devices.virtio_driver import Driver
 from machines.emulator.loading import load_section
 from machines.emulator.machine import Side, trial
 from machines.emulator.qdev import Global
-from machines.emulator.saving import saved_section
 from tests.machines.emulator.devices.virtio_bench import loading, machine, started, virtio
-from tests.machines.emulator.modelled import catalogue
+from tests.machines.emulator.modelled import catalogue, saved_section
 
 DRIVER = "virtio-blk-pci"
 SECTOR = bytes(range(256)) * 2
