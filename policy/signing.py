@@ -32,19 +32,25 @@ MAX_REASON = 2000
 
 
 def add_key(armored: bytes, actor: User | None) -> SigningKey:
-    """Publish the public key of a file; the one that is published, if it is. Raises ``Invalid``."""
+    """Publish the public key of a file; one that is published already is brought up to date (it
+    may have got a later expiry, or a revocation). Raises ``Invalid``.
+    """
     try:
         found = signatures.keys_in(armored)
     except signatures.SignatureError as error:
         raise Invalid(str(error)) from error
     if len(found) != 1:
         raise Invalid("The file holds several keys: publish each from a file of its own.")
+    text = armored.decode("ascii", "replace")
+    values = {"owner": found[0].owner[:200], "armored": text}
     with transaction.atomic():
         key, created = SigningKey.objects.get_or_create(
-            fingerprint=found[0].fingerprint,
-            defaults={"owner": found[0].owner[:200], "armored": armored.decode("ascii", "replace")},
+            fingerprint=found[0].fingerprint, defaults=values
         )
-        if created:
+        if not created and key.armored != text:
+            SigningKey.objects.filter(pk=key.pk).update(**values)
+            record(actor, "refresh key", key, after={"fingerprint": key.fingerprint})
+        elif created:
             record(actor, "publish key", key, after={"fingerprint": key.fingerprint})
     return key
 

@@ -78,14 +78,15 @@ def keys_in(armored: bytes) -> tuple[Key, ...]:
     if b"PRIVATE KEY" in armored:
         raise SignatureError("a private key has no business here: export the public one")
     with tempfile.TemporaryDirectory(prefix="lockstep-keys-") as home:
-        listing = ["--with-colons", "--import-options", "show-only", "--import"]
-        ran = _gpg(home, listing, armored)
+        packets = _gpg(home, ["--list-packets"], armored).stdout
+        if b":secret key packet:" in packets or b":secret sub key packet:" in packets:
+            raise SignatureError("a private key has no business here: export the public one")
+        _gpg(home, ["--import"], armored)
+        ran = _gpg(home, ["--with-colons", "--list-keys"])
     keys: list[Key] = []
     wants_fingerprint = False
     for line in ran.stdout.decode("utf-8", "replace").splitlines():
         fields = line.split(":")
-        if fields[0] in {"sec", "ssb"}:
-            raise SignatureError("a private key has no business here: export the public one")
         if fields[0] == "pub":
             wants_fingerprint = True
         elif fields[0] == "fpr" and wants_fingerprint:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -219,15 +219,12 @@ def _signed(answer: _Answer, fact: str, content: bytes, signature: bytes, keys: 
     return True
 
 
-def _bytes(path: str) -> bytes:
-    return _read(Path(path), lambda file: file.read_bytes())
-
-
-def _read(path: Path, how: Callable[[Path], bytes]) -> bytes:
+def _bytes(name: str) -> bytes:
+    path = Path(name)
     try:
         if path.stat().st_size > archive.MAX_PACKED:
             raise _UsageError(f"{path}: is larger than {archive.MAX_PACKED // 2**20} MiB")
-        return how(path)
+        return path.read_bytes()
     except OSError as error:
         raise _UsageError(f"{path}: {error.strerror}") from error
 

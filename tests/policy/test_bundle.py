@@ -20,9 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_world import MACHINES, World
 
+from frontend import __version__
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release, Snapshot, Tree
-from policy import bundle, edits, workflow
+from policy import audit, bundle, edits, workflow
 from policy.document import CatalogueRef, MachineType, Migration, Policy, canonical
 from policy.drafts import fresh
 from policy.errors import Invalid
@@ -289,6 +290,10 @@ def test_value_that_no_bundle_can_hold_is_refused_before() -> None:
 
 @pytest.mark.django_db
 def test_published_revision_becomes_a_whole_bundle() -> None:
+    head = audit.head()
     revision = World().published()
+    derived = json.loads(revision.content)["derived"]
+    assert derived["generator"] == {"name": "lockstep", "version": __version__}
+    assert derived["audit_head"] not in (head, audit.head())
     stored = bundle.store(revision)
     assert bundle.verify(bytes(stored.content)) == []

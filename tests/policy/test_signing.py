@@ -53,17 +53,24 @@ def test_what_does_not_count(key: TestKey, other: TestKey) -> None:
             signatures.verify(content, signature, keys)
 
 
-def test_a_revoked_key_does_not_count() -> None:
+@pytest.mark.django_db
+def test_a_revoked_key_is_published_as_such() -> None:
     with made_key() as key:
+        signing.add_key(key.public, None)
         signed = key.sign(CONTENT)
-        certificate = Path(key.home, "openpgp-revocs.d", f"{key.fingerprint}.rev").read_text()
-        # gpg disarms the certificate that it prepares by a colon.
-        revoked = Path(key.home, "revocation")
-        revoked.write_text(certificate.replace(":-----BEGIN", "-----BEGIN"))
-        gpg(key.home, "--import", str(revoked))
-        public = gpg(key.home, "--armor", "--export")
+        assert signatures.verify(CONTENT, signed, signing.keyring().encode()) == key.fingerprint
+        revoke_key(key)
+        signing.add_key(gpg(key.home, "--armor", "--export"), None)
     with pytest.raises(signatures.SignatureError, match="revoked"):
-        signatures.verify(CONTENT, signed, public)
+        signatures.verify(CONTENT, signed, signing.keyring().encode())
+
+
+def revoke_key(key: TestKey) -> None:
+    certificate = Path(key.home, "openpgp-revocs.d", f"{key.fingerprint}.rev").read_text()
+    revoked = Path(key.home, "revocation")
+    # gpg disarms the certificate that it prepares by a colon.
+    revoked.write_text(certificate.replace(":-----BEGIN", "-----BEGIN"))
+    gpg(key.home, "--import", str(revoked))
 
 
 def test_a_private_key_is_refused(key: TestKey) -> None:
