@@ -1,8 +1,8 @@
 """A release's catalogue in the database: import it, find it, say what an import changed.
 
-The only writer of :class:`~machines.models.Snapshot` and the rows below it. An import compares
-by content: the same content again is no change, other content becomes a further snapshot, and
-a snapshot that is written never changes (only which one is current does).
+The only writer of :class:`~machines.models.Snapshot` and, with :mod:`machines.index`, of the rows
+below it. An import compares by content: the same content again is no change, other content becomes
+a further snapshot, and a snapshot that is written never changes (only which one is current does).
 
     outcome = import_catalogue(release, catalogue, source="a folder", user=None)
     outcome.created, outcome.snapshot.number        # True, 1
@@ -16,61 +16,29 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
 from machines.comparison import Comparison, compare
-from machines.emulator.catalogue import Catalogue, CatalogueError, Description
+from machines.emulator.catalogue import Catalogue, CatalogueError
 from machines.emulator.catalogue.files import load_json
 from machines.emulator.catalogue.overlay import overlay
 from machines.emulator.catalogue.stored import dump, load
-from machines.emulator.layout import described_sections
-from machines.emulator.qdev import ancestors
-from machines.models import (
-    CompatProperty,
-    DeviceType,
-    MachineType,
-    Property,
-    Release,
-    Section,
-    Snapshot,
-)
+from machines.index import Rows
+from machines.models import Release, Snapshot
+from machines.progress import Progress, silent
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
-__all__ = [
-    "CatalogueSource",
-    "Comparison",
-    "ImportOutcome",
-    "NoCatalogue",
-    "canonical",
-    "catalogue_of",
-    "compare",
-    "digest_of",
-    "effective_catalogue",
-    "import_catalogue",
-]
-
-MAX_PATH_LENGTH = 500
-BATCH = 500
-
 
 class NoCatalogue(LookupError):
     """Nothing imported could serve as this release's catalogue; the text says what to do."""
-
-
-class Progress(Protocol):
-    """Called between the steps of an import, never inside its transaction."""
-
-    def __call__(self, done: int, total: int, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +92,6 @@ def canonical(catalogue: Catalogue) -> bytes:
     document = dump(catalogue)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
-
-
-def digest_of(catalogue: Catalogue) -> str:
-    """SHA-256 of :func:`canonical`."""
-    return hashlib.sha256(canonical(catalogue)).hexdigest()
 
 
 def catalogue_of(snapshot: Snapshot) -> Catalogue:
@@ -224,7 +187,7 @@ def import_catalogue(
     has already makes no second snapshot, whoever else imports it at the same moment; content of
     an older snapshot makes that one current again. Raises :class:`CatalogueError`.
     """
-    report = progress or _silent
+    report = progress or silent
     report(0, 3, _("Checking the content"))
     if not any(
         (catalogue.types, catalogue.descriptions, catalogue.arrays, catalogue.machine_types)
@@ -232,7 +195,7 @@ def import_catalogue(
         raise CatalogueError(source, "holds no device type, section, machine type or array")
     content = canonical(catalogue)
     digest = hashlib.sha256(content).hexdigest()
-    rows = _Rows(catalogue)
+    rows = Rows(catalogue)
     report(1, 3, _("Writing %(count)d device types") % {"count": len(rows.device_types)})
     with transaction.atomic():
         outcome = _import_locked(release, catalogue, content, digest, rows, source, user)
@@ -240,16 +203,12 @@ def import_catalogue(
     return outcome
 
 
-def _silent(done: int, total: int, text: str) -> None:
-    """Nobody watches."""
-
-
 def _import_locked(
     release: Release,
     catalogue: Catalogue,
     content: bytes,
     digest: str,
-    rows: _Rows,
+    rows: Rows,
     source: str,
     user: AbstractBaseUser | None,
 ) -> ImportOutcome:
@@ -284,148 +243,3 @@ def _import_locked(
     )
     rows.write(snapshot)
     return ImportOutcome(snapshot, created=True, changes=changes)
-
-
-class _Rows:
-    """The index rows of a catalogue, made before the transaction that writes them."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        counts = _property_counts(catalogue)
-        self.device_types = {
-            name: DeviceType(
-                name=name,
-                parent=catalogue.types.get(name) or "",
-                unreadable=catalogue.unreadable.get(name, ""),
-                property_count=counts[name],
-            )
-            for name in sorted(
-                {
-                    *catalogue.types,
-                    *catalogue.descriptions,
-                    *catalogue.properties,
-                    *catalogue.unreadable,
-                }
-            )
-        }
-        self.properties = [
-            Property(
-                device_type=self.device_types[driver],
-                name=info.name,
-                type=info.type,
-                default=info.default,
-                description=info.description,
-            )
-            for driver, infos in catalogue.properties.items()
-            for info in infos.values()
-        ]
-        self.sections = self._section_levels()
-        self.machine_types = {
-            name: MachineType(
-                name=name,
-                alias=machine_type.alias,
-                deprecated=machine_type.deprecated,
-                is_default=machine_type.is_default,
-                default_cpu_type=machine_type.default_cpu_type,
-                compat_source=machine_type.compat_source,
-                compat_count=len(machine_type.compat),
-            )
-            for name, machine_type in catalogue.machine_types.items()
-        }
-        self.compat = [
-            CompatProperty(
-                machine_type=self.machine_types[name],
-                position=position,
-                driver=entry.driver,
-                property=entry.property,
-                value=entry.value,
-                array=entry.array,
-            )
-            for name, machine_type in catalogue.machine_types.items()
-            for position, entry in enumerate(machine_type.compat)
-        ]
-
-    def _section_levels(self) -> list[list[Section]]:
-        """Sections by depth: a level is written when the one above it has its ids."""
-        levels: list[list[Section]] = []
-        for driver, description in self._catalogue.descriptions.items():
-            device_type = self.device_types[driver]
-            for section, depth in _device_sections(driver, description):
-                section.device_type = device_type
-                device_type.section_count += 1
-                while len(levels) <= depth:
-                    levels.append([])
-                levels[depth].append(section)
-        return levels
-
-    def counts(self) -> dict[str, int]:
-        """How many of each kind, for the report."""
-        return {
-            "types": len(self.device_types),
-            "types_with_properties": sum(
-                1 for row in self.device_types.values() if row.property_count
-            ),
-            "properties": len(self.properties),
-            "sections": sum(map(len, self.sections)),
-            "machine_types": len(self.machine_types),
-            "compat": len(self.compat),
-            "arrays": len(self._catalogue.arrays),
-            "array_entries": sum(map(len, self._catalogue.arrays.values())),
-            "unreadable": len(self._catalogue.unreadable),
-        }
-
-    def write(self, snapshot: Snapshot) -> None:
-        """Insert everything below ``snapshot``, in a number of queries that batches bound."""
-        for device_type in self.device_types.values():
-            device_type.snapshot = snapshot
-        for machine_type in self.machine_types.values():
-            machine_type.snapshot = snapshot
-        _insert(DeviceType, self.device_types.values(), ())
-        _insert(Property, self.properties, ("device_type",))
-        for level in self.sections:
-            _insert(Section, level, ("device_type", "parent"))
-        _insert(MachineType, self.machine_types.values(), ())
-        _insert(CompatProperty, self.compat, ("machine_type",))
-
-
-def _insert(model: type[models.Model], rows: Iterable[Any], links: tuple[str, ...]) -> None:
-    listed = list(rows)
-    for row in listed:
-        for link in links:
-            # The linked row got its id after this one was made.
-            setattr(row, link, getattr(row, link))
-    model._default_manager.bulk_create(listed, batch_size=BATCH)
-
-
-def _device_sections(driver: str, description: Description) -> Iterable[tuple[Section, int]]:
-    made: dict[str, tuple[Section, int]] = {}
-    for item in described_sections(description):
-        path, part = item.path, item.description
-        if len(path) > MAX_PATH_LENGTH:
-            raise CatalogueError(
-                f"vmstate.{driver}", f"the path {path:.80}… has more than {MAX_PATH_LENGTH} letters"
-            )
-        parent, depth = made[item.parent] if item.optional else (None, -1)
-        section = Section(
-            path=path,
-            name=part.name,
-            parent=parent,
-            version_id=part.version_id,
-            minimum_version_id=part.minimum_version_id,
-            field_count=len(part.fields),
-        )
-        made[path] = section, depth + 1
-        yield section, depth + 1
-
-
-def _property_counts(catalogue: Catalogue) -> Counter[str]:
-    """Driver → how many properties it offers, its own and inherited ones."""
-    counts: Counter[str] = Counter()
-    # Parents first; a type's list is not copied to each descendant, only its length is.
-    lineages = (ancestors(catalogue, name) for name in {*catalogue.types, *catalogue.properties})
-    for name, *above in sorted(lineages, key=len):
-        own = catalogue.properties.get(name, {})
-        lists = [catalogue.properties.get(ancestor, {}) for ancestor in above]
-        new = sum(1 for key in own if not any(key in inherited for inherited in lists))
-        counts[name] = new + (counts[above[0]] if above else 0)
-    return counts

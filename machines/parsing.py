@@ -1,7 +1,7 @@
 """Parsing of untrusted catalogue files in a child process, with limits on memory and time.
 
 The parent writes the files into a folder of their own and starts ``python -m machines.parsing``
-there. The child limits itself, parses, and writes the catalogue's stored form
+there (:mod:`machines.confined`). The child parses, and writes the catalogue's stored form
 (:func:`machines.emulator.catalogue.stored.dump`) or what is wrong with the files. Whatever a file
 does to the child, the parent gets a catalogue or a :class:`CatalogueError`.
 
@@ -13,17 +13,17 @@ Neither side imports Django.
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from machines import confined
 from machines.c_arrays import SUFFIXES, parse_arrays, to_document
+from machines.confined import STATUS_INPUT, Limits, limit_self
 from machines.emulator.catalogue import Catalogue, CatalogueError
 from machines.emulator.catalogue.answers import parse as parse_documents
 from machines.emulator.catalogue.files import FILE_NAMES, MAX_FILE_BYTES, load_json, unpack
@@ -31,19 +31,6 @@ from machines.emulator.catalogue.stored import dump, load
 
 MAX_FILES = 64
 MAX_TOTAL_BYTES = 128 * 1024 * 1024
-
-_ROOT = Path(__file__).resolve().parent.parent
-_STATUS_INPUT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the child may use: address space and output in bytes, time in seconds."""
-
-    memory: int = 1536 * 1024 * 1024
-    output: int = 32 * 1024 * 1024
-    cpu_seconds: int = 60
-    wall_seconds: float = 180
 
 
 # --- Parent ---------------------------------------------------------------------------------------
@@ -123,21 +110,10 @@ def _check_names(files: Mapping[str, bytes]) -> None:
 
 
 def _run_child(folder: Path, limits: Limits) -> Catalogue:
-    command = [sys.executable, "-E", "-s", "-m", "machines.parsing", str(folder)]
-    command += map(str, (limits.memory, limits.output, limits.cpu_seconds))
     answer = folder / "answer"
     with answer.open("wb") as output, (folder / "errors").open("wb") as errors:
         try:
-            status = subprocess.run(
-                command,
-                cwd=_ROOT,
-                env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                timeout=limits.wall_seconds,
-                check=False,
-            ).returncode
+            status = confined.run("machines.parsing", folder, limits, output, errors)
         except subprocess.TimeoutExpired as error:
             problem = f"takes longer than {limits.wall_seconds} s to read"
             raise CatalogueError(_last_place(folder), problem) from error
@@ -155,7 +131,7 @@ def _last_place(folder: Path) -> str:
 
 
 def _error_of(status: int, folder: Path, limits: Limits) -> CatalogueError:
-    if status == _STATUS_INPUT:
+    if status == STATUS_INPUT:
         told = json.loads((folder / "answer").read_bytes())
         return CatalogueError(told["place"], told["problem"])
     place = _last_place(folder)
@@ -212,18 +188,9 @@ def _source_text(name: str, content: bytes) -> str:
         raise CatalogueError(f"{name}:{line}", "is not UTF-8 text") from error
 
 
-def limit_self(memory: int, output: int, cpu_seconds: int) -> None:
-    """For a child that reads what nobody vouches for: limit what this process may use."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main(arguments: list[str]) -> int:
     """The child: ``FOLDER MEMORY OUTPUT CPU_SECONDS``."""
-    folder = Path(arguments[0])
-    limit_self(*map(int, arguments[1:4]))
+    folder = limit_self(arguments)
     names = json.loads((folder / "names").read_text())
 
     def content_of(name: str) -> bytes:
@@ -236,7 +203,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
     except CatalogueError as error:
         json.dump({"place": error.place, "problem": error.problem}, sys.stdout)
-        return _STATUS_INPUT
+        return STATUS_INPUT
     return 0
 
 

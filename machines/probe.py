@@ -25,11 +25,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from machines import parsing
 from machines.emulator.catalogue import Catalogue, CatalogueError
 from machines.emulator.session import CommandRefused, Gone, Session, ended
+from machines.progress import Progress, silent
 
 DUMP_SECONDS = 120.0
 MAX_RESTARTS = 200
@@ -45,12 +46,6 @@ _NO_MACHINE = ("-M", "none", "-display", "none", "-S")
 
 class ProbeError(CatalogueError):
     """The binary cannot be probed; ``place`` is its path."""
-
-
-class Progress(Protocol):
-    """Called with how many drivers of how many were asked, and which is next."""
-
-    def __call__(self, done: int, total: int, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ def probe(
     binary = binary.resolve()
     if not (binary.is_file() and os.access(binary, os.X_OK)):
         raise ProbeError(str(binary), "is not a program that can be started")
-    asker = _Asker(binary, progress or _silent)
+    asker = _Asker(binary, progress or silent)
     documents = asker.ask()
     documents["vmstate"] = _dump_vmstate(binary, asker.machine_names())
     answers = {
@@ -85,10 +80,6 @@ def probe(
     }
     catalogue = parsing.parse({**(sources or {}), **answers})
     return ProbeResult(catalogue, dict(catalogue.unreadable))
-
-
-def _silent(done: int, total: int, text: str) -> None:
-    """Nobody watches."""
 
 
 # --- What to ask ----------------------------------------------------------------------------------

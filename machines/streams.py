@@ -1,4 +1,4 @@
-"""An uploaded stream's devices, read in a child process with limits on memory and time.
+"""An uploaded stream's devices, read in a child process (:mod:`machines.confined`).
 
 The child prints which sections the stream holds and which fields each one has, nothing of their
 content; the parent gets a :class:`~machines.emulator.snapshot.Snapshot` without payloads or a
@@ -19,14 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from machines import confined
+from machines.confined import STATUS_INPUT, Limits, limit_self
 from machines.emulator.errors import StreamError
 from machines.emulator.snapshot import SentSection, Snapshot, read_snapshot
-from machines.parsing import Limits, limit_self
 
 MAX_STREAM_BYTES = 64 * 2**20
 
-_ROOT = Path(__file__).resolve().parent.parent
-_STATUS_INPUT = 2
 _LIMITS = Limits(memory=1024 * 2**20, output=8 * 2**20, cpu_seconds=10, wall_seconds=20)
 
 
@@ -35,36 +34,28 @@ def read_sent(content: bytes, limits: Limits = _LIMITS) -> Snapshot:
     if len(content) > MAX_STREAM_BYTES:
         raise StreamError(0, "", f"the file is larger than {MAX_STREAM_BYTES // 2**20} MiB")
     with tempfile.TemporaryDirectory(prefix="lockstep-stream-") as folder:
-        path = Path(folder, "stream")
-        path.write_bytes(content)
-        return _run_child(path, limits)
+        Path(folder, "stream").write_bytes(content)
+        return _run_child(Path(folder), limits)
 
 
-def _run_child(path: Path, limits: Limits) -> Snapshot:
-    command = [sys.executable, "-E", "-s", "-m", "machines.streams", str(path)]
-    command += map(str, (limits.memory, limits.output, limits.cpu_seconds))
-    try:
-        done = subprocess.run(
-            command,
-            cwd=_ROOT,
-            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limits.wall_seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StreamError(0, "", f"takes longer than {limits.wall_seconds} s to read") from error
-    if done.returncode not in (0, _STATUS_INPUT):
+def _run_child(folder: Path, limits: Limits) -> Snapshot:
+    stream, answer = folder / "stream", folder / "answer"
+    with answer.open("wb") as output, (folder / "errors").open("wb") as errors:
+        try:
+            status = confined.run("machines.streams", stream, limits, output, errors)
+        except subprocess.TimeoutExpired as error:
+            problem = f"takes longer than {limits.wall_seconds} s to read"
+            raise StreamError(0, "", problem) from error
+    if status not in (0, STATUS_INPUT):
         raise StreamError(0, "", "takes more memory or time to read than a stream may")
-    answer = json.loads(done.stdout)
-    if done.returncode == _STATUS_INPUT:
-        raise StreamError(answer["offset"], answer["section"], answer["problem"])
+    document = json.loads(answer.read_bytes())
+    if status == STATUS_INPUT:
+        raise StreamError(document["offset"], document["section"], document["problem"])
     sections = tuple(
         SentSection(item["idstr"], item["instance"], item["version"], b"", item["device"])
-        for item in answer["sections"]
+        for item in document["sections"]
     )
-    return Snapshot(answer["machine"], (), sections)
+    return Snapshot(document["machine"], (), sections)
 
 
 # --- Child ----------------------------------------------------------------------------------------
@@ -95,13 +86,13 @@ def _named(section: SentSection) -> dict[str, Any] | None:
 
 def main(arguments: list[str]) -> int:
     """The child: ``FILE MEMORY OUTPUT CPU_SECONDS``."""
-    limit_self(*map(int, arguments[1:4]))
+    path = limit_self(arguments)
     try:
-        document = _listed(read_snapshot(Path(arguments[0])))
+        document = _listed(read_snapshot(path))
     except StreamError as error:
         told = {"offset": error.offset, "section": error.section, "problem": error.problem}
         json.dump(told, sys.stdout)
-        return _STATUS_INPUT
+        return STATUS_INPUT
     json.dump(document, sys.stdout)
     return 0
 

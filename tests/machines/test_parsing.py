@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from machines.confined import Limits
 from machines.emulator.catalogue import CatalogueError
 from machines.emulator.catalogue.answers import read_directory
-from machines.parsing import Limits, parse, parse_directory
+from machines.parsing import parse, parse_directory
 
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample"
 ARRAY = b'GlobalProperty hw_compat_rhel_9_2[] = { { "foo", "x", "on" }, };'

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from machines import streams
+from machines.confined import Limits
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.errors import StreamError
 from machines.emulator.sent import drivers_of
-from machines.parsing import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDE = ROOT / "tests/data/streams/10.0/pc-q35-7.2/wide.mig.xz"
