@@ -289,7 +289,6 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What the pages show and do, for programs.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENFORCE_NON_BLANK_FIELDS": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "frontend.api.schema.shared",

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -37,6 +38,15 @@ class Body(JSONParser):
             return super().parse(*args, **kwargs)
         except RecursionError as error:
             raise ParseError("The JSON nests too deep.") from error
+
+
+class AnyAnswer(DefaultContentNegotiation):
+    """For a file, which is what it is: ``Accept`` does not choose, and nothing is refused."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class Api(APIView):

@@ -60,7 +60,7 @@ class Ordering(OrderingFilter):
         known = "|".join(_orders(view))
         if not known:
             return []
-        pattern = f"^-?({known})(,-?({known}))*$"
+        pattern = f"^(-?({known})(,-?({known}))*)?$"
         words = "Fields, separated by commas; each with - for the reverse."
         return [_parameter(self.ordering_param, words, {"type": "string", "pattern": pattern})]
 

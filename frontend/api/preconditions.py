@@ -60,9 +60,12 @@ def held(handler: Handler) -> Handler:
 
 
 def _check(request: Request, kwargs: Mapping[str, Any]) -> None:
-    asked = request.headers.get("If-Match", "").strip()
+    asked = request.headers.get("If-Match")
     match = request.resolver_match
-    if not asked or asked == "*" or match is None or not match.route.startswith(BELOW_A_CHANGE):
+    if asked is None or match is None or not match.route.startswith(BELOW_A_CHANGE):
+        return
+    asked = asked.strip()
+    if asked == "*":
         return
     if not _TAGS.fullmatch(asked):
         raise Invalid("It holds entity tags, each in double quotes, or *.", field="If-Match")

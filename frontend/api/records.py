@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import person_of, visible_trees
-from frontend.api.base import Api, given
+from frontend.api.base import AnyAnswer, Api, given
 from frontend.filters import AuditFilter, BundleFilter, JobFilter, TrialFilter
 from frontend.views import bundles
 from frontend.views.trials import start_search, visible_trial
@@ -89,6 +89,8 @@ class Bundles(Api, generics.ListAPIView[Any]):
 
 class BundleDownload(Api):
     """The bundle's bytes; its SHA-256 is its ETag."""
+
+    content_negotiation_class = AnyAnswer
 
     @extend_schema(responses={(200, "application/gzip"): OpenApiTypes.BINARY})
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
