@@ -19,8 +19,13 @@ from machines.emulator.side import Side
 class Device:
     """One device of one side: its section, state, and what the policy says of them.
 
-    ``model`` is the working device where there is one; ``state`` is then what was last taken from
-    it or loaded into it.
+    ``label`` is the driver, numbered where the board has several (``isa-serial#2``), ``instance``
+    the number of its section among those of one name. ``recorded`` are the features recorded for
+    its type, ``enabled`` the slugs of those that are on. ``blacklists``: property → versions
+    (:func:`machines.emulator.bitmap.property_name`). ``versions`` is what ``set-savevm-version``
+    was told: section, "" for the main one → (version, force). ``state``: leaf path → bytes; of a
+    device with a ``model`` what was last taken from it or loaded into it. A ``stateless`` device
+    has no section in the stream.
     """
 
     driver: str

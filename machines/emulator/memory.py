@@ -117,10 +117,7 @@ class GuestMemory:
         raise source.error(f"unknown page flags 0x{flags:x}")
 
     def _runs(self) -> Iterator[RamPages]:
-        """Pages of the same block and kind, as many as the window holds at a time.
-
-        Nearly all of a stream is such runs, so they are checked many at a time.
-        """
+        """Pages of the same block and kind, as many as the window holds at a time."""
         source = self.source
         length = self.blocks[self.last_block].length
         for kind, body in ((RamFlag.ZERO, 1), (RamFlag.PAGE, self.page_size)):

@@ -1,4 +1,4 @@
-"""A downstream on its base: what it tells of itself, and its base for the rest."""
+"""A downstream's catalogue, which tells a part, laid over its base's, which tells everything."""
 
 from __future__ import annotations
 

@@ -16,19 +16,35 @@ MEMORY_BASE = 2**20  # above the first megabyte, where firmware lives
 
 
 class Hardware(Protocol):
-    """One device of a machine, reached from its guest. Offsets count from the device's base."""
+    """One device of a machine, reached from its guest.
 
-    def read(self, offset: int, size: int) -> int: ...
+    Offsets, sizes and lengths are in bytes, offsets from the device's own base, addresses
+    guest-physical. Raises :class:`machines.emulator.devices.platform.BusError`.
+    """
 
-    def write(self, offset: int, value: int, size: int) -> None: ...
+    def read(self, offset: int, size: int) -> int:
+        """A register's value."""
+        ...
 
-    def advance(self, duration: int) -> None: ...
+    def write(self, offset: int, value: int, size: int) -> None:
+        """Write a register."""
+        ...
 
-    def line(self, number: int) -> bool: ...
+    def advance(self, duration: int) -> None:
+        """Let virtual time pass, in ns."""
+        ...
 
-    def fetch(self, address: int, length: int) -> bytes: ...
+    def line(self, number: int) -> bool:
+        """Is the interrupt line high?"""
+        ...
 
-    def store(self, address: int, data: bytes) -> None: ...
+    def fetch(self, address: int, length: int) -> bytes:
+        """Guest memory."""
+        ...
+
+    def store(self, address: int, data: bytes) -> None:
+        """Write guest memory."""
+        ...
 
 
 class Processor:
