@@ -15,6 +15,7 @@ from frontend.views import (
     explaining,
     features,
     findings,
+    handbook,
     home,
     imports,
     jobs,
@@ -163,5 +164,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job-cancel"),
     path("audit/", audit.audit, name="audit"),
+    path("api/", handbook.handbook, name="api-handbook"),
     path("api/v1/", include("frontend.api.urls")),
 ]

@@ -38,6 +38,8 @@ PAGES = (
     "/changes/2/?from=1",
     "/your-turn/",
     "/accounts/mails/",
+    "/accounts/tokens/",
+    "/api/",
     "/trees/rhel/",
     "/releases/rhel/9.2/revisions/?from=1&to=1",
     f"{MACHINE_TYPE}?change=2",

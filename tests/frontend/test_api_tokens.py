@@ -22,9 +22,8 @@ from policy.models import AuditEntry, Role, Token
 JSON = "application/json"
 METHODS = ("get", "post", "put", "patch", "delete")
 #: What stands for each part of an address.
-PARTS = dict.fromkeys(
-    "pk tree version number name driver position thread comment identity serial".split(), "1"
-)
+_NAMES = ("pk", "tree", "version", "number", "name", "driver", "position", "thread", "comment")
+PARTS = dict.fromkeys((*_NAMES, "identity", "serial"), "1")
 
 
 def bearer(user: User, *scopes: str) -> Client:

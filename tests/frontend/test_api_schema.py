@@ -1,0 +1,67 @@
+"""The OpenAPI description: without a warning, of every address, and true of the lists."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from policy_world import World
+from signed_in import Login
+
+from frontend.api.schema import document, operations
+
+LISTS = ("trees", "releases", "changes", "trials", "bundles", "jobs", "audit", "tokens")
+
+
+def test_it_is_valid_and_made_without_a_warning() -> None:
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
+
+
+def test_every_call_tells_its_scope_its_problems_and_what_it_is_for() -> None:
+    names = set()
+    for path, method, operation in operations(document()):
+        assert operation["x-scope"], path
+        assert operation["description"], path
+        assert {"401", "403", "404", "429"} <= set(operation["responses"]), path
+        assert {"get": True, "delete": True}.get(method, "415" in operation["responses"]), path
+        assert operation["operationId"] not in names
+        names.add(operation["operationId"])
+    assert len(names) > 40
+
+
+def test_it_is_told_to_whoever_is_signed_in(world: World, login: Login) -> None:
+    answer = login(world.reviewer).get("/api/v1/schema/?format=json")
+    told: dict[str, Any] = json.loads(answer.content)
+    assert told["paths"].keys() == document()["paths"].keys()
+    assert set(told["components"]["securitySchemes"]) == {"token", "cookieAuth"}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_is_paged_searched_and_ordered_as_described(
+    world: World, login: Login, name: str
+) -> None:
+    world.published()
+    client = login(world.maintainer)
+    described = document()["paths"][f"/api/v1/{name}/"]["get"]["parameters"]
+    known = {item["name"]: item for item in described}
+    assert {"page", "page_size", "search", "ordering"} <= set(known)
+    address = f"/api/v1/{name}/"
+    assert client.get(f"{address}?page_size=1").json()["results"][1:] == []
+    assert client.get(f"{address}?search=no-such-word-anywhere").json()["count"] == 0
+    fields = known["ordering"]["schema"]["pattern"].split("(")[2].split(")")[0].split("|")
+    for field in fields:
+        up, down = (client.get(f"{address}?ordering={sign}{field}") for sign in ("", "-"))
+        assert up.json()["count"] == down.json()["count"]
+
+
+def test_the_handbook_shows_every_call(world: World, login: Login) -> None:
+    answer = login(world.reviewer).get("/api/")
+    assert answer.status_code == 200
+    text = answer.content.decode()
+    for path, method, operation in operations(document()):
+        assert f'id="{operation["operationId"]}"' in text, (path, method)
+    assert "<script>" not in text
+    assert " style=" not in text
