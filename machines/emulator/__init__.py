@@ -20,7 +20,8 @@ a trial by model          :mod:`machine` asks what happens between one :mod:`sid
                           of which :mod:`assembly` makes a :mod:`board`; a :mod:`guest` runs on its
                           :mod:`devices` and :mod:`surroundings`; :mod:`migration` is one hop, by
                           :mod:`saving` and :mod:`loading`; :mod:`pairing` finds each field again,
-                          :mod:`losses` what did not arrive, :mod:`notes` what else is to be said;
+                          :mod:`losses` what did not arrive, :mod:`notes` what else is to be said,
+                          :mod:`refusals` the words in which QEMU refuses;
                           :mod:`scenario` is an example
 a machine that runs       :mod:`running`, asked through its :mod:`monitor`; :mod:`processes` holds
                           a trial between two of them, each a :mod:`session`

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from machines.emulator import refusals
 from machines.emulator.catalogue import Description, Field
 from machines.emulator.names import words
 from machines.emulator.parties import Dump, Party
@@ -69,6 +70,8 @@ def check(source: Party, destination: Party, devices: Iterable[str] | None = Non
 
 
 class _Device:
+    """One device type, sent by the source and read by the destination."""
+
     def __init__(self, source: Party, destination: Party, driver: str, sent: Description) -> None:
         self.source = source
         self.destination = destination
@@ -80,11 +83,7 @@ class _Device:
         sent = self.sent
         read = self.destination.read_as(self.driver, sent)
         if sent.unmigratable or (read is not None and read.unmigratable):
-            return [
-                self._finding(
-                    None, "refuses", f"State blocked by non-migratable device '{self.driver}'"
-                )
-            ]
+            return [self._finding(None, "refuses", refusals.unmigratable(self.driver))]
         if read is None:
             return [
                 self._finding(None, "refuses", f"Unknown savevm section or instance '{sent.name}'")
@@ -103,14 +102,13 @@ class _Device:
             yield self._finding(
                 None,
                 "refuses",
-                f"savevm: unsupported version {version} for '{sent.name}' v{read.version_id}",
+                refusals.section_too_new(version, sent.name, read.version_id),
             )
         elif version < read.minimum_version_id:
             yield self._finding(
                 None,
                 "refuses",
-                f"{sent.name}: incoming version_id {version} is too old "
-                f"for local minimum version_id {read.minimum_version_id}",
+                refusals.version_too_old(sent.name, version, read.minimum_version_id),
             )
 
     def _description(
@@ -241,7 +239,7 @@ class _Device:
         return self._finding(
             None,
             "refuses",
-            f"VM subsection '{subsection.name}' in '{self.sent.name}' does not exist, "
+            f"{refusals.unknown_subsection(subsection.name, self.sent.name)}, "
             f"and {prop} has it sent",
         )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 
-from machines.emulator import surroundings, vmstate
+from machines.emulator import refusals, surroundings, vmstate
 from machines.emulator.board import Board, Device
 from machines.emulator.events import Configuration, Payload, RamBlockList, RamPages, SectionBegin
 from machines.emulator.layout import Section
 from machines.emulator.notes import Problem
 from machines.emulator.stream import read_events
 from machines.emulator.vmstate import LoadError
-
-MISSING_FOOTER = "Missing section footer"
 
 
 def load_section(device: Device, version: int, payload: bytes, places: set[str]) -> int:
@@ -30,8 +28,7 @@ def load_section(device: Device, version: int, payload: bytes, places: set[str])
             raise LoadError("blacklisted", reason, part.name)
 
     if version > section.version_id:
-        known = section.version_id
-        reason = f"savevm: unsupported version {version} for '{section.name}' v{known}"
+        reason = refusals.section_too_new(version, section.name, section.version_id)
         raise LoadError("version-too-new", reason, section.name)
     vmstate.check_version(section, version)
     accepts(section, version)
@@ -86,7 +83,7 @@ class Loading:
         local = self.board.side.machine_type
         if incoming == local:
             return True
-        reason = f"Machine type received is '{incoming}' and local is '{local}'"
+        reason = refusals.other_machine_type(incoming, local)
         self._refuse("", LoadError("machine-type", reason, "configuration"))
         return False
 
@@ -106,7 +103,7 @@ class Loading:
             return
         device = self.receivers.get((name, begin.instance_id))
         if device is None:
-            reason = f"Unknown savevm section or instance '{name}' {begin.instance_id}"
+            reason = refusals.unknown_section(name, begin.instance_id)
             self._refuse("", LoadError("unknown-section", reason, name))
             return
         try:
@@ -137,4 +134,4 @@ class Loading:
 def _missing_footer(device: Device) -> LoadError:
     """The two sides disagree about the fields, which a destination alone cannot name."""
     name = device.section.name
-    return LoadError("layout", f"{MISSING_FOOTER} for {name}", name)
+    return LoadError("layout", refusals.missing_footer(name), name)

@@ -14,10 +14,11 @@ from machines.emulator.board import Board, Device
 from machines.emulator.devices.processor import Hardware
 from machines.emulator.guest import Program, local_hardware
 from machines.emulator.layout import Leaf
-from machines.emulator.loading import MISSING_FOOTER, Loading
+from machines.emulator.loading import Loading
 from machines.emulator.losses import Comparison, Difference
 from machines.emulator.notes import Notes, Problem
 from machines.emulator.pairing import Pairing
+from machines.emulator.refusals import is_missing_footer
 from machines.emulator.saving import Saving
 from machines.emulator.side import SectionKey
 
@@ -163,7 +164,7 @@ class Migration:
 
     def _placed(self, problem: Problem) -> Problem:
         """The problem, with the field about which both sides' descriptions disagree."""
-        if problem.field or not problem.reason.startswith(MISSING_FOOTER):
+        if problem.field or not is_missing_footer(problem.reason):
             return problem
         places = (
             _first_difference(pairing)

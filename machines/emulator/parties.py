@@ -20,8 +20,6 @@ from machines.emulator.release import Release
 if TYPE_CHECKING:
     from machines.emulator.qdev import Global
 
-_OFF = frozenset({"off", "false", "no", "0"})
-
 
 class Dump(Mapping[str, Description]):
     """A dump whose descriptions are read one by one: most of them nobody asks for."""
@@ -163,7 +161,7 @@ class Party:
 
         It is known by the words that it shares with ``name``: ``migrate-timadj``, ``timadj``.
         """
-        from machines.emulator.qdev import ancestors, effective_value
+        from machines.emulator.qdev import FALSE_WORDS, ancestors, effective_value
 
         wanted = words(name) - words(driver)
         if not wanted:
@@ -174,7 +172,7 @@ class Party:
                 if wanted <= words(prop):
                     value = effective_value(catalogue, driver, prop, self._compat)
                     inverted = is_negated(prop)
-                    if value is not None and (value.lower() in _OFF) == inverted:
+                    if value is not None and (value.lower() in FALSE_WORDS) == inverted:
                         return f"{owner}.{prop}"
         return None
 

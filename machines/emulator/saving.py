@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 
-from machines.emulator import surroundings, vmstate
+from machines.emulator import refusals, surroundings, vmstate
 from machines.emulator.board import Board, Device
 from machines.emulator.errors import EmulatorError
 from machines.emulator.events import (
@@ -58,7 +58,7 @@ class Saving:
                 continue
             device.capture()
             if not device.migratable:
-                reason = f"State blocked by non-migratable device '{device.section.name}'"
+                reason = refusals.unmigratable(device.section.name)
                 self._refuse(device, device.section, "unmigratable", reason)
             elif self._may_save(device):
                 payload, description = self._save_device(device, index)

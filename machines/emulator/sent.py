@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from machines.emulator.catalogue import Description
 from machines.emulator.compare import PLAIN_SIZES, Finding
 from machines.emulator.parties import drivers_named
+from machines.emulator.refusals import missing_footer
 
 if TYPE_CHECKING:
     from machines.emulator.snapshot import Snapshot
@@ -70,5 +71,5 @@ def compare_sent(
             None,
             name,
             "refuses",
-            f"Missing section footer for {device.get('name', description.name)}",
+            missing_footer(str(device.get("name", description.name))),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from machines.emulator import refusals
 from machines.emulator.devices.platform import RAM_BLOCK, GuestRam, Platform
 from machines.emulator.errors import StreamError
 from machines.emulator.events import (
@@ -75,10 +76,9 @@ def blocks_refused(incoming: RamBlockList, ram: GuestRam) -> str:
     """Why the destination does not take a block list, in QEMU's words; empty where it does."""
     for block in incoming.blocks:
         if block.name != RAM_BLOCK:
-            return f'Unknown ramblock "{block.name}", cannot accept migration'
+            return refusals.unknown_ram_block(block.name)
         if block.length != ram.size:
-            sizes = f"0x{block.length:x} != 0x{ram.size:x}"
-            return f"Size mismatch: {block.name}: {sizes}: Invalid argument"
+            return refusals.resized_ram_block(block.name, block.length, ram.size)
     return ""
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from machines.emulator import refusals
 from machines.emulator.errors import EmulatorError
 from machines.emulator.events import SectionType, encode_subsection_header
 from machines.emulator.layout import Block, Leaf, Section
@@ -39,15 +40,13 @@ def check_version(section: Section, version: int) -> None:
     if version > section.version_id:
         raise LoadError(
             "version-too-new",
-            f"{section.name}: incoming version_id {version} is too new "
-            f"for local version_id {section.version_id}",
+            refusals.version_too_new(section.name, version, section.version_id),
             section.name,
         )
     if version < section.minimum_version_id:
         raise LoadError(
             "version-too-old",
-            f"{section.name}: incoming version_id {version} is too old "
-            f"for local minimum version_id {section.minimum_version_id}",
+            refusals.version_too_old(section.name, version, section.minimum_version_id),
             section.name,
         )
 
