@@ -20,6 +20,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue.answers import read_directory
+from machines.emulator.drivers import migratable_devices
 from machines.emulator.events import (
     EndOfSections,
     FileHeader,
@@ -33,7 +34,7 @@ from machines.emulator.events import (
     SectionType,
     write_events,
 )
-from machines.emulator.machine import Side, migratable_devices, trial
+from machines.emulator.machine import Side, trial
 from machines.models import Release, Tree
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from machines.emulator.carriers import is_enabled
 from machines.emulator.catalogue import (
     Catalogue,
     CompatProperty,
@@ -23,20 +24,12 @@ from machines.emulator.catalogue import (
 )
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.decode import decode_stream
+from machines.emulator.drivers import backend_of, description_of, migratable_devices
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.layout import Section, described_sections
-from machines.emulator.machine import (
-    Side,
-    TrialError,
-    TrialResult,
-    backend_of,
-    description_of,
-    is_enabled,
-    migratable_devices,
-    saved_stream,
-    trial,
-)
+from machines.emulator.machine import TrialResult, saved_stream, trial
 from machines.emulator.qdev import Global
+from machines.emulator.side import Side, TrialError
 
 SAMPLE = Path(__file__).resolve().parents[3] / "machines" / "sample" / "qemu"
 BASE = (Field("a", 4), Field("b", 2))
