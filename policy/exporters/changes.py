@@ -75,9 +75,10 @@ def _code(text: str) -> str:
 
 
 def _plainly(policy: Policy, item: Difference) -> str:
-    was = f"was {_line(item.before)}" if item.before else ""
-    now = f"is {_line(item.after)}" if item.after else "is no longer there"
-    return f"{_line(item.label)} {now}" + (f", {was}" if was and item.after else "")
+    if not item.after:
+        return f"{_line(item.label)}: no longer ({_line(item.before)})"
+    was = f"; it was {_line(item.before)}" if item.before else ""
+    return f"{_line(item.label)}: {_line(item.after)}{was}"
 
 
 def _compat(policy: Policy, item: Difference) -> str:
@@ -136,9 +137,15 @@ def _migration(policy: Policy, item: Difference) -> str:
     }[item.kind]
 
 
+def _waiver(policy: Policy, item: Difference) -> str:
+    known = "No longer accepted" if item.kind == "removed" else "Known, and accepted for a while"
+    return f"{known}: {_plainly(policy, item)}" if item.after else f"{known}: {_line(item.label)}"
+
+
 _WORDS: dict[str, Callable[[Policy, Difference], str]] = {
     "Compat properties": _compat,
     "Machine types": _machine_type,
     "Backports": _backport,
     "Migrations": _migration,
+    "Waivers": _waiver,
 }
