@@ -6,7 +6,8 @@ Use it as a command (``python -m machines.emulator``, see docs/emulator.md) or a
 the wire format           :mod:`stream` reads, :mod:`events` writes; :mod:`window`, :mod:`memory`
                           and :mod:`vmdescription` are what it reads with; :mod:`decode` shows
 a release                 :mod:`catalogue` (:mod:`release`: the same, file by file), :mod:`qdev`,
-                          :mod:`features`, :mod:`bitmap`, :mod:`names`
+                          :mod:`features`, :mod:`bitmap`, :mod:`names`; :mod:`memo` remembers
+                          what was worked out of it
 the command line          :mod:`commands`, one module each
 a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`snapshot`;
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
