@@ -62,7 +62,7 @@ dev: .venv/dev.stamp
 
 # Debian packages, installed where root runs this, else named.
 tools:
-	@sh .ci/packages chromium qemu-system-x86 gcc
+	@sh .ci/packages chromium qemu-system-x86 gcc gnupg libxml2-utils libvirt0
 
 lint: dev
 	$(BIN)/ruff check
