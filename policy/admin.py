@@ -12,12 +12,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from machines.admin import ReleaseAdmin, TreeAdmin
 from machines.models import Release, Tree
-from policy import audit
+from policy import audit, tokens
 from policy.models import (
     AuditEntry,
     Bundle,
@@ -28,6 +29,7 @@ from policy.models import (
     Review,
     ReviewRules,
     Revision,
+    Token,
     Trial,
 )
 
@@ -191,6 +193,21 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     list_display = ("subject", "recipient", "kind", "created_at", "sent_at", "failures", "error")
     list_filter = ("kind", "failures")
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnlyAdmin):
+    """Everybody's tokens, to revoke one that leaked."""
+
+    list_display = ("__str__", "scopes", "ending", "expires", "last_used_at", "revoked_at")
+    search_fields = ("name", "user__username", "ending")
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description=_("Revoke the chosen tokens"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        for token in queryset:
+            tokens.revoke(token, request.user)  # type: ignore[arg-type]
 
 
 @admin.register(AuditEntry)

@@ -54,7 +54,7 @@ class Token(models.Model):
 
     class Scope(models.TextChoices):
         READ = "read", _("read what you may see")
-        WRITE = "write", _("open and edit change requests, run trials, import")
+        WRITE = "write", _("open and edit change requests, run trials")
         REVIEW = "review", _("vote and comment")
         PUBLISH = "publish", _("publish")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from policy_world import person
 
@@ -99,3 +100,15 @@ def test_its_person_or_a_superuser_revokes_it(user: User) -> None:
     tokens.revoke(token, user)
     told = AuditEntry.objects.order_by("id").values_list("action", "actor")
     assert list(told) == [("issue token", "maintainer"), ("revoke token", "root")]
+
+
+def test_an_administrator_of_the_service_revokes_one_that_leaked(user: User) -> None:
+    token, secret = tokens.issue(user, "leaked", ["write"], TOMORROW)
+    client = Client()
+    client.force_login(person("root", is_superuser=True, is_staff=True))
+    address = "/admin/policy/token/"
+    assert token.digest not in client.get(f"{address}{token.pk}/change/").content.decode()
+    chosen = {"action": "revoke", "_selected_action": [token.pk]}
+    assert client.post(address, chosen).status_code == 302
+    assert tokens.find(secret) is None
+    assert AuditEntry.objects.filter(action="revoke token", actor="root").exists()
