@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from machines.emulator import pci, virtio
+from machines.emulator import pci, refusals, virtio
 from machines.emulator.catalogue import Description
 from machines.emulator.events import RamBlock
 from machines.emulator.names import is_negated, words
@@ -231,13 +231,13 @@ def contradictions(
             section.name,
         )
     for field in _conditional_contradictions(section, descriptions, name, value):
-        reason = f"Missing section footer for {section.idstr}"
+        reason = refusals.missing_footer(section.idstr)
         yield Refusal(section.idstr, field, "layout", reason, section.name)
     for leaf, sent in _equal_contradictions(section, name, value, usual(name)):
         reason = f"{number(value):x} != {sent:x}; Failed to load {leaf.structure}:{leaf.path}"
         yield Refusal(section.idstr, leaf.path, "equal", reason, section.name)
     if _ports(section, name, value, usual):
-        reason = f"Missing section footer for {section.idstr}"
+        reason = refusals.missing_footer(section.idstr)
         yield Refusal(section.idstr, PORTS, "layout", reason, section.name)
     for block in blocks if path else ():
         owner = block.name.rpartition("/")[0]
@@ -301,13 +301,13 @@ def _block(block: RamBlock, name: str, value: str) -> str:
     wanted = number(value)
     kind = block.name.rpartition("/")[2]
     if "/" in block.name and kind.endswith(".rom") and name == "rombar" and wanted == 0:
-        return f'Unknown ramblock "{block.name}", cannot accept migration'
+        return refusals.unknown_ram_block(block.name)
     if kind == "vga.vram" and name == "global-vmstate" and truth(value) == ("/" in block.name):
-        return f'Unknown ramblock "{block.name}", cannot accept migration'
+        return refusals.unknown_ram_block(block.name)
     if wanted and kind == "vga.vram" and name == "vgamem_mb":
         length = MEBIBYTE * (1 << (wanted - 1).bit_length())
         if length != block.length:
-            return f"Size mismatch: {block.name}: 0x{block.length:x} != 0x{length:x}"
+            return refusals.resized_ram_block(block.name, block.length, length)
     return ""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from machines.emulator import pci, virtio
+from machines.emulator import pci, refusals, virtio
 from machines.emulator.catalogue import Description
 from machines.emulator.decode import integer_type
 from machines.emulator.names import words
@@ -137,8 +137,9 @@ class Reading:
                         self._refusal(
                             header.name,
                             "version-too-new",
-                            f"{header.name}: incoming version_id {header.version_id} is too new "
-                            f"for local version_id {ours.version_id}",
+                            refusals.version_too_new(
+                                header.name, header.version_id, ours.version_id
+                            ),
                         )
                     )
             elif known is not None and header.name not in known:
@@ -146,7 +147,7 @@ class Reading:
                     self._refusal(
                         header.name,
                         "unknown-section",
-                        f"VM subsection '{header.name}' in '{self.section.name}' does not exist",
+                        refusals.unknown_subsection(header.name, self.section.name),
                     )
                 )
         return found
@@ -274,9 +275,7 @@ class Reading:
                 yield from self._pair(sent[index], expected[place])
             start, at = index + 1, place + 1
         if _left_over(unread, drift) is None:
-            refusal = self._refusal(
-                first, "layout", f"Missing section footer for {self.section.idstr}"
-            )
+            refusal = self._refusal(first, "layout", refusals.missing_footer(self.section.idstr))
             yield replace(refusal, moved=self._elements_moved(first))
 
     def _elements_moved(self, path: str) -> bool:

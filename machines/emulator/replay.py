@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from machines.emulator import refusals
 from machines.emulator.catalogue import Description
 from machines.emulator.compare import Finding
 from machines.emulator.events import SectionType
@@ -146,7 +147,7 @@ def _blocked(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
                 section.idstr,
                 None,
                 "unmigratable",
-                f"State blocked by non-migratable device '{section.idstr}'",
+                refusals.unmigratable(section.idstr),
                 section.name,
             )
 
@@ -161,7 +162,7 @@ def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
     elif local is None:
         reason = f"Unknown savevm section type {SectionType.CONFIGURATION}"
     elif received != local:
-        reason = f"Machine type received is '{received}' and local is '{local}'"
+        reason = refusals.other_machine_type(received, local)
     elif profile is None and into.machine_types and received not in into.machine_types:
         reason = f"unsupported machine type '{received}'"
     if reason:
@@ -174,11 +175,9 @@ def _ram_blocks(stream: Snapshot, profile: Snapshot) -> Iterator[Refusal]:
     for block in stream.blocks:
         length = lengths.get(block.name)
         if length is None:
-            reason = f'Unknown ramblock "{block.name}", cannot accept migration'
+            reason = refusals.unknown_ram_block(block.name)
         elif length != block.length and not block.name.startswith(RESIZABLE_PREFIX):
-            reason = (
-                f"Size mismatch: {block.name}: 0x{block.length:x} != 0x{length:x}: Invalid argument"
-            )
+            reason = refusals.resized_ram_block(block.name, block.length, length)
         else:
             continue
         owner = _owner(block.name, stream, profile)
@@ -220,7 +219,7 @@ def _section(
             section.idstr,
             None,
             "unknown-section",
-            f"Unknown savevm section or instance '{section.idstr}' {section.instance_id}",
+            refusals.unknown_section(section.idstr, section.instance_id),
             section.name,
         )
         return
@@ -266,7 +265,7 @@ def _versions(
             section.idstr,
             None,
             "version-too-new",
-            f"savevm: unsupported version {version} for '{section.idstr}' v{newest}",
+            refusals.section_too_new(version, section.idstr, newest),
             section.name,
         )
     elif version < oldest:
@@ -274,8 +273,7 @@ def _versions(
             section.idstr,
             None,
             "version-too-old",
-            f"{section.name}: incoming version_id {version} is too old "
-            f"for local minimum version_id {oldest}",
+            refusals.version_too_old(section.name, version, oldest),
             section.name,
         )
 

@@ -19,6 +19,7 @@ from machines.emulator.memory import TARGET_PAGE_SIZE
 from machines.emulator.monitor.channel import CHUNK, Address, Receiver, Sender, connect, listen
 from machines.emulator.monitor.protocol import QmpError
 from machines.emulator.notes import Problem
+from machines.emulator.refusals import unmigratable
 from machines.emulator.running import RunningMachine, RunState
 from machines.emulator.saving import Saving
 
@@ -131,7 +132,7 @@ class Outgoing:
                 self.saving = Saving(self._machine.board, self._machine.notes)
                 self.saving.run()  # what else speaks against it
                 name = plugged.device.section.name
-                raise QmpError(f"State blocked by non-migratable device '{name}'")
+                raise QmpError(unmigratable(name))
 
     def cancel(self) -> None:
         """Break off what is under way; nothing where nothing is."""
