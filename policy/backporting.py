@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from machines.emulator.carriers import is_enabled
 from machines.emulator.catalogue import Catalogue, CompatProperty
-from machines.emulator.machine import is_enabled
 from machines.emulator.qdev import FALSE_WORDS, TRUE_WORDS
 from policy import rules
 from policy.bitmaps import section_at

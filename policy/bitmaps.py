@@ -18,10 +18,11 @@ from functools import lru_cache
 from typing import Literal
 
 from machines.emulator import bitmap, qdev
+from machines.emulator.carriers import is_enabled
 from machines.emulator.catalogue import Catalogue, Description
+from machines.emulator.drivers import lineage_of
 from machines.emulator.features import FeatureSpec
 from machines.emulator.layout import DescribedSection, described_sections
-from machines.emulator.machine import is_enabled, lineage_of
 from policy.document import Override
 
 Layer = Literal["allowed", "default", "relaxed", "tightened"]
@@ -59,9 +60,6 @@ class SectionBitmap:
     property: str
     default_value: str
     effective_value: str
-
-    def is_overridden(self) -> bool:
-        return any(cell.layer in {"relaxed", "tightened"} for cell in self.cells)
 
 
 def section_at(catalogue: Catalogue, device: str, path: str) -> DescribedSection | None:

@@ -17,8 +17,7 @@ from typing import Any, Protocol
 from machines.emulator import compare
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.compare import Grade
-from machines.emulator.drivers import backend_of
-from machines.emulator.machine import description_of
+from machines.emulator.drivers import backend_of, description_of
 from machines.emulator.parties import Party
 from policy import rules
 from policy.bitmaps import Cell, SectionBitmap

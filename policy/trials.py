@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from machines.catalogue import NoCatalogue
 from machines.emulator import machine, qdev
-from machines.emulator.catalogue import Catalogue, MachineType
+from machines.emulator.catalogue import MachineType
+from machines.emulator.drivers import migratable_devices
 from machines.emulator.layout import DescriptionError
 from machines.models import Release
 from policy import rules, state
@@ -288,19 +289,14 @@ class _Builder:
     def _common_devices(self, source: State, destination: State) -> list[str]:
         key = (source.label, destination.label)
         if key not in self._devices:
-            self._devices[key] = list(self.policy.devices) or _migratable(
-                source.catalogue, destination.catalogue
+            self._devices[key] = list(
+                self.policy.devices or migratable_devices(source.catalogue, destination.catalogue)
             )
         return self._devices[key]
 
 
 def _merged(first: list[list[Any]], second: list[list[Any]]) -> list[list[Any]]:
     return [*first, *(item for item in second if item not in first)]
-
-
-def _migratable(source: Catalogue, destination: Catalogue) -> list[str]:
-    there = set(machine.migratable_devices(destination))
-    return [name for name in machine.migratable_devices(source) if name in there]
 
 
 def _own_state(policy: Policy) -> State | str:

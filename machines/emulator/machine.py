@@ -38,8 +38,6 @@ from itertools import pairwise
 from typing import Any
 
 from machines.emulator.assembly import build
-from machines.emulator.carriers import is_enabled
-from machines.emulator.drivers import backend_of, description_of, lineage_of, migratable_devices
 from machines.emulator.guest import Program
 from machines.emulator.losses import Difference
 from machines.emulator.migration import Hop, InProcess, Migration, Outcome, Transfer
@@ -57,11 +55,6 @@ __all__ = [
     "Side",
     "TrialError",
     "TrialResult",
-    "backend_of",
-    "description_of",
-    "is_enabled",
-    "lineage_of",
-    "migratable_devices",
     "saved_stream",
     "trial",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machines.emulator import machine
 from machines.emulator.catalogue import CompatProperty
+from machines.emulator.drivers import description_of
 from machines.models import Release
 from policy import drafts, rules
 from policy.document import (
@@ -154,7 +154,7 @@ def choose_devices(
     def alter(policy: Policy) -> Policy:
         catalogue = rules.policy_catalogue(base_of(policy), policy)
         for name in wanted:
-            if machine.description_of(catalogue, name) is None:
+            if description_of(catalogue, name) is None:
                 raise Invalid(f"'{name}' has no state that could migrate.", field="devices")
         return replace(policy, devices=wanted)
 
