@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -39,46 +39,30 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
     Raises ``NoCatalogue``, and IntegrityError where another change was published meanwhile.
     """
     base = change.base_revision
+    number = base.number + 1 if base is not None else 1
     now = timezone.now()
     policy = change.policy
     found = state.of_policy(policy)
-    document = {
-        "policy": policy.to_json(),
-        "derived": {
-            **_properties(policy, found),
-            "schema": SCHEMA,
-            "revision": {
-                "number": base.number + 1 if base is not None else 1,
-                "parent": base.digest if base is not None else "",
-                "published_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-                "published_by": actor.get_username(),
-            },
-            "change": {
-                "number": change.pk,
-                "title": change.title,
-                "author": change.author.get_username(),
-            },
-            "changes": [
-                asdict(item) for item in differences.compare(state.baseline(change), policy)
-            ],
-            "snapshot": found.source.snapshot.digest,
-            "audit_head": audit.head(),
-            "generator": GENERATOR,
-            "approvals": [
-                {
-                    "reviewer": vote.reviewer.get_username(),
-                    "at": vote.created_at.astimezone(UTC).isoformat(timespec="seconds"),
-                    "digest": vote.digest,
-                }
-                for vote in approvals
-            ],
-            "trials": [_trial_summary(item) for item in checking.trials_of(change)],
-        },
+    published = {
+        "number": number,
+        "parent": base.digest if base is not None else "",
+        "published_at": _instant(now),
+        "published_by": actor.get_username(),
     }
+    derived = {
+        **_properties(policy, found),
+        **_history(change, policy, approvals),
+        "schema": SCHEMA,
+        "revision": published,
+        "snapshot": found.source.snapshot.digest,
+        "audit_head": audit.head(),
+        "generator": GENERATOR,
+    }
+    document = {"policy": policy.to_json(), "derived": derived}
     return Revision.objects.create(
         release=change.release,
         # Two that follow the same revision get the same number: the database refuses the second.
-        number=base.number + 1 if base is not None else 1,
+        number=number,
         content=canonical(document),
         digest=digest(document),
         snapshot=found.source.snapshot,
@@ -86,6 +70,33 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
         published_by=actor,
         published_at=now,
     )
+
+
+def _instant(when: datetime) -> str:
+    """A time as the document has it: UTC, to the second."""
+    return when.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _history(change: ChangeRequest, policy: Policy, approvals: Iterable[Review]) -> dict[str, Any]:
+    """Which change request it was, what it changed, who approved it, and its trials."""
+    compared = differences.compare(state.baseline(change), policy)
+    return {
+        "change": {
+            "number": change.pk,
+            "title": change.title,
+            "author": change.author.get_username(),
+        },
+        "changes": [asdict(item) for item in compared],
+        "approvals": [
+            {
+                "reviewer": vote.reviewer.get_username(),
+                "at": _instant(vote.created_at),
+                "digest": vote.digest,
+            }
+            for vote in approvals
+        ],
+        "trials": [_trial_summary(item) for item in checking.trials_of(change)],
+    }
 
 
 def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
