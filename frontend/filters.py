@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters as filters  # type: ignore[import-untyped]
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,31 @@ def _trees(request: Any) -> QuerySet[Tree]:
     if request is None:  # the API's schema is generated without a request
         return Tree.objects.none()
     return visible_trees(request.user)
+
+
+class Tick(forms.CheckboxInput):
+    """A box on a page, a truth value in an address; what is neither stays as it was typed."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        typed = data.get(name, "")
+        return {"": None, "on": True, "true": True, "false": False}.get(typed.lower(), typed)
+
+
+class TickField(forms.NullBooleanField):
+    """True, false, or nothing said."""
+
+    widget = Tick
+
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+        if value not in (None, True, False):
+            raise ValidationError(_("Send true or false."))
+        return value  # type: ignore[no-any-return]
+
+
+class TickFilter(filters.BooleanFilter):  # type: ignore[misc]
+    """A filter that is on or off; what is neither is refused, not taken for on."""
+
+    field_class = TickField
 
 
 class ReleaseFilter(filters.FilterSet):  # type: ignore[misc]
@@ -50,9 +76,7 @@ class ChangeFilter(filters.FilterSet):  # type: ignore[misc]
         to_field_name="name",
         empty_label=_("any tree"),
     )
-    mine = filters.BooleanFilter(
-        label=_("Only mine"), method="by_author", widget=forms.CheckboxInput
-    )
+    mine = TickFilter(label=_("Only mine"), method="by_author")
 
     class Meta:
         model = ChangeRequest
