@@ -111,8 +111,3 @@ def verify() -> list[Problem]:
             problems.append(Problem(entry.pk, "was changed after it was written"))
         previous = entry.hash
     return problems
-
-
-def entries_for(obj: models.Model) -> models.QuerySet[AuditEntry]:
-    """An object's own history, the newest entry first."""
-    return AuditEntry.objects.filter(object_type=obj._meta.label_lower, object_id=str(obj.pk))

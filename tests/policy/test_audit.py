@@ -86,9 +86,3 @@ def test_a_trail_that_was_cut_off_lacks_the_hash_that_was_noted(entries: list[Au
     AuditEntry.objects.filter(pk=entries[-1].pk).delete()
     with pytest.raises(CommandError, match="cut off"):
         call_command("verify_audit", contains=noted)
-
-
-def test_an_object_has_its_own_history(entries: list[AuditEntry]) -> None:
-    other = Tree.objects.create(name="down")
-    audit.record(None, "create", other)
-    assert [entry.action for entry in audit.entries_for(other)] == ["create"]

@@ -155,6 +155,7 @@ def test_an_editor_who_changes_nothing_is_no_editor() -> None:
     change = world.in_review()
     edits.change_entry(change, world.other, change.lock_version, MACHINES[0], 0, "5")
     workflow.approve(change, world.other, change.digest)
+    assert change.reviews.filter(reviewer=world.other, digest=change.digest).exists()
 
 
 def test_the_author_does_not_request_changes_of_himself() -> None:

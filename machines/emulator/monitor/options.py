@@ -50,11 +50,6 @@ def pairs(option: str, text: str, implied: str) -> list[tuple[str, str]]:
     return found
 
 
-def escaped(value: str) -> str:
-    """A value as it stands among others."""
-    return value.replace(",", ",,")
-
-
 # --- -device, -global, -M -------------------------------------------------------------------------
 
 
@@ -94,18 +89,6 @@ def global_property(text: str) -> Global:
     if set(told) != {"driver", "property", "value"}:
         raise OptionError(f"-global {text:.200}: should be DRIVER.PROPERTY=VALUE")
     return Global(told["driver"], told["property"], told["value"], "user", "-global")
-
-
-def global_text(entry: Global) -> str:
-    """The long form of an entry, which takes every name."""
-    return ",".join(
-        f"{name}={escaped(value)}"
-        for name, value in (
-            ("driver", entry.driver),
-            ("property", entry.property),
-            ("value", entry.value),
-        )
-    )
 
 
 def machine_type(catalogue: Catalogue, name: str) -> str:
