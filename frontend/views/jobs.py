@@ -107,11 +107,7 @@ def changed_kinds(changes: dict[str, Any]) -> list[Kind]:
     found = []
     for kind, by_verb in changes.items():
         rows = []
-        for verb, word in (
-            ("added", gettext("new")),
-            ("removed", gettext("gone")),
-            ("changed", gettext("changed")),
-        ):
+        for verb, word in VERBS.items():
             names = by_verb.get(verb, {"count": 0, "names": []})
             shown = names["names"][:MAX_NAMES]
             if names["count"]:
