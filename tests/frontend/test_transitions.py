@@ -107,10 +107,10 @@ def test_the_table_names_every_action() -> None:
 
 
 def post(client: Client, where: str, change: ChangeRequest, action: str) -> int:
-    address = f"/changes/{change.pk}/{action}/"
-    answer = client.post(
-        address if where == "page" else f"/api/v1{address}", data_for(action, change)
-    )
+    address, data = f"/changes/{change.pk}/{action}/", data_for(action, change)
+    if where == "page":
+        return int(client.post(address, data).status_code)
+    answer = client.post(f"/api/v1{address}", data, content_type="application/json")
     return int(answer.status_code)
 
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,12 @@ from tests.machines.emulator.real_streams import CATALOGUES, REPOSITORY
 SECONDS = 60
 SEVEN = CATALOGUES / "7.2"
 EVENTS = {"capabilities": [{"capability": "events", "state": True}]}
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test on a loop of its own: the main thread's may be a browser's."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, test).result()
 
 
 def foo_catalogue(folder: Path, version: str, style: int = 0, machine: str = "board-2.0") -> Path:

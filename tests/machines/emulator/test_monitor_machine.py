@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,13 @@ from tests.machines.emulator.monitored import (
     foo_catalogue,
     machine,
     process,
+    run,
 )
 from tests.machines.emulator.real_streams import REPOSITORY
 
 STDIO = (sys.executable, "-m", "machines.emulator", "run", "-qmp", "stdio", "-M", "board-2.0")
 FROM_HERE = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 RNG = ("-device", "virtio-rng-pci,id=r0,period=1000", "-device", "isa-serial,index=0x1")
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
 
 
 async def refused(asked: Any, kind: str = "GenericError") -> str:

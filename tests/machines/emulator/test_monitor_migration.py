@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,10 @@ from typing import Any
 import pytest
 from qemu.qmp import ExecuteError
 
-from tests.machines.emulator.monitored import EVENTS, Machine, foo_catalogue, machine
+from tests.machines.emulator.monitored import EVENTS, Machine, foo_catalogue, machine, run
 
 FOO = ("-device", "foo,id=f")
 STATE = {"foo:a": "AAAAAQ==", "foo:b": "AAAAAg=="}
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
 
 
 async def pair(

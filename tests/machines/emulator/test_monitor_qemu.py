@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from qemu.qmp import ExecuteError, QMPClient
 
-from tests.machines.emulator.monitored import SECONDS, SEVEN, connected, machine
+from tests.machines.emulator.monitored import SECONDS, SEVEN, connected, machine, run
 
 REAL = shutil.which("qemu-system-x86_64")
 DEVICES = ("-device", "virtio-rng-pci,id=r0", "-device", "isa-serial")
@@ -119,7 +119,7 @@ def test_answers_have_the_shape_of_a_real_qemus(tmp_path: Path) -> None:
                 if command == "qom-list-types":
                     assert {repr(item) for item in told} == {repr(item) for item in expected}
 
-    asyncio.run(whole())
+    run(whole())
 
 
 @pytest.mark.qemu
@@ -134,7 +134,7 @@ def test_faults_are_answered_with_a_real_qemus_words(tmp_path: Path) -> None:
             for fault in FAULTS:
                 assert await refusal(ours, *fault) == await refusal(real, *fault)
 
-    asyncio.run(whole())
+    run(whole())
 
 
 @pytest.mark.qemu
@@ -158,4 +158,4 @@ def test_malformed_lines_are_answered_with_a_real_qemus_words(tmp_path: Path, li
                 expected = await answer(str(tmp_path / "real"), started)
                 assert await answer(str(tmp_path / "0.qmp"), it.process) == expected
 
-    asyncio.run(whole())
+    run(whole())
