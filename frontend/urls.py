@@ -88,6 +88,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         declarations.backport_remove,
         name="backport-remove",
     ),
+    path(f"{CHANGE}backports/entries/add/", declarations.backport_entry, name="backport-entry"),
     path("changes/<int:pk>/migrations/", declarations.migration_add, name="migration-add"),
     path(
         "changes/<int:pk>/migrations/<int:position>/remove/",

@@ -40,9 +40,13 @@ class BitmapChange:
 
 @dataclass(frozen=True, slots=True)
 class OtherLayout:
-    """A section that another release has at the same version with other fields."""
+    """A section that another release has at the same version with other fields.
+
+    ``machine_type`` is the newest that both releases have; empty where they have none in common.
+    """
 
     release: str
+    machine_type: str
     section: str
     version: int
     ours: tuple[str, ...]
@@ -67,7 +71,7 @@ def effects(
     return Effects(
         tuple(_entries(after, catalogues[1], backport, others)),
         tuple(_bitmaps(before, after, catalogues, backport)),
-        tuple(_layouts(catalogues[1], backport, others)),
+        tuple(_layouts(after, catalogues[1], backport, others)),
     )
 
 
@@ -119,9 +123,10 @@ def _bitmaps(
 
 
 def _layouts(
-    catalogue: Catalogue, backport: Backport, others: Sequence[Subject]
+    policy: Policy, catalogue: Catalogue, backport: Backport, others: Sequence[Subject]
 ) -> Iterator[OtherLayout]:
     device = backport.feature.device
+    names = newest_first(item.name for item in policy.machine_types)
     for section in dict.fromkeys(carrier.section for carrier in backport.feature.carriers):
         own = section_at(catalogue, device, section)
         for other in others if own is not None else ():
@@ -135,4 +140,5 @@ def _layouts(
             )
             if ours != theirs:
                 version = own.description.version_id
-                yield OtherLayout(other.label, section, version, ours, theirs)
+                shared = next((name for name in names if name in other.machine_types), "")
+                yield OtherLayout(other.label, shared, section, version, ours, theirs)

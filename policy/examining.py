@@ -1,8 +1,9 @@
-"""The findings of a change request: what the rules say of its draft, and which are waived.
+"""What the rules say of a change request's draft: its findings, and what its backports bring about.
 
-Gathers the releases that the rules compare with, asks :mod:`policy.findings`, and lays the policy's
-waivers over the answer. What was asked once is remembered by content and day, so that a page which
-is opened again waits for nothing. Only an error that nobody waived is in the way of publishing.
+Gathers the releases that the rules compare with, asks :mod:`policy.findings` and lays the policy's
+waivers over the answer, or asks :mod:`policy.backporting`. What was asked once is remembered by
+content, findings by day as well, so that a page which is opened again waits for nothing. Only an
+error that nobody waived is in the way of publishing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from functools import lru_cache
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state, waivers
+from policy.backporting import Effects, effects
 from policy.checking import today
-from policy.document import Policy
+from policy.document import Backport, Policy
 from policy.findings import Finding, Subject, findings
 from policy.models import ChangeRequest
 from policy.state import Content, State
@@ -76,16 +78,48 @@ def scopes(finding: Finding, label: str) -> tuple[Scope, ...]:
 
 def examined(policy: Policy, release: Release) -> tuple[Finding, ...]:
     """What the rules say of a policy for this release. Raises ``NoCatalogue``."""
-    draft = state.of_policy(policy)
-    others = tuple(Content(item) for item in _others(policy, release))
+    draft, others = _gathered(policy, release)
     shipped = _shipped(release)
-    return _examined(Content(draft), others, Content(shipped) if shipped else None, today())
+    return _examined(draft, others, Content(shipped) if shipped else None, today())
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBackport:
+    """A backport of a policy, and what follows from it."""
+
+    backport: Backport
+    effects: Effects
+
+
+def backports_of(policy: Policy, release: Release) -> tuple[TakenBackport, ...]:
+    """A policy's backports in its order, each with what follows from it. Raises ``NoCatalogue``."""
+    if not policy.backports:
+        return ()
+    draft, others = _gathered(policy, release)
+    return tuple(
+        TakenBackport(item, _effects(draft, others, item.feature.slug)) for item in policy.backports
+    )
+
+
+def effects_of(policy: Policy, release: Release, slug: str) -> Effects:
+    """What follows from the policy's backport of the feature ``slug``. Raises ``NoCatalogue``."""
+    return _effects(*_gathered(policy, release), slug)
 
 
 def subject_of(found: State) -> Subject:
     """A release as the rules see it, from its state."""
     source = found.source
     return Subject(found.label, found.policy, found.catalogue, source.label, source.stand_in_for)
+
+
+@lru_cache(maxsize=256)
+def _effects(draft: Content, others: tuple[Content, ...], slug: str) -> Effects:
+    policy = draft.state.policy
+    if policy is None:
+        return Effects((), (), ())
+    [backport] = (item for item in policy.backports if item.feature.slug == slug)
+    base, _ = state.base_catalogue(policy.base)
+    return effects(policy, base, backport, [subject_of(item.state) for item in others])
 
 
 @lru_cache(maxsize=64)
@@ -98,6 +132,12 @@ def _examined(
         day,
         subject_of(shipped.state) if shipped is not None else None,
     )
+
+
+def _gathered(policy: Policy, release: Release) -> tuple[Content, tuple[Content, ...]]:
+    """The policy's own state, and those of the releases that it is compared with."""
+    draft = state.of_policy(policy)
+    return Content(draft), tuple(Content(item) for item in _others(policy, release))
 
 
 def _shipped(release: Release) -> State | None:

@@ -20,7 +20,7 @@ from frontend.filters import ChangeFilter
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
-from policy import checking, differences, edits, history, state, turns, workflow
+from policy import checking, differences, edits, examining, history, state, turns, workflow
 from policy.blockers import blockers as blockers_of
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Revision
@@ -153,6 +153,16 @@ class ChangeDifferences(Api):
         names = asked.get("from") or history.BASE, asked.get("to") or history.NOW
         found = history.between(change, *names, request.user)
         return Response(serializers.DifferenceSerializer(found, many=True).data)
+
+
+class ChangeBackports(Api):
+    """The draft's backports, and what follows from each."""
+
+    @extend_schema(responses=shapes.BackportSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        change = visible_change(request.user, pk)
+        found = examining.backports_of(change.policy, change.release)
+        return Response(shapes.BackportSerializer(found, many=True).data)
 
 
 class ChangeTransition(Api):

@@ -165,6 +165,54 @@ class RequiredTrialSerializer(serializers.Serializer[Any]):
     waiver = serializers.CharField(source="waived.word")
 
 
+class RequiredEntrySerializer(serializers.Serializer[Any]):
+    """An entry that keeps the feature off; older machine types inherit it from this one."""
+
+    machine_type = serializers.CharField()
+    driver = serializers.CharField(source="entry.driver")
+    property = serializers.CharField(source="entry.property")
+    value = serializers.CharField(source="entry.value")
+
+
+class BitmapChangeSerializer(serializers.Serializer[Any]):
+    """A section's effective bitmap without and with the backport; empty where it is not there."""
+
+    device = serializers.CharField()
+    section = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+    machine_types = serializers.ListField(child=serializers.CharField())
+
+
+class OtherLayoutSerializer(serializers.Serializer[Any]):
+    """A section that ``release`` has at the same version with other fields, in their order."""
+
+    release = serializers.CharField()
+    section = serializers.CharField()
+    version = serializers.IntegerField()
+    ours = serializers.ListField(child=serializers.CharField())
+    theirs = serializers.ListField(child=serializers.CharField())
+
+
+class EffectsSerializer(serializers.Serializer[Any]):
+    entries = RequiredEntrySerializer(many=True)
+    bitmaps = BitmapChangeSerializer(many=True)
+    layouts = OtherLayoutSerializer(many=True)
+
+
+class BackportSerializer(serializers.Serializer[Any]):
+    """A backport of a draft. ``effects``: what follows from it, as the rest of the draft is."""
+
+    slug = serializers.CharField(source="backport.feature.slug")
+    title = serializers.CharField(source="backport.feature.title")
+    device = serializers.CharField(source="backport.feature.device")
+    introduced = serializers.CharField(source="backport.introduced")
+    commit = serializers.CharField(source="backport.commit")
+    tracker = serializers.CharField(source="backport.tracker")
+    justification = serializers.CharField(source="backport.justification")
+    effects = EffectsSerializer()
+
+
 class StateSerializer(serializers.ModelSerializer[DraftState]):
     actor = serializers.CharField(source="actor.username")
     digest = serializers.CharField(source="document_id")

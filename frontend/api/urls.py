@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern] = [
     path(
         f"{_CHANGE}differences/", changes.ChangeDifferences.as_view(), name="api-change-differences"
     ),
+    path(f"{_CHANGE}backports/", changes.ChangeBackports.as_view(), name="api-change-backports"),
     path(f"{_CHANGE}threads/", review.Threads.as_view(), name="api-threads"),
     path(
         f"{_CHANGE}threads/<int:thread>/<slug:action>/",

@@ -25,6 +25,12 @@ class EntryForm(EditForm):
     )
 
 
+class RequiredEntryForm(EntryForm):
+    """An entry that something else calls for, and the machine type that is to have it."""
+
+    machine_type = forms.CharField(label=_("Machine type"), max_length=255)
+
+
 class EntryValueForm(EditForm):
     """An entry's value, at its position among the machine type's own entries."""
 

@@ -218,6 +218,7 @@ def _changes(
     policy = change.policy
     vote = history.last_vote(change, request.user)
     return {
+        **_backports(change),
         "groups": groups_of(shown, about, request.GET.get("all", "")),
         "compared": compared,
         # Not offered where nothing has changed since.
@@ -228,6 +229,17 @@ def _changes(
         "mitigations": list(enumerate(policy.mitigations)),
         "mitigation_form": mitigation_form(change),
     }
+
+
+def _backports(change: ChangeRequest) -> dict[str, Any]:
+    """The draft's backports with what follows from each."""
+    # One that is closed is compared as its release: nobody chooses it any more.
+    end = f"change-{change.pk}" if change.is_open else change.release.label
+    try:
+        taken = examining.backports_of(change.policy, change.release)
+    except NoCatalogue as error:
+        return {"backports": (), "backport_problem": str(error)}
+    return {"backports": taken, "end": end}
 
 
 def groups_of(

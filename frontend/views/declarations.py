@@ -1,4 +1,4 @@
-"""Edits in place of what a change request declares: migrations, mitigations, waivers."""
+"""Edits in place of what a change request declares: migrations, mitigations, waivers, backports."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import EditForm, WaiverForm
+from frontend.forms.edits import RequiredEntryForm
 from frontend.views.change_tabs import devices_form, migration_form, mitigation_form
 from frontend.views.changes import change_page
 from policy import edits
@@ -125,6 +126,23 @@ def _declare(request: HttpRequest, pk: int, declared: Declaration) -> HttpRespon
     return change_page(request, change, tab=declared.tab, **shown)
 
 
+@login_required
+@require_POST
+def backport_entry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add an entry that a backport calls for, at the end of its machine type's own ones."""
+    change = visible_change(request.user, pk)
+    form = RequiredEntryForm(request.POST)
+
+    def edit(version: int) -> ChangeRequest:
+        names = ("machine_type", "driver", "property", "value")
+        asked = (form.cleaned_data[name] for name in names)
+        return edits.add_entry(change, person_of(request), version, *asked)
+
+    if _edited(form, edit):
+        return _back(change, "changes", "backports")
+    return change_page(request, change, tab="changes", edit_form=form)
+
+
 # --- Taking back ----------------------------------------------------------------------------------
 
 
@@ -153,7 +171,7 @@ def mitigation_remove(request: HttpRequest, pk: int, position: int) -> HttpRespo
 @require_POST
 def backport_remove(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     """Take a backport back."""
-    return _remove(request, pk, slug, edits.remove_backport, "changes", "changes")
+    return _remove(request, pk, slug, edits.remove_backport, "changes", "backports")
 
 
 def _remove(

@@ -20,7 +20,8 @@ from frontend.lists import page_of
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator import qdev
 from machines.models import Release
-from policy import edits, proposals, rules, state
+from policy import edits, examining, proposals, rules, state
+from policy.backporting import Effects
 from policy.bitmaps import SectionBitmap
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature, Revision
@@ -211,7 +212,7 @@ def _justify(request: HttpRequest, change: ChangeRequest, slug: str) -> HttpResp
         except PolicyError as error:
             put_into(form, error)
         else:
-            return redirect(f"{reverse('change', args=[change.pk])}?tab=changes")
+            return redirect(f"{reverse('change', args=[change.pk])}?tab=changes#backports")
     context: dict[str, Any] = {"change": change, "feature": chosen, "form": form, "step": 2}
     try:
         context["consequences"] = consequences(change, request.user, chosen)
@@ -230,8 +231,16 @@ class SectionChange:
     machine_types: list[str]
 
 
-def consequences(change: ChangeRequest, user: Any, chosen: Feature) -> list[SectionChange]:
-    """What the backport would change in the sections of its device. Raises ``PolicyError``.
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What a backport would change in its device's sections, and what else follows from it."""
+
+    sections: list[SectionChange]
+    effects: Effects
+
+
+def consequences(change: ChangeRequest, user: Any, chosen: Feature) -> Consequences:
+    """What follows from the backport, before it is saved. Raises ``PolicyError``.
 
     The edit is made and taken back, so that what is shown is what saving does.
     """
@@ -241,8 +250,9 @@ def consequences(change: ChangeRequest, user: Any, chosen: Feature) -> list[Sect
             change, user, change.lock_version, chosen, "", "", "to see what follows"
         )
         after = _draft(edited)
+        found = examining.effects_of(edited.policy, change.release, chosen.slug)
         transaction.set_rollback(True)
-    return section_changes(before, after, chosen.device)
+    return Consequences(section_changes(before, after, chosen.device), found)
 
 
 def _draft(change: ChangeRequest) -> State:

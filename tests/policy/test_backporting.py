@@ -47,6 +47,7 @@ def test_a_version_that_means_something_else_elsewhere_is_told() -> None:
     partner = decided(policy(), catalogue(descriptions={"nic": other}))
     backport = Backport(feature, grafts=(Graft("nic", description),))
     [found] = effects(policy(), catalogue(), backport, [partner]).layouts
+    assert (found.release, found.machine_type) == (partner.label, NEWEST)
     assert (found.section, found.version, found.ours, found.theirs) == (
         "nic",
         2,
