@@ -60,7 +60,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_filters",
-    "django_htmx",
     "drf_spectacular",
     "rest_framework",
     "rules.apps.AutodiscoverRulesConfig",
@@ -248,7 +247,7 @@ STATIC_ROOT = Path(os.environ.get("LOCKSTEP_STATIC", VAR_DIR / "static"))
 STATICFILES_DIRS = [("vendor", VAR_DIR / "vendor")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "frontend.static_files.ModuleStorage"},
 }
 
 # --- Language and time ------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CSS = Path(__file__).parents[2] / "frontend" / "static" / "lockstep.css"
+CSS = Path(__file__).parents[2] / "frontend" / "static" / "css" / "tokens.css"
 TOKENS = {
     name: (light, dark)
     for name, light, dark in re.findall(

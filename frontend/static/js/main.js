@@ -1,0 +1,7 @@
+/* What plain forms and htmx do not do, one file each. Every page works without them. */
+
+import "./theme_switch.js";
+import "./swaps.js";
+import "./grids.js";
+import "./keys.js";
+import "./forms.js";
