@@ -1,12 +1,11 @@
-"""What has been done: trials, bundles, jobs, the audit log."""
+"""What has been done: trials, jobs, the audit log."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
-from drf_spectacular.types import OpenApiTypes
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -14,11 +13,10 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import person_of, visible_trees
-from frontend.api.base import AnyAnswer, Api, given
-from frontend.filters import AuditFilter, BundleFilter, JobFilter, TrialFilter
-from frontend.views import bundles
+from frontend.api.base import Api, given
+from frontend.filters import AuditFilter, JobFilter, TrialFilter
 from frontend.views.trials import start_search, visible_trial
-from policy.models import AuditEntry, Bundle, Trial
+from policy.models import AuditEntry, Trial
 from workers import jobs
 from workers.models import Job
 
@@ -69,32 +67,6 @@ def _trials(request: Any) -> QuerySet[Trial]:
     return Trial.objects.filter(source__tree__in=trees, destination__tree__in=trees).select_related(
         "source__tree", "destination__tree"
     )
-
-
-class Bundles(Api, generics.ListAPIView[Any]):
-    """Bundles, the newest first."""
-
-    serializer_class = serializers.BundleSerializer
-    filterset_class = BundleFilter
-    search_fields = ("filename", "sha256", "revision__digest")
-    ordering_fields = ("filename", "size", "created_at")
-
-    def get_queryset(self) -> QuerySet[Any]:
-        return (
-            Bundle.objects.filter(revision__release__tree__in=visible_trees(self.request.user))
-            .select_related("revision__release__tree")
-            .defer("content", "revision__content")
-        )
-
-
-class BundleDownload(Api):
-    """The bundle's bytes; its SHA-256 is its ETag."""
-
-    content_negotiation_class = AnyAnswer
-
-    @extend_schema(responses={(200, "application/gzip"): OpenApiTypes.BINARY})
-    def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
-        return bundles.answer(request._request, tree, version, number)
 
 
 class Jobs(Api, generics.ListAPIView[Any]):

@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import changes, comparing, explaining, records, releases, review, tokens
+from frontend.api import bundles, changes, comparing, explaining, records, releases, review, tokens
 from frontend.api.base import Api
 from frontend.api.scopes import HasScope
 
@@ -19,7 +19,8 @@ class Schema(Api, SpectacularAPIView):
 
 _RELEASE = "releases/<str:tree>/<str:version>/"
 _CHANGE = "changes/<int:pk>/"
-_BUNDLE = "bundles/<str:tree>/<str:version>/r<int:number>/"
+_BUNDLES = "bundles/<str:tree>/<str:version>/"
+_BUNDLE = f"{_BUNDLES}r<int:number>/"
 urlpatterns: list[URLPattern] = [
     path("schema/", Schema.as_view(), name="api-schema"),
     path("me/", tokens.Me.as_view(), name="api-me"),
@@ -84,8 +85,28 @@ urlpatterns: list[URLPattern] = [
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
     path("trials/<int:pk>/remedies/", records.TrialRemedies.as_view(), name="api-trial-remedies"),
-    path("bundles/", records.Bundles.as_view(), name="api-bundles"),
-    path(f"{_BUNDLE}download", records.BundleDownload.as_view(), name="api-bundle-download"),
+    path("bundles/", bundles.Bundles.as_view(), name="api-bundles"),
+    path("bundles/index.json", bundles.BundleIndexFile.as_view(), name="api-bundle-index"),
+    path(
+        "bundles/index.json.asc",
+        bundles.BundleIndexSignature.as_view(),
+        name="api-bundle-index-signature",
+    ),
+    path(f"{_BUNDLES}latest/", bundles.LatestBundle.as_view(), name="api-bundle-latest"),
+    path(
+        f"{_BUNDLES}differences/",
+        bundles.BundleDifferences.as_view(),
+        name="api-bundle-differences",
+    ),
+    path(_BUNDLE, bundles.BundleDetail.as_view(), name="api-bundle"),
+    path(f"{_BUNDLE}download", bundles.BundleDownload.as_view(), name="api-bundle-download"),
+    path(
+        f"{_BUNDLE}download.asc",
+        bundles.BundleSignatureFile.as_view(),
+        name="api-bundle-signature",
+    ),
+    path(f"{_BUNDLE}sign/", bundles.BundleSign.as_view(), name="api-bundle-sign"),
+    path(f"{_BUNDLE}revoke/", bundles.BundleRevoke.as_view(), name="api-bundle-revoke"),
     path("jobs/", records.Jobs.as_view(), name="api-jobs"),
     path("jobs/<int:pk>/", records.JobDetail.as_view(), name="api-job"),
     path("jobs/<int:pk>/cancel/", records.JobCancel.as_view(), name="api-job-cancel"),

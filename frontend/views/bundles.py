@@ -55,7 +55,9 @@ def bundles(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, form: SignatureForm) -> HttpResponse:
     context = {
-        "page": page_of(request, _visible(request).defer("content", "revision__content")),
+        "page": page_of(
+            request, visible_bundles(request.user).defer("content", "revision__content")
+        ),
         "keys": SigningKey.objects.all(),
         "index": signing.published_index(),
         "unsigned": signing.waiting_index(),
@@ -73,7 +75,7 @@ def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpRespon
     Context: release, bundles, latest (the newest that is not revoked), site.
     """
     release = visible_release(request.user, tree, version)
-    listed = list(_visible(request).filter(revision__release=release).defer("content"))
+    listed = list(visible_bundles(request.user).filter(revision__release=release).defer("content"))
     context = {
         "release": release,
         "bundles": listed,
@@ -87,16 +89,16 @@ def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpRespon
 @require_safe
 def latest(request: HttpRequest, tree: str, version: str, what: str = "") -> HttpResponse:
     """To the newest bundle that is not revoked: its page, its bytes or its signature."""
-    found = latest_of(request, visible_release(request.user, tree, version))
+    found = latest_of(request.user, visible_release(request.user, tree, version))
     name = {"": "bundle", "download": "bundle-download", "download.asc": "bundle-signature"}[what]
     response = redirect(name, tree, version, found.revision.number)
     response["Cache-Control"] = "no-store"  # tomorrow it may be another
     return response
 
 
-def latest_of(request: HttpRequest, release: Release) -> Bundle:
+def latest_of(user: Any, release: Release) -> Bundle:
     """The newest bundle of a release that is not revoked, or Http404."""
-    rows = _visible(request).filter(revision__release=release, revocation=None)
+    rows = visible_bundles(user).filter(revision__release=release, revocation=None)
     found = rows.order_by("-revision__number").defer("content").first()
     if found is None:
         raise Http404
@@ -110,7 +112,7 @@ def latest_of(request: HttpRequest, release: Release) -> Bundle:
 @require_safe
 def bundle(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """One bundle: its files with their sums, and how to check a download."""
-    found = _bundle(request, tree, version, number)
+    found = visible_bundle(request.user, tree, version, number)
     return _page(request, found, RevocationForm(), SignatureForm())
 
 
@@ -118,7 +120,7 @@ def _page(
     request: HttpRequest, found: Bundle, revocation: RevocationForm, signature: SignatureForm
 ) -> HttpResponse:
     release = found.revision.release
-    others = _visible(request).filter(revision__release=release).exclude(pk=found.pk)
+    others = visible_bundles(request.user).filter(revision__release=release).exclude(pk=found.pk)
     context = {
         "bundle": found,
         "folder": found.filename.removesuffix(".tar.gz"),
@@ -157,14 +159,14 @@ def _asked(request: HttpRequest, tree: str, version: str, end: str) -> Bundle:
     number = number_of(request.GET.get(end, ""))
     if number is None:
         raise Http404
-    return _bundle(request, tree, version, number)
+    return visible_bundle(request.user, tree, version, number)
 
 
 @login_required
 @require_POST
 def revoke(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """Take a bundle out of use, for good."""
-    found, form = _bundle(request, tree, version, number), RevocationForm(request.POST)
+    found, form = visible_bundle(request.user, tree, version, number), RevocationForm(request.POST)
 
     def do() -> None:
         signing.revoke(found, person_of(request), form.cleaned_data["reason"])
@@ -179,7 +181,7 @@ def revoke(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
 @require_POST
 def attach(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """Take a signature of a bundle that was made offline."""
-    found = _bundle(request, tree, version, number)
+    found = visible_bundle(request.user, tree, version, number)
     form = SignatureForm(request.POST, request.FILES)
 
     def do() -> None:
@@ -233,7 +235,7 @@ def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
 
     Its sum is its ETag: a bundle never changes, and a part of one can be asked for.
     """
-    found = _bundle(request, tree, version, number)
+    found = visible_bundle(request.user, tree, version, number)
     if is_revoked(found):
         return _gone(found)
     content = bytes(found.content)
@@ -253,7 +255,7 @@ def signature(request: HttpRequest, tree: str, version: str, number: int) -> Htt
 
 def signature_answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """The newest signature by a key that is in use, else the newest of all; or 404, or 410."""
-    found = _bundle(request, tree, version, number)
+    found = visible_bundle(request.user, tree, version, number)
     if is_revoked(found):
         return _gone(found)
     signed = found.signatures.filter(key__retired_at=None).first() or found.signatures.first()
@@ -266,7 +268,7 @@ def signature_answer(request: HttpRequest, tree: str, version: str, number: int)
 @require_safe
 def checksum(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """The bundle's SHA-256, as ``sha256sum -c`` reads it."""
-    found = _bundle(request, tree, version, number)
+    found = visible_bundle(request.user, tree, version, number)
     line = f"{found.sha256}  {found.filename}\n"
     return _text(f"{found.filename}.sha256", line, "text/plain; charset=utf-8")
 
@@ -353,8 +355,9 @@ def is_revoked(found: Bundle) -> bool:
     return hasattr(found, "revocation")
 
 
-def _visible(request: HttpRequest) -> QuerySet[Bundle]:
-    rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(request.user))
+def visible_bundles(user: Any) -> QuerySet[Bundle]:
+    """The bundles that the person may see, the newest first."""
+    rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(user))
     rows = rows.select_related(
         "revision__release__tree", "revision__published_by", "revision__snapshot", "revocation"
     )
@@ -362,9 +365,10 @@ def _visible(request: HttpRequest) -> QuerySet[Bundle]:
     return rows.annotate(signature_count=Count("signatures")).order_by("-pk")
 
 
-def _bundle(request: HttpRequest, tree: str, version: str, number: int) -> Bundle:
+def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
+    """The bundle of a revision, or Http404 where there is none that the person may see."""
     found = (
-        _visible(request)
+        visible_bundles(user)
         .filter(
             revision__release__tree__name=tree,
             revision__release__version=version,
