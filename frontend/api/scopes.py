@@ -48,6 +48,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-explain": READ,  # and so is a log
     "api-trial-remedies": WRITE,
     "api-job-cancel": WRITE,
+    "api-imports": WRITE,
     "api-bundle-sign": PUBLISH,
     "api-bundle-revoke": PUBLISH,
 }

@@ -6,7 +6,19 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from frontend.api import bundles, changes, comparing, explaining, records, releases, review, tokens
+from frontend.api import (
+    bundles,
+    changes,
+    comparing,
+    explaining,
+    features,
+    imports,
+    matrix,
+    records,
+    releases,
+    review,
+    tokens,
+)
 from frontend.api.base import Api
 from frontend.api.scopes import HasScope
 
@@ -80,6 +92,9 @@ urlpatterns: list[URLPattern] = [
         changes.ChangeTransition.as_view(),
         name="api-change-action",
     ),
+    path("features/", features.Features.as_view(), name="api-features"),
+    path("features/<slug:slug>/", features.FeatureDetail.as_view(), name="api-feature"),
+    path("matrix/", matrix.MatrixView.as_view(), name="api-matrix"),
     path("compare/", comparing.Comparison.as_view(), name="api-compare"),
     path("explain/", explaining.Explain.as_view(), name="api-explain"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
@@ -107,6 +122,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{_BUNDLE}sign/", bundles.BundleSign.as_view(), name="api-bundle-sign"),
     path(f"{_BUNDLE}revoke/", bundles.BundleRevoke.as_view(), name="api-bundle-revoke"),
+    path("imports/", imports.Imports.as_view(), name="api-imports"),
     path("jobs/", records.Jobs.as_view(), name="api-jobs"),
     path("jobs/<int:pk>/", records.JobDetail.as_view(), name="api-job"),
     path("jobs/<int:pk>/cancel/", records.JobCancel.as_view(), name="api-job-cancel"),

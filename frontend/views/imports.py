@@ -48,16 +48,15 @@ def imports(request: HttpRequest) -> HttpResponse:
 def import_new(request: HttpRequest) -> HttpResponse:
     """Upload a release's files; a job reads them."""
     require(request.user, "import", None)
-    form = ImportForm(
+    form = form_for(
+        request.user,
         request.POST or None,
         request.FILES or None,
         initial={name: request.GET.get(name, "") for name in ("tree", "version", "base")},
-        trees=trees_for(request.user, "import"),
-        releases=Release.objects.select_related("tree"),
     )
     if request.method == "POST" and form.is_valid():
         try:
-            job = _start(form, request.user)
+            job = start(form, request.user)
         except PolicyError as error:
             put_into(form, error)
         except ValidationError as error:
@@ -67,9 +66,18 @@ def import_new(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/import_new.html", {"form": form}, status=status_of(form))
 
 
+def form_for(user: Any, *given: Any, **more: Any) -> ImportForm:
+    """The form with the trees into which the person may import."""
+    trees = trees_for(user, "import")
+    return ImportForm(*given, trees=trees, releases=Release.objects.select_related("tree"), **more)
+
+
 @transaction.atomic
-def _start(form: ImportForm, user: Any) -> Job:
-    """The job that reads the files; makes the release where it is new."""
+def start(form: ImportForm, user: Any) -> Job:
+    """The job that reads the files of a valid form; makes the release where it is new.
+
+    Raises Forbidden, and ValidationError where the release cannot be.
+    """
     data = form.cleaned_data
     require(user, "import", data["tree"])
     release = Release.objects.filter(tree=data["tree"], version=data["version"]).first()
