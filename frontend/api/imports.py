@@ -63,7 +63,7 @@ class Imports(Api, generics.ListAPIView[Any]):
         form = imports.form_for(request.user, _as_the_page_sends(request), request.FILES)
         if not form.is_valid():
             raise serializers.ValidationError(
-                {field: list(texts) for field, texts in form.errors.items()}
+                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
             )
         try:
             job = imports.start(form, person_of(request))
