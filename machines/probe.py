@@ -69,17 +69,20 @@ def probe(
     ``sources`` are further files by name, C sources or ``compat.json``: before QEMU 9.1 a binary
     does not tell the compat properties of its machine types.
     """
+    answers = answers_of(binary, progress)
+    catalogue = parsing.parse({**(sources or {}), **answers})
+    return ProbeResult(catalogue, dict(catalogue.unreadable))
+
+
+def answers_of(binary: Path, progress: Progress | None = None) -> dict[str, bytes]:
+    """What ``binary`` answered, as the files of a catalogue by name. Raises :class:`ProbeError`."""
     binary = binary.resolve()
     if not (binary.is_file() and os.access(binary, os.X_OK)):
         raise ProbeError(str(binary), "is not a program that can be started")
     asker = _Asker(binary, progress or silent)
     documents = asker.ask()
     documents["vmstate"] = _dump_vmstate(binary, asker.machine_names())
-    answers = {
-        f"{name}.json": json.dumps(document).encode() for name, document in documents.items()
-    }
-    catalogue = parsing.parse({**(sources or {}), **answers})
-    return ProbeResult(catalogue, dict(catalogue.unreadable))
+    return {f"{name}.json": json.dumps(document).encode() for name, document in documents.items()}
 
 
 # --- What to ask ----------------------------------------------------------------------------------

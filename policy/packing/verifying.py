@@ -139,9 +139,9 @@ class _Answer:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, program: str = "lockstep-verify") -> int:
+    """Run the command; returns its exit status. ``program`` is what the help calls it."""
+    options = _parser(program).parse_args(arguments)
     try:
         answer = _answer(options)
     except (_UsageError, signatures.MissingToolError) as error:
@@ -157,9 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if answer.problems else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lockstep-verify", description="Is a bundle of a migration policy whole and genuine?"
+        prog=program, description="Is a bundle of a migration policy whole and genuine?"
     )
     add = parser.add_argument
     add("bundle", help="the bundle, lockstep-<tree>-<version>-r<revision>.tar.gz")

@@ -42,8 +42,10 @@ class BadInput(EmulatorError):
     """What was given cannot be used; the message is for the person who gave it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int:
     """Run one command; tells the exit status. Answers are JSON on standard output.
+
+    ``program`` is what the help calls it.
 
     What is wrong with the input is a message on standard error and status 2.
     """
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     command = importlib.import_module(f"{__name__}.{given[0]}")
     parser = argparse.ArgumentParser(
-        prog=f"{_PROGRAM} {given[0]}",
+        prog=f"{program} {given[0]}",
         description=COMMANDS[given[0]],
         formatter_class=_Help,
     )
