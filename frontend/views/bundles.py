@@ -21,7 +21,7 @@ from frontend.access import person_of, put_into, status_of, visible_release, vis
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.lists import page_of
 from frontend.numbers import number_of
-from frontend.views.change_tabs import groups_of
+from frontend.views.change_tabs.lines import groups_of
 from machines.models import Release
 from policy import signing
 from policy.errors import PolicyError

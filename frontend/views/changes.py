@@ -22,6 +22,8 @@ from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.lists import chips, page_of
 from frontend.numbers import number_of
 from frontend.views import change_tabs
+from frontend.views.change_tabs.checklist import checklist
+from frontend.views.change_tabs.trials import trials_tab
 from machines.models import Release
 from policy import edits, reviewers, workflow
 from policy.blockers import blockers as blockers_of
@@ -105,7 +107,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 def change_trials(request: HttpRequest, pk: int) -> HttpResponse:
     """The table of trials and what depends on it: what the page polls while a job is open."""
     found = visible_change(request.user, pk)
-    context = {**_standing(found, request), **change_tabs.trials_tab(found, request)}
+    context = {**_standing(found, request), **trials_tab(found, request)}
     return render(request, "partials/change_trials_swap.html", context)
 
 
@@ -125,7 +127,7 @@ def _standing(found: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
         "change": found,
         "available": available,
         "blockers": blockers,
-        "checklist": change_tabs.checklist(blockers),
+        "checklist": checklist(blockers),
         **review.context(found, request.user, available),
         "bundle_job": jobs.jobs_of(found.revision).first() if found.revision else None,
     }

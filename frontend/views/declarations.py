@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import EditForm, WaiverForm
 from frontend.forms.edits import RequiredEntryForm
-from frontend.views.change_tabs import devices_form, migration_form, mitigation_form
+from frontend.views.change_tabs.declaring import devices_form, migration_form, mitigation_form
 from frontend.views.changes import change_page
 from policy import edits
 from policy.errors import PolicyError

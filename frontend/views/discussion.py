@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from frontend.access import own_draft, person_of, put_into, visible_change, visible_thread
 from frontend.forms.changes import SaidForm
-from frontend.views.change_tabs import line_of
+from frontend.views.change_tabs.lines import line_of
 from frontend.views.changes import change_page
 from policy import discussion, workflow
 from policy.errors import Invalid, PolicyError

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from frontend.numbers import number_of
 from frontend.scope import scope_of
-from frontend.views.change_tabs import Group, groups_of
+from frontend.views.change_tabs.lines import Group, groups_of
 from machines.models import Release
 from policy import state
 from policy.differences import compare

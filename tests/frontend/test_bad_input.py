@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from policy_world import MACHINES, World, person
 from signed_in import Login
 
-from frontend.views.change_tabs import anchor_of
+from frontend.views.change_tabs.lines import anchor_of
 from policy import discussion, workflow
 from policy.models import AuditEntry, ChangeRequest, Comment, DraftState, Review, Role, Thread
 

@@ -9,7 +9,7 @@ from django.test import Client
 from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
-from frontend.views.change_tabs import anchor_of
+from frontend.views.change_tabs.lines import anchor_of
 from policy import checking, discussion, edits, notices, turns, workflow
 from policy.models import AuditEntry, ChangeRequest, Comment, ReviewRules, Role, Thread
 

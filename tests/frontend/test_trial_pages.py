@@ -6,7 +6,7 @@ import pytest
 from policy_world import MACHINES, World, arrays, person, release, run_trials
 from signed_in import Login
 
-from frontend.views import change_tabs
+from frontend.views.change_tabs import trials as trials_tab
 from machines.models import Release
 from policy import edits, workflow
 from policy.models import ChangeRequest, Trial
@@ -224,7 +224,7 @@ def test_trials_of_a_cancelled_job_can_be_asked_for_again(world: World, login: L
 def test_of_many_trials_those_that_need_a_look_are_listed(
     world: World, login: Login, both: ChangeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_tabs, "MAX_TRIALS", 2)
+    monkeypatch.setattr(trials_tab, "MAX_TRIALS", 2)
     Trial.objects.filter(source__version="1.4", machine_type=MACHINES[1]).update(outcome="refused")
     client = login(world.reviewer)
     page = client.get(f"/changes/{both.pk}/?tab=trials").content.decode()
