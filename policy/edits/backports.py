@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from machines.catalogue import NoCatalogue, effective_catalogue
+from machines.emulator.features import FeatureSpec
 from machines.models import Release
-from policy import audit, drafts, proposals, rules
+from policy import audit, examining, proposals, rules
 from policy.document import (
     Backport,
     DocumentError,
@@ -22,9 +23,12 @@ from policy.document import (
 from policy.edits.checks import (
     base_of,
     line,
+    machine_type_of,
+    release_of,
     title_of,
     words,
 )
+from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Feature
 from policy.permissions import require
@@ -106,6 +110,100 @@ def _save_feature(actor: User, feature: Feature) -> Feature:
     return feature
 
 
+@dataclass(frozen=True, slots=True)
+class AddBackport:
+    """Take a feature of the library (its slug) into the release, with the layouts that its
+    introducing release has."""
+
+    recorded_as: ClassVar[str] = "add backport"
+    feature: str
+    commit: str = ""
+    tracker: str = ""
+    justification: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        justification = words(self.justification, "justification")
+        if not justification:
+            raise Invalid("Say why: a reviewer has to judge it.", field="justification")
+        recorded = _recorded(self.feature)
+        spec = _spec(recorded)
+        if any(item.feature.slug == spec.slug for item in policy.backports):
+            raise Invalid(f"'{spec.title}' is backported already.", field="feature")
+        own = rules.policy_catalogue(base_of(policy), policy)
+        try:
+            catalogue, _ = effective_catalogue(recorded.introduced)
+            grafts = proposals.grafts_for(spec, catalogue, own)
+        except (NoCatalogue, proposals.FeatureError) as error:
+            raise Invalid(str(error), field="feature") from error
+        backport = Backport(
+            feature=spec,
+            introduced=recorded.introduced.label,
+            commit=line(self.commit, "commit"),
+            tracker=line(self.tracker, "tracker"),
+            justification=justification,
+            grafts=grafts,
+        )
+        return replace(policy, backports=(*policy.backports, backport))
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequiredEntries:
+    """Add every entry that a backport (its feature's slug) calls for and that is not there: each
+    at the end of its machine type's own ones."""
+
+    recorded_as: ClassVar[str] = "add entry"
+    feature: str
+
+    def alter(self, policy: Policy) -> Policy:
+        _taken(policy, self.feature)
+        try:
+            found = examining.effects_of(policy, release_of(policy), self.feature)
+        except NoCatalogue as error:
+            raise Invalid(str(error), field="feature") from error
+        for item in found.entries:
+            own = machine_type_of(policy, item.machine_type)
+            changed = replace(own, entries=(*own.entries, item.entry))
+            policy = policy.with_machine_type(changed)
+        return policy
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBackport:
+    """Take a backport (its feature's slug) out again."""
+
+    recorded_as: ClassVar[str] = "remove backport"
+    feature: str
+
+    def alter(self, policy: Policy) -> Policy:
+        _taken(policy, self.feature)
+        kept = tuple(item for item in policy.backports if item.feature.slug != self.feature)
+        return replace(policy, backports=kept)
+
+
+def _recorded(slug: str) -> Feature:
+    found = Feature.objects.filter(slug=slug).select_related("introduced__tree").first()
+    if found is None:
+        raise Invalid(f"The library has no feature '{slug:.60}'.", field="feature")
+    return found
+
+
+def _spec(recorded: Feature) -> FeatureSpec:
+    return feature_from_json(
+        {
+            "slug": recorded.slug,
+            "title": recorded.title,
+            "device": recorded.device,
+            "carriers": recorded.carriers,
+            "gate": recorded.gate,
+        }
+    )
+
+
+def _taken(policy: Policy, slug: str) -> None:
+    if all(item.feature.slug != slug for item in policy.backports):
+        raise Invalid(f"No backport '{slug:.60}' here.", field="feature")
+
+
 def add_backport(
     change: ChangeRequest,
     actor: User,
@@ -115,54 +213,13 @@ def add_backport(
     tracker: str,
     justification: str,
 ) -> ChangeRequest:
-    """Take a feature into the release, with the layouts that its introducing release has."""
-    justification = words(justification, "justification")
-    if not justification:
-        raise Invalid("Say why: a reviewer has to judge it.", field="justification")
-    spec = feature_from_json(
-        {
-            "slug": feature.slug,
-            "title": feature.title,
-            "device": feature.device,
-            "carriers": feature.carriers,
-            "gate": feature.gate,
-        }
-    )
-    try:
-        catalogue, _ = effective_catalogue(feature.introduced)
-    except NoCatalogue as error:
-        raise Invalid(str(error), field="feature") from error
-
-    def alter(policy: Policy) -> Policy:
-        if any(item.feature.slug == spec.slug for item in policy.backports):
-            raise Invalid(f"'{spec.title}' is backported already.", field="feature")
-        own = rules.policy_catalogue(base_of(policy), policy)
-        try:
-            grafts = proposals.grafts_for(spec, catalogue, own)
-        except proposals.FeatureError as error:
-            raise Invalid(str(error), field="feature") from error
-        backport = Backport(
-            feature=spec,
-            introduced=feature.introduced.label,
-            commit=line(commit, "commit"),
-            tracker=line(tracker, "tracker"),
-            justification=justification,
-            grafts=grafts,
-        )
-        return replace(policy, backports=(*policy.backports, backport))
-
-    return drafts.rewrite(change, actor, expected_version, "add backport", alter)
+    """Make :class:`AddBackport`."""
+    wanted = AddBackport(feature.slug, commit, tracker, justification)
+    return make(change, actor, expected_version, wanted)
 
 
 def remove_backport(
     change: ChangeRequest, actor: User, expected_version: int, slug: str
 ) -> ChangeRequest:
-    """Take a backport out again."""
-
-    def alter(policy: Policy) -> Policy:
-        kept = tuple(item for item in policy.backports if item.feature.slug != slug)
-        if len(kept) == len(policy.backports):
-            raise Invalid(f"No backport '{slug}' here.", field="feature")
-        return replace(policy, backports=kept)
-
-    return drafts.rewrite(change, actor, expected_version, "remove backport", alter)
+    """Make :class:`RemoveBackport`."""
+    return make(change, actor, expected_version, RemoveBackport(slug))

@@ -8,14 +8,14 @@ from typing import TypeVar
 from machines.catalogue import NoCatalogue
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty
-from policy import state
+from machines.models import Release
+from policy import rules, state
 from policy.document import (
     MachineType,
     Policy,
 )
 from policy.errors import Invalid
 from policy.exporters import formats
-from policy.models import ChangeRequest
 
 _T = TypeVar("_T")
 MAX_TITLE = 200
@@ -46,6 +46,14 @@ def at(items: Sequence[_T], position: int, field: str = "position") -> _T:
     return items[position]
 
 
+def release_of(policy: Policy) -> Release:
+    """The release that the policy is for."""
+    found = state.release_of(policy.label)
+    if found is None:
+        raise Invalid(f"There is no release '{policy.label}'.", field="release")
+    return found
+
+
 def check_label(label: str, field: str) -> None:
     """There must be a release of that label."""
     line(label, field)
@@ -53,13 +61,10 @@ def check_label(label: str, field: str) -> None:
         raise Invalid(f"There is no release '{label}'.", field=field)
 
 
-def check_value(change: ChangeRequest, entry: CompatProperty, field: str = "value") -> None:
-    """A value must be of its property's type, where the release knows the property, and one that
-    every format of a bundle can hold."""
-    try:
-        catalogue = state.draft(change).catalogue
-    except NoCatalogue as error:
-        raise Invalid(str(error)) from error
+def check_value(policy: Policy, entry: CompatProperty, field: str = "value") -> None:
+    """A value must be of its property's type, where the policy's release knows the property, and
+    one that every format of a bundle can hold."""
+    catalogue = rules.effective_catalogue(base_of(policy), policy.backports)
     info = qdev.properties_of(catalogue, entry.driver).get(entry.property)
     problem = qdev.check_value(info, entry.value) if info is not None else None
     if problem is not None:

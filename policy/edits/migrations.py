@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.drivers import description_of
 from machines.models import Release
-from policy import drafts, rules
+from policy import rules
 from policy.document import (
     DECLARABLE,
     Migration,
@@ -27,6 +27,7 @@ from policy.edits.checks import (
     word,
     words,
 )
+from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.models import ChangeRequest
 
@@ -57,6 +58,64 @@ def default_migrations(release: Release) -> tuple[Migration, ...]:
     return (*forward, *backward)
 
 
+# --- Declared migrations --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddMigration:
+    """Declare a migration by release labels; trials must then show the ``expected`` outcome."""
+
+    recorded_as: ClassVar[str] = "add migration"
+    source: str
+    destination: str
+    expected: str
+    machine_type: str = ""
+    note: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        if self.expected not in DECLARABLE:
+            raise Invalid(f"Choose one of {', '.join(DECLARABLE)}.", field="expected")
+        if policy.label not in {self.source, self.destination}:
+            raise Invalid(f"One of the two has to be {policy.label}.", field="source")
+        check_label(self.source, "source")
+        check_label(self.destination, "destination")
+        if self.machine_type:
+            machine_type_of(policy, self.machine_type)
+        ends = self.source, self.destination, self.machine_type
+        if any((m.source, m.destination, m.machine_type) == ends for m in policy.migrations):
+            raise Invalid("This migration is declared already.", field="machine_type")
+        note = words(self.note, "note")
+        new = Migration(self.source, self.destination, self.expected, self.machine_type, note)
+        return replace(policy, migrations=(*policy.migrations, new))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMigration:
+    """No longer declare a migration: the one at a position from 0, or the one from ``source`` to
+    ``destination`` on ``machine_type``."""
+
+    recorded_as: ClassVar[str] = "remove migration"
+    position: int | None = None
+    source: str = ""
+    destination: str = ""
+    machine_type: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        place = self._place(policy)
+        kept = (*policy.migrations[:place], *policy.migrations[place + 1 :])
+        return replace(policy, migrations=kept)
+
+    def _place(self, policy: Policy) -> int:
+        if self.position is not None:
+            at(policy.migrations, self.position)
+            return self.position
+        ends = self.source, self.destination, self.machine_type
+        for place, item in enumerate(policy.migrations):
+            if (item.source, item.destination, item.machine_type) == ends:
+                return place
+        raise Invalid("No such migration is declared.", field="source")
+
+
 def add_migration(
     change: ChangeRequest,
     actor: User,
@@ -67,37 +126,66 @@ def add_migration(
     machine_type: str = "",
     note: str = "",
 ) -> ChangeRequest:
-    """Declare a migration by release labels; trials must then show the ``expected`` outcome."""
-    if expected not in DECLARABLE:
-        raise Invalid(f"Choose one of {', '.join(DECLARABLE)}.", field="expected")
-    new = Migration(source, destination, expected, machine_type, words(note, "note"))
-
-    def alter(policy: Policy) -> Policy:
-        if policy.label not in {source, destination}:
-            raise Invalid(f"One of the two has to be {policy.label}.", field="source")
-        check_label(source, "source")
-        check_label(destination, "destination")
-        if machine_type:
-            machine_type_of(policy, machine_type)
-        for item in policy.migrations:
-            if replace(item, expected=expected, note=new.note) == new:
-                raise Invalid("This migration is declared already.", field="machine_type")
-        return replace(policy, migrations=(*policy.migrations, new))
-
-    return drafts.rewrite(change, actor, expected_version, "add migration", alter)
+    """Make :class:`AddMigration`."""
+    wanted = AddMigration(source, destination, expected, machine_type, note)
+    return make(change, actor, expected_version, wanted)
 
 
 def remove_migration(
     change: ChangeRequest, actor: User, expected_version: int, position: int
 ) -> ChangeRequest:
-    """No longer declare a migration."""
+    """Make :class:`RemoveMigration`."""
+    return make(change, actor, expected_version, RemoveMigration(position))
 
-    def alter(policy: Policy) -> Policy:
-        at(policy.migrations, position)
-        kept = (*policy.migrations[:position], *policy.migrations[position + 1 :])
-        return replace(policy, migrations=kept)
 
-    return drafts.rewrite(change, actor, expected_version, "remove migration", alter)
+# --- Mitigations ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddMitigation:
+    """Set further properties for guests that were started on another release."""
+
+    recorded_as: ClassVar[str] = "add mitigation"
+    started_on: str
+    machine_type: str
+    entries: tuple[CompatProperty, ...]
+    reason: str
+    until: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        listed = tuple(
+            CompatProperty(
+                word(entry.driver, "entries"),
+                word(entry.property, "entries"),
+                value_of(entry.value, "entries"),
+            )
+            for entry in self.entries
+        )
+        if not listed:
+            raise Invalid("A mitigation sets at least one property.", field="entries")
+        for entry in listed:
+            check_value(policy, entry, field="entries")
+        reason = words(self.reason, "reason")
+        if not reason:
+            raise Invalid("Say why: a reviewer has to judge it.", field="reason")
+        check_label(self.started_on, "started_on")
+        machine_type_of(policy, self.machine_type)
+        until = line(self.until, "until")
+        new = Mitigation(self.started_on, self.machine_type, listed, reason, until)
+        return replace(policy, mitigations=(*policy.mitigations, new))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMitigation:
+    """Take the mitigation at a position from 0 out again."""
+
+    recorded_as: ClassVar[str] = "remove mitigation"
+    position: int
+
+    def alter(self, policy: Policy) -> Policy:
+        at(policy.mitigations, self.position)
+        kept = (*policy.mitigations[: self.position], *policy.mitigations[self.position + 1 :])
+        return replace(policy, mitigations=kept)
 
 
 def add_mitigation(
@@ -110,52 +198,40 @@ def add_mitigation(
     reason: str,
     until: str = "",
 ) -> ChangeRequest:
-    """Set further (driver, property, value) for guests that were started on another release."""
-    listed = tuple(
-        CompatProperty(word(driver, "entries"), word(name, "entries"), value_of(value, "entries"))
-        for driver, name, value in entries
-    )
-    if not listed:
-        raise Invalid("A mitigation sets at least one property.", field="entries")
-    for entry in listed:
-        check_value(change, entry, field="entries")
-    reason = words(reason, "reason")
-    if not reason:
-        raise Invalid("Say why: a reviewer has to judge it.", field="reason")
-    new = Mitigation(started_on, machine_type, listed, reason, line(until, "until"))
-
-    def alter(policy: Policy) -> Policy:
-        check_label(started_on, "started_on")
-        machine_type_of(policy, machine_type)
-        return replace(policy, mitigations=(*policy.mitigations, new))
-
-    return drafts.rewrite(change, actor, expected_version, "add mitigation", alter)
+    """Make :class:`AddMitigation`; an entry is (driver, property, value)."""
+    listed = tuple(CompatProperty(*entry) for entry in entries)
+    wanted = AddMitigation(started_on, machine_type, listed, reason, until)
+    return make(change, actor, expected_version, wanted)
 
 
 def remove_mitigation(
     change: ChangeRequest, actor: User, expected_version: int, position: int
 ) -> ChangeRequest:
-    """Take a mitigation out again."""
-
-    def alter(policy: Policy) -> Policy:
-        at(policy.mitigations, position)
-        kept = (*policy.mitigations[:position], *policy.mitigations[position + 1 :])
-        return replace(policy, mitigations=kept)
-
-    return drafts.rewrite(change, actor, expected_version, "remove mitigation", alter)
+    """Make :class:`RemoveMitigation`."""
+    return make(change, actor, expected_version, RemoveMitigation(position))
 
 
-def choose_devices(
-    change: ChangeRequest, actor: User, expected_version: int, devices: Sequence[str]
-) -> ChangeRequest:
+# --- What trials exercise -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseDevices:
     """Say which devices trials exercise, in the board's order; none means all that can migrate."""
-    wanted = tuple(dict.fromkeys(word(name, "devices") for name in devices))
 
-    def alter(policy: Policy) -> Policy:
+    recorded_as: ClassVar[str] = "choose devices"
+    devices: tuple[str, ...]
+
+    def alter(self, policy: Policy) -> Policy:
+        wanted = tuple(dict.fromkeys(word(name, "devices") for name in self.devices))
         catalogue = rules.policy_catalogue(base_of(policy), policy)
         for name in wanted:
             if description_of(catalogue, name) is None:
                 raise Invalid(f"'{name}' has no state that could migrate.", field="devices")
         return replace(policy, devices=wanted)
 
-    return drafts.rewrite(change, actor, expected_version, "choose devices", alter)
+
+def choose_devices(
+    change: ChangeRequest, actor: User, expected_version: int, devices: Sequence[str]
+) -> ChangeRequest:
+    """Make :class:`ChooseDevices`."""
+    return make(change, actor, expected_version, ChooseDevices(tuple(devices)))

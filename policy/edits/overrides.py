@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from machines.emulator.catalogue import Catalogue
-from policy import drafts, rules
+from policy import rules
 from policy.bitmaps import SectionBitmap
 from policy.document import (
     Override,
@@ -18,11 +18,72 @@ from policy.edits.checks import (
     machine_type_of,
     words,
 )
+from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class SetOverride:
+    """Relax or tighten one version of a section (its path), on one machine type or on all.
+
+    Takes the place of an earlier override of the same bit. Refused where the default does not
+    differ from what is asked for on any of the machine types.
+    """
+
+    device: str
+    section: str
+    version: int
+    action: str
+    justification: str
+    machine_type: str = ""
+
+    @property
+    def recorded_as(self) -> str:
+        return f"{self.action} version"
+
+    def alter(self, policy: Policy) -> Policy:
+        if self.action not in {"relax", "tighten"}:
+            raise Invalid("Choose relax or tighten.", field="action")
+        justification = words(self.justification, "justification")
+        if not justification:
+            raise Invalid("Say why: a reviewer has to judge it.", field="justification")
+        if self.machine_type:
+            machine_type_of(policy, self.machine_type)
+        new = Override(
+            self.device,
+            self.section,
+            self.version,
+            self.action,  # type: ignore[arg-type]
+            justification,
+            self.machine_type,
+        )
+        without = replace(policy, overrides=_without(policy.overrides, new))
+        _check_override(without, new)
+        return replace(without, overrides=(*without.overrides, new))
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOverride:
+    """Go back to the computed default for one version of a section."""
+
+    recorded_as: ClassVar[str] = "clear override"
+    device: str
+    section: str
+    version: int
+    machine_type: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        place = Override(self.device, self.section, self.version, "relax", "", self.machine_type)
+        overrides = _without(policy.overrides, place)
+        if overrides == policy.overrides:
+            raise Invalid(
+                f"Nothing overrides version {self.version} of {self.section}.", field="version"
+            )
+        return replace(policy, overrides=overrides)
 
 
 def set_override(
@@ -36,26 +97,9 @@ def set_override(
     justification: str,
     machine_type: str = "",
 ) -> ChangeRequest:
-    """Relax or tighten one version of a section (its path), on one machine type or on all.
-
-    Takes the place of an earlier override of the same bit. Refused where the default does not
-    differ from what is asked for on any of the machine types.
-    """
-    if action not in {"relax", "tighten"}:
-        raise Invalid("Choose relax or tighten.", field="action")
-    justification = words(justification, "justification")
-    if not justification:
-        raise Invalid("Say why: a reviewer has to judge it.", field="justification")
-    new = Override(device, section, version, action, justification, machine_type)  # type: ignore[arg-type]
-
-    def alter(policy: Policy) -> Policy:
-        if machine_type:
-            machine_type_of(policy, machine_type)
-        without = replace(policy, overrides=_without(policy.overrides, new))
-        _check_override(without, new)
-        return replace(without, overrides=(*without.overrides, new))
-
-    return drafts.rewrite(change, actor, expected_version, f"{action} version", alter)
+    """Make :class:`SetOverride`; ``action`` is relax or tighten."""
+    wanted = SetOverride(device, section, version, action, justification, machine_type)
+    return make(change, actor, expected_version, wanted)
 
 
 def clear_override(
@@ -67,16 +111,10 @@ def clear_override(
     version: int,
     machine_type: str = "",
 ) -> ChangeRequest:
-    """Go back to the computed default for one version of a section."""
-    place = Override(device, section, version, "relax", "", machine_type)
-
-    def alter(policy: Policy) -> Policy:
-        overrides = _without(policy.overrides, place)
-        if overrides == policy.overrides:
-            raise Invalid(f"Nothing overrides version {version} of {section}.", field="version")
-        return replace(policy, overrides=overrides)
-
-    return drafts.rewrite(change, actor, expected_version, "clear override", alter)
+    """Make :class:`ClearOverride`."""
+    return make(
+        change, actor, expected_version, ClearOverride(device, section, version, machine_type)
+    )
 
 
 def _without(overrides: Iterable[Override], place: Override) -> tuple[Override, ...]:

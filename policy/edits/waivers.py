@@ -2,20 +2,116 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from machines.catalogue import NoCatalogue
-from policy import checking, drafts, examining, trials, waivers
+from policy import checking, examining, trials, waivers
 from policy.document import Policy, Waiver
-from policy.edits.checks import at, words
+from policy.edits.checks import at, release_of, words
+from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.findings import Finding, settling
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class WaiveTrial:
+    """Accept a required trial's outcome as it is, up to and including the day ``expires``.
+
+    Takes the place of an earlier waiver of the same trial. Only a trial that ended otherwise than
+    declared can be waived, and never one that ended ``corrupt``.
+    """
+
+    recorded_as: ClassVar[str] = "waive trial"
+    source: str
+    destination: str
+    machine_type: str
+    reason: str
+    expires: date | None
+
+    def alter(self, policy: Policy) -> Policy:
+        reason, last = _reason(self.reason), _last_day(self.expires)
+        found = _checked_trial(policy, self.source, self.destination, self.machine_type)
+        if found.is_corrupt:
+            raise Invalid(
+                "Corrupt is never accepted: relax what may be lost, or declare it refused.",
+                field="machine_type",
+            )
+        if not found.may_be_waived:
+            raise Invalid(
+                "Only a trial that ended otherwise than declared can be waived.",
+                field="machine_type",
+            )
+        key = found.requirement.key
+        waiver = Waiver(self.source, self.destination, self.machine_type, "", key, reason, last)
+        return _with(policy, waiver)
+
+
+@dataclass(frozen=True, slots=True)
+class WaiveFinding:
+    """Accept a finding in the direction ``source`` → ``destination``, or, where both are empty, in
+    every direction that it concerns, up to and including the day ``expires``.
+    """
+
+    recorded_as: ClassVar[str] = "waive finding"
+    finding: str
+    reason: str
+    expires: date | None
+    source: str = ""
+    destination: str = ""
+
+    def alter(self, policy: Policy) -> Policy:
+        reason, last = _reason(self.reason), _last_day(self.expires)
+        found = _finding(policy, self.finding)
+        wanted = [
+            scope
+            for scope in examining.scopes(found, policy.label)
+            if (self.source, self.destination) in {("", ""), (scope[1], scope[2])}
+        ]
+        if not wanted:
+            raise Invalid("The finding does not concern this direction.", field="source")
+        about = f"{found.code}: {found.place}"
+        for identity, source, destination, machine_type in wanted:
+            waiver = Waiver(
+                source, destination, machine_type, identity, found.digest, reason, last, about
+            )
+            policy = _with(policy, waiver)
+        return policy
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyProposal:
+    """Make the change that a finding proposes; ``number`` counts its proposals from 0."""
+
+    recorded_as: ClassVar[str] = "apply proposal"
+    finding: str
+    number: int = 0
+
+    def alter(self, policy: Policy) -> Policy:
+        found = _finding(policy, self.finding)
+        proposal = at(found.proposals, self.number, field="number")
+        try:
+            return settling.applied(policy, proposal)
+        except settling.NotApplicable as error:
+            raise Invalid(str(error), field="number") from error
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveWaiver:
+    """No longer accept what the waiver at a position from 0 was about."""
+
+    recorded_as: ClassVar[str] = "remove waiver"
+    position: int
+
+    def alter(self, policy: Policy) -> Policy:
+        at(policy.waivers, self.position)
+        kept = (*policy.waivers[: self.position], *policy.waivers[self.position + 1 :])
+        return replace(policy, waivers=kept)
 
 
 def waive_trial(
@@ -28,30 +124,9 @@ def waive_trial(
     reason: str,
     expires: date | None,
 ) -> ChangeRequest:
-    """Accept a required trial's outcome as it is, up to and including the day ``expires``.
-
-    Takes the place of an earlier waiver of the same trial. Only a trial that ended otherwise than
-    declared can be waived, and never one that ended ``corrupt``.
-    """
-    reason, last = _reason(reason), _last_day(expires)
-
-    def alter(policy: Policy) -> Policy:
-        found = _checked_trial(policy, source, destination, machine_type)
-        if found.is_corrupt:
-            raise Invalid(
-                "Corrupt is never accepted: relax what may be lost, or declare it refused.",
-                field="machine_type",
-            )
-        if not found.may_be_waived:
-            raise Invalid(
-                "Only a trial that ended otherwise than declared can be waived.",
-                field="machine_type",
-            )
-        key = found.requirement.key
-        waiver = Waiver(source, destination, machine_type, "", key, reason, last)
-        return _with(policy, waiver)
-
-    return drafts.rewrite(change, actor, expected_version, "waive trial", alter)
+    """Make :class:`WaiveTrial`."""
+    wanted = WaiveTrial(source, destination, machine_type, reason, expires)
+    return make(change, actor, expected_version, wanted)
 
 
 def waive_finding(
@@ -64,72 +139,34 @@ def waive_finding(
     reason: str,
     expires: date | None,
 ) -> ChangeRequest:
-    """Accept a finding in the direction ``source`` → ``destination``, or, where both are empty, in
-    every direction that it concerns, up to and including the day ``expires``.
-    """
-    reason, last = _reason(reason), _last_day(expires)
-
-    def alter(policy: Policy) -> Policy:
-        found = _finding(change, policy, identity)
-        wanted = [
-            scope
-            for scope in examining.scopes(found, policy.label)
-            if (source, destination) in {("", ""), (scope[1], scope[2])}
-        ]
-        if not wanted:
-            raise Invalid("The finding does not concern this direction.", field="source")
-        for _, one, other, machine_type in wanted:
-            waiver = Waiver(
-                one, other, machine_type, identity, found.digest, reason, last, _about(found)
-            )
-            policy = _with(policy, waiver)
-        return policy
-
-    return drafts.rewrite(change, actor, expected_version, "waive finding", alter)
+    """Make :class:`WaiveFinding`."""
+    wanted = WaiveFinding(identity, reason, expires, source, destination)
+    return make(change, actor, expected_version, wanted)
 
 
 def apply_proposal(
     change: ChangeRequest, actor: User, expected_version: int, identity: str, number: int
 ) -> ChangeRequest:
-    """Make the change that a finding proposes; ``number`` counts its proposals from 0."""
-
-    def alter(policy: Policy) -> Policy:
-        found = _finding(change, policy, identity)
-        proposal = at(found.proposals, number, field="number")
-        try:
-            return settling.applied(policy, proposal)
-        except settling.NotApplicable as error:
-            raise Invalid(str(error), field="number") from error
-
-    return drafts.rewrite(change, actor, expected_version, "apply proposal", alter)
+    """Make :class:`ApplyProposal`."""
+    return make(change, actor, expected_version, ApplyProposal(identity, number))
 
 
-def _about(found: Finding) -> str:
-    return f"{found.code}: {found.place}"
+def remove_waiver(
+    change: ChangeRequest, actor: User, expected_version: int, position: int
+) -> ChangeRequest:
+    """Make :class:`RemoveWaiver`."""
+    return make(change, actor, expected_version, RemoveWaiver(position))
 
 
-def _finding(change: ChangeRequest, policy: Policy, identity: str) -> Finding:
+def _finding(policy: Policy, identity: str) -> Finding:
     try:
-        found = examining.examined(policy, change.release)
+        found = examining.examined(policy, release_of(policy))
     except NoCatalogue as error:
         raise Invalid(str(error)) from error
     for item in found:
         if item.identity == identity:
             return item
     raise Invalid("There is no such finding any more.", field="finding")
-
-
-def remove_waiver(
-    change: ChangeRequest, actor: User, expected_version: int, position: int
-) -> ChangeRequest:
-    """No longer accept what a waiver was about."""
-
-    def alter(policy: Policy) -> Policy:
-        at(policy.waivers, position)
-        kept = (*policy.waivers[:position], *policy.waivers[position + 1 :])
-        return replace(policy, waivers=kept)
-
-    return drafts.rewrite(change, actor, expected_version, "remove waiver", alter)
 
 
 def _checked_trial(
