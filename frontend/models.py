@@ -30,3 +30,46 @@ class RememberedAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"answer to {self.user}'s {self.key}"
+
+
+class ListChoice(models.Model):
+    """The columns of a list as a person wants them, in order, and the rows of a page."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    #: The list's name: see :class:`frontend.lists.kinds.Kind`.
+    kind = models.CharField(max_length=40)
+    columns = models.JSONField()
+    size = models.PositiveSmallIntegerField(default=50)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "kind"], name="one_choice_per_list")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s {self.kind}"
+
+
+class SavedFilter(models.Model):
+    """A list's filter that a person saved under a name; the list may open with one of them."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40)
+    name = models.CharField(max_length=80)
+    #: As it stands in an address, without the question mark.
+    query = models.TextField()
+    is_default = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "kind", "name"], name="filter_name_once"),
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=models.Q(is_default=True),
+                name="one_default_filter",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s {self.kind}: {self.name}"

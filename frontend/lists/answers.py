@@ -1,0 +1,36 @@
+"""How a list answers: the whole page, the part of it that htmx swaps, or a file of its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+
+from frontend.lists import export
+from frontend.lists.listing import Listing
+from frontend.swaps import is_swap
+
+#: The part of a page that is swapped, by the id of the element that asks for it.
+PARTS = {"rows": "partials/list_rows.html", "list": "partials/list.html"}
+
+
+def answer(
+    request: HttpRequest,
+    listing: Listing,
+    page: str,
+    context: dict[str, Any] | None = None,
+    status: int = 200,
+) -> HttpResponseBase:
+    """The list as it was asked for. ``context`` is what the page needs beside ``listing``."""
+    if request.method in ("GET", "HEAD"):
+        if "export" in request.GET:
+            return export.answer(listing, request.GET["export"])
+        if listing.redirect:
+            return redirect(listing.redirect)
+    part = PARTS.get(request.headers.get("HX-Target", "")) if is_swap(request) else None
+    known = {"listing": listing, **(context or {})}
+    response: HttpResponse = render(request, part or page, known, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
