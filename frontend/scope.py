@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.http import Http404, HttpRequest
 
 from frontend.access import demand, visible_change
-from frontend.context import LAST_RELEASE
+from frontend.navigation import LAST_RELEASE
 from frontend.numbers import number_of
 from machines.models import Release
 from policy import state as states

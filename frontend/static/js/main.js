@@ -4,4 +4,6 @@ import "./theme_switch.js";
 import "./swaps.js";
 import "./grids.js";
 import "./keys.js";
+import "./search.js";
+import "./shortcuts.js";
 import "./forms.js";
