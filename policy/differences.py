@@ -271,6 +271,26 @@ def entry_label(entry: CompatProperty, machine_type: str) -> str:
     return f"{entry.driver}.{entry.property} on {machine_type}"
 
 
+@dataclass(frozen=True, slots=True)
+class EntryPlace:
+    """What an entry's label names; ``again`` counts further entries of the same property."""
+
+    property: str
+    machine_type: str
+    again: str
+
+
+def entry_place(label: str) -> EntryPlace:
+    """What a label of :func:`entry_label` names.
+
+    >>> entry_place("foo.speed on pc-1.2 (no. 2)")
+    EntryPlace(property='foo.speed', machine_type='pc-1.2', again=' (no. 2)')
+    """
+    name, _, rest = label.rpartition(" on ")
+    machine_type, number, again = rest.partition(" (no. ")
+    return EntryPlace(name, machine_type, f"{number}{again}")
+
+
 def written(entry: CompatProperty) -> str:
     """A compat entry as ``-global`` takes it."""
     return f"{entry.driver}.{entry.property}={entry.value}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from policy.differences import Difference
+from policy.differences import Difference, entry_place
 from policy.document import Policy
 
 #: Heading → the groups of differences below it, and what the heading asks for.
@@ -82,9 +82,8 @@ def _plainly(policy: Policy, item: Difference) -> str:
 
 
 def _compat(policy: Policy, item: Difference) -> str:
-    """``label`` is ``driver.property on machine type`` (policy.differences.entry_label)."""
-    name, _, machine_type = item.label.rpartition(" on ")
-    machine_type, number, rest = machine_type.partition(" (no. ")
+    place = entry_place(item.label)
+    name, machine_type = place.property, place.machine_type
     before, after = _code(f"{name}={item.before}"), _code(f"{name}={item.after}")
     what = {
         "added": f"now sets {after}",
@@ -99,7 +98,7 @@ def _compat(policy: Policy, item: Difference) -> str:
         and any(m.name == machine_type for m in policy.lineage(other.name))
     ]
     also = f"; so do {_several(heirs)}" if heirs and item.kind != "moved" else ""
-    return f"**{machine_type}**{number}{rest} {what}{also}"
+    return f"**{machine_type}**{place.again} {what}{also}"
 
 
 def _several(names: Sequence[str]) -> str:
