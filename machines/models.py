@@ -2,7 +2,8 @@
 
 A :class:`Snapshot` is immutable: other content for the same release makes a new one. Its
 ``content`` is the truth (see :mod:`machines.emulator.catalogue`), the rows below it are the index
-that pages search and filter.
+that pages search and filter. A :class:`Stream` is a migration that a release saved, taken apart; only
+:mod:`machines.kept_streams` writes it.
 """
 
 from __future__ import annotations
@@ -220,3 +221,87 @@ class CompatProperty(models.Model):
 
     def __str__(self) -> str:
         return f"{self.driver}.{self.property}={self.value}"
+
+
+class Stream(models.Model):
+    """A migration stream without its guest memory: one that was uploaded, or a trial's, made again.
+
+    It is kept for a while. ``tree`` are the people with whom its owner shares it.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting to be read")
+        READ = "read", _("read")
+        CUT = "cut", _("read in part")
+        UNREADABLE = "unreadable", _("unreadable")
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="streams"
+    )
+    tree = models.ForeignKey(
+        Tree, models.SET_NULL, null=True, related_name="+", verbose_name=_("shared with")
+    )
+    #: The key of the trial that it is of; empty for an upload.
+    key = models.CharField(max_length=64, blank=True)
+    name = models.CharField(_("name"), max_length=255)
+    #: Bytes as they were sent, and their SHA-256; ``length`` is in bytes unpacked.
+    size = models.PositiveBigIntegerField(_("size"), default=0)
+    digest = models.CharField(_("SHA-256"), max_length=64, blank=True)
+    length = models.PositiveBigIntegerField(default=0)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.WAITING
+    )
+    machine_type = models.CharField(_("machine type"), max_length=256, blank=True)
+    #: [{name, length, pages: {kind: number}}], and the numbers of the commands that it holds.
+    memory = models.JSONField(default=list)
+    commands = models.JSONField(default=list)
+    #: Why it was not read to its end: {offset, section, problem}.
+    problem = models.JSONField(null=True)
+    kept_bytes = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("kept until"), db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("stream")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["key"], condition=~models.Q(key=""), name="one_stream_per_trial"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StreamPart(models.Model):
+    """A part of a stream: a section, or what frames them. ``offset`` and ``size`` are in bytes."""
+
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=255)
+    #: The name of the section's description, as ``-dump-vmstate`` lists it.
+    description = models.CharField(max_length=255, blank=True)
+    instance_id = models.PositiveBigIntegerField(default=0)
+    section_id = models.PositiveBigIntegerField(default=0)
+    version_id = models.PositiveBigIntegerField(default=0)
+    offset = models.PositiveBigIntegerField()
+    size = models.PositiveBigIntegerField()
+    #: Of a trial's section: the device type that sent it, why it was refused, what became of it.
+    driver = models.CharField(max_length=255, blank=True)
+    refused = models.TextField(blank=True)
+    lost = models.PositiveIntegerField(default=0)
+    #: zlib of the bytes that are kept, and of the JSON that names them (machines.kept_streams).
+    content = models.BinaryField()
+    detail = models.BinaryField()
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+        verbose_name = _("part of a stream")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "number"], name="stream_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.stream}"

@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from machines.models import Release, Snapshot, Tree
+from machines.models import Release, Snapshot, Stream, Tree
 from policy.document import Policy, from_json
 
 
@@ -381,6 +381,50 @@ class Comment(models.Model):
         return f"{self.author} in {self.thread}"
 
 
+class ReviewedMark(models.Model):
+    """Somebody has read what a change request does to one of its objects (:mod:`policy.objects`),
+    as far as ``digest`` says: another edit of the object is another content, and yet unread.
+    """
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="marks")
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    #: ChangedObject.key and .digest
+    object_key = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["change_request", "reader", "object_key"], name="marked_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reader} read {self.object_key} of {self.change_request}"
+
+
+class BegunBackport(models.Model):
+    """A backport that somebody prepares in a change request: no part of it yet."""
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="begun")
+    feature = models.ForeignKey(Feature, models.CASCADE, related_name="+")
+    commit = models.CharField(_("upstream commit"), max_length=200, blank=True)
+    tracker = models.CharField(_("tracker"), max_length=500, blank=True)
+    justification = models.TextField(_("justification"), blank=True)
+    begun_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["change_request", "feature"], name="begun_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"backport of {self.feature} begun in {self.change_request}"
+
+
 class Trial(models.Model):
     """A trial migration, named by everything that its outcome depends on.
 
@@ -396,6 +440,12 @@ class Trial(models.Model):
         FAILED = "failed", _("could not run")
 
     key = models.CharField(max_length=64, unique=True)
+    #: The trial that this one repeats with other properties, and who asked for it: no policy
+    #: requires it. Both empty for a required trial.
+    varies = models.ForeignKey("self", models.CASCADE, null=True, related_name="variants")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
     source = models.ForeignKey(Release, models.PROTECT, related_name="+")
     destination = models.ForeignKey(Release, models.PROTECT, related_name="+")
     machine_type = models.CharField(_("machine type"), max_length=255)
@@ -416,6 +466,41 @@ class Trial(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} → {self.destination}, {self.machine_type}"
+
+
+class StreamVerdict(models.Model):
+    """Would a release load a stream? What was asked, and the answer: see policy.stream_verdicts."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        DONE = "done", _("done")
+        FAILED = "failed", _("could not be judged")
+
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="verdicts")
+    #: Into which release, and through which draft it is seen; what its policy was (SHA-256).
+    release = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    change_request = models.ForeignKey(ChangeRequest, models.SET_NULL, null=True, related_name="+")
+    policy_digest = models.CharField(max_length=64, blank=True)
+    machine_type = models.CharField(_("machine type"), max_length=255)
+    #: Where the guest was started: its mitigations apply.
+    started_on = models.ForeignKey(Release, models.PROTECT, null=True, related_name="+")
+    #: A stream that the destination itself saved in the same configuration.
+    profile = models.ForeignKey(Stream, models.SET_NULL, null=True, related_name="+")
+    #: What the user sets on the destination: [[driver, property, value], …].
+    properties = models.JSONField(default=list)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    outcome = models.CharField(_("outcome"), max_length=10, blank=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("verdict on a stream")
+
+    def __str__(self) -> str:
+        return f"{self.stream} into {self.release}"
 
 
 class Bundle(models.Model):

@@ -19,6 +19,9 @@ class Job(models.Model):
         BUNDLE = "bundle", _("bundle")
         SIGN = "sign", _("signatures")
         MAILS = "mails", _("mails")
+        STREAM = "stream", _("reading of a stream")
+        RECORD = "record", _("stream of a trial")
+        VERDICT = "verdict", _("verdict on a stream")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("waiting")
