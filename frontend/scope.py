@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest
 from frontend.access import demand, visible_change
 from frontend.navigation import LAST_RELEASE
 from frontend.numbers import number_of
+from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state as states
 from policy.models import ChangeRequest
@@ -33,6 +34,12 @@ class Scope:
         if self.change is not None:
             return states.draft(self.change)
         return states.published(self.release)
+
+    @property
+    def edited(self) -> ChangeRequest:
+        """The change request of a scope that has one, as every edit's has."""
+        assert self.change is not None  # noqa: S101 - scope_of_change has found it
+        return self.change
 
 
 def scope_of(request: HttpRequest, tree: str, version: str) -> Scope:
@@ -81,3 +88,11 @@ def scope_of_change(request: HttpRequest, pk: int) -> Scope:
     remember(request, change.release, change)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     return Scope(change.release, change, may_edit)
+
+
+def state_or_404(scope: Scope) -> State:
+    """The scope's state. A release without a catalogue has no machine types and no devices."""
+    try:
+        return scope.state()
+    except NoCatalogue as error:
+        raise Http404(str(error)) from error
