@@ -24,6 +24,7 @@ from frontend.access import (
 from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
+from frontend.api.foreseeing import finding_document
 from frontend.numbers import number_of
 from machines.models import Release, Tree
 from policy import differences, discussion, edits, examining, notices, state, turns, workflow
@@ -129,15 +130,7 @@ class Findings(Api):
     @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
     def get(self, request: Request, pk: int) -> Response:
         found = examining.findings_of(visible_change(request.user, pk))
-        return Response([_finding(item) for item in found])
-
-
-def _finding(item: examining.CheckedFinding) -> dict[str, Any]:
-    waivers = [
-        {"source": scope[1], "destination": scope[2], "standing": standing.word}
-        for scope, standing in item.waived
-    ]
-    return {**item.finding.to_json(), "blocks": item.blocks, "waivers": waivers}
+        return Response([finding_document(item) for item in found])
 
 
 class FindingWaive(Api):

@@ -49,6 +49,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-trial-remedies": WRITE,
     "api-job-cancel": WRITE,
     "api-imports": WRITE,
+    "api-release-findings": READ,  # nothing is written
     "api-bundle-sign": PUBLISH,
     "api-bundle-revoke": PUBLISH,
 }

@@ -12,6 +12,7 @@ from frontend.api import (
     comparing,
     explaining,
     features,
+    foreseeing,
     imports,
     matrix,
     records,
@@ -50,6 +51,7 @@ urlpatterns: list[URLPattern] = [
         review.RevisionDifferences.as_view(),
         name="api-revision-differences",
     ),
+    path(f"{_RELEASE}findings/", foreseeing.ReleaseFindings.as_view(), name="api-release-findings"),
     path(f"{_RELEASE}machine-types/", releases.MachineTypes.as_view(), name="api-machine-types"),
     path(
         f"{_RELEASE}machine-types/<path:name>/",

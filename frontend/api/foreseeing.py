@@ -1,0 +1,97 @@
+"""What the rules say of a release, as it is published and as C sources would have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from frontend.access import visible_change, visible_release
+from frontend.api.base import Api
+from frontend.numbers import number_of
+from frontend.serializers import DifferenceSerializer, ProblemSerializer
+from machines.models import Release
+from policy.errors import Invalid
+from policy.examining import CheckedFinding
+from policy.from_sources import foreseen
+from policy.models import ChangeRequest
+
+MAX_SOURCES = 20
+MAX_BYTES = 4 * 2**20
+
+
+class SourcesSerializer(serializers.Serializer[Any]):
+    """C sources or patches with compat arrays."""
+
+    sources = serializers.ListField(child=serializers.FileField(), max_length=MAX_SOURCES)
+
+
+class ForeseenSerializer(serializers.Serializer[Any]):
+    """``differences`` from the policy, and ``findings``, each with ``new``."""
+
+    differences = DifferenceSerializer(many=True)
+    findings = serializers.ListField(child=serializers.DictField())
+
+
+class ReleaseFindings(Api):
+    """What the rules would say if a release's compat arrays were those of some C sources."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        request={"multipart/form-data": SourcesSerializer},
+        parameters=[
+            OpenApiParameter(
+                "change", OpenApiTypes.INT, description="Compare with this draft instead."
+            )
+        ],
+        responses={200: ForeseenSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request, tree: str, version: str) -> Response:
+        """Nothing is written. A finding is ``new`` where the rules do not say it now."""
+        release = visible_release(request.user, tree, version)
+        found = foreseen(release, _sources(request), _change(request, release))
+        told = {
+            "differences": found.differences,
+            "findings": [{**finding_document(item), "new": new} for item, new in found.findings],
+        }
+        return Response(ForeseenSerializer(told).data)
+
+
+def _sources(request: Request) -> dict[str, bytes]:
+    files = request.FILES.getlist("sources")
+    if not 1 <= len(files) <= MAX_SOURCES:
+        raise Invalid(f"Send 1 to {MAX_SOURCES} files.", field="sources")
+    if sum(file.size or 0 for file in files) > MAX_BYTES:
+        words = f"They are larger than {MAX_BYTES // 2**20} MiB together."
+        raise Invalid(words, field="sources")
+    found = {str(file.name): file.read() for file in files}
+    if len(found) < len(files):
+        raise Invalid("Two files have the same name.", field="sources")
+    return found
+
+
+def _change(request: Request, release: Release) -> ChangeRequest | None:
+    asked = request.query_params.get("change", "")
+    if not asked:
+        return None
+    number = number_of(asked)
+    change = visible_change(request.user, number) if number is not None else None
+    if change is None or change.release_id != release.pk:
+        raise Http404
+    return change
+
+
+def finding_document(item: CheckedFinding) -> dict[str, Any]:
+    """A finding as the API tells it, with how waivers of it stand."""
+    waivers = [
+        {"source": scope[1], "destination": scope[2], "standing": standing.word}
+        for scope, standing in item.waived
+    ]
+    return {**item.finding.to_json(), "blocks": item.blocks, "waivers": waivers}

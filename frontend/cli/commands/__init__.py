@@ -1,0 +1,1 @@
+"""One module a family of commands; ``frontend.cli.main.COMMANDS`` lists them."""

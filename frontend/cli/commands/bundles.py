@@ -1,0 +1,184 @@
+"""Bundles: listed, fetched and checked, signed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frontend.cli import output
+from frontend.cli.failures import DONE, NEGATIVE, InputFailed
+from frontend.cli.main import PROGRAM, Asked, Group
+from frontend.cli.naming import RELEASE, address
+from policy.packing import signatures, verifying
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group("bundle", cls=Group)
+def bundle_command() -> None:
+    """Bundles of property sets: list, show, download, verify, sign, revoke."""
+
+
+@bundle_command.command("list")
+@click.option("--tree", default="", help="Only this tree's.")
+@click.option("--release", "version", default="", help="Only this version's.")
+@click.pass_obj
+def list_bundles(asked: Asked, tree: str, version: str) -> None:
+    """List the bundles, the newest first."""
+    found = asked.client.all("bundles/", tree=tree, version=version)
+    if asked.json:
+        output.as_json(found)
+        return
+    rows = [
+        (
+            item["filename"],
+            f"{item['tree']} {item['version']}",
+            f"r{item['revision']}",
+            item["size"],
+        )
+        for item in found
+    ]
+    output.table(("file", "release", "revision", "bytes"), rows, "No bundles.")
+
+
+@bundle_command.command("show")
+@click.argument("release", type=RELEASE)
+@click.option("--revision", "-r", type=int, help="Else the newest that is not revoked.")
+@click.pass_obj
+def show(asked: Asked, release: tuple[str, str], revision: int | None) -> int:
+    """Tell about a bundle; exit status 1 where it is revoked."""
+    found = _bundle(asked, release, revision)
+    if asked.json:
+        output.as_json(found)
+    else:
+        revocation = found["revocation"] or {}
+        output.facts(
+            [
+                ("file", found["filename"]),
+                ("SHA-256", found["sha256"]),
+                ("revision digest", found["revision_digest"]),
+                ("signed by", ", ".join(item["fingerprint"] for item in found["signatures"])),
+                ("revoked", revocation.get("reason")),
+            ]
+        )
+        columns = ("file", "bytes", "SHA-256")
+        output.table(columns, [(f["path"], f["size"], f["sha256"]) for f in found["files"]])
+    return NEGATIVE if found["revocation"] else DONE
+
+
+def _bundle(asked: Asked, release: tuple[str, str], revision: int | None) -> dict[str, Any]:
+    place = "latest" if revision is None else f"r{revision}"
+    found: dict[str, Any] = asked.client.get(f"bundles/{address(release)}/{place}/")
+    return found
+
+
+@bundle_command.command("download")
+@click.argument("release", type=RELEASE)
+@click.option("--revision", "-r", type=int, help="Else the newest that is not revoked.")
+@click.option("--output", "-o", "folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--keys", type=_FILE, help="Public keys: the signature has to be by one of them.")
+@click.option("--serial", type=int, default=0, help="The newest index that you have seen.")
+@click.pass_obj
+def download(
+    asked: Asked,
+    release: tuple[str, str],
+    revision: int | None,
+    folder: Path | None,
+    keys: Path | None,
+    serial: int,
+) -> int:
+    """Download a bundle with its signature and the index, and verify all of it.
+
+    What is not whole, not signed by KEYS, or revoked is not left behind; exit status 1.
+    """
+    found = _bundle(asked, release, revision)
+    target = _folder(folder) / found["filename"]
+    place = f"bundles/{address(release)}/r{found['revision']}/download"
+    with output.bar(found["filename"]) as told:
+        asked.client.download(place, target, lambda count: told(count, found["size"], ""))
+    arguments, fetched = [str(target), *["--json"] * asked.json], [target]
+    if keys is not None:
+        index = f"{target}.index.json"
+        wanted = {
+            f"{target}.asc": f"{place}.asc",
+            index: "bundles/index.json",
+            f"{index}.asc": "bundles/index.json.asc",
+        }
+        for name, source in wanted.items():
+            Path(name).write_bytes(asked.client.file(source))
+            fetched.append(Path(name))
+        arguments += ["--keys", str(keys), "--index", index]
+        arguments += ["--serial", str(serial)]
+    status = verifying.main(arguments)
+    if status != DONE:
+        for path in fetched:
+            path.unlink(missing_ok=True)
+    return status
+
+
+def _folder(folder: Path | None) -> Path:
+    chosen = folder or Path()
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputFailed(f"{chosen}: {error.strerror}") from error
+    return chosen
+
+
+@bundle_command.command(
+    "verify",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def verify(asked: Asked, arguments: tuple[str, ...]) -> int:
+    """Is a bundle file whole and genuine? Works without a server."""
+    given = [*arguments, "--json"] if asked.json else list(arguments)
+    try:
+        return verifying.main(given, f"{PROGRAM} bundle verify")
+    except SystemExit as error:  # argparse ends that way, with help or a usage error
+        return error.code if isinstance(error.code, int) else 0
+
+
+@bundle_command.command("sign")
+@click.argument("file", type=_FILE)
+@click.option("--key", required=True, metavar="FINGERPRINT", help="The key that gpg has.")
+@click.option("--upload", type=(RELEASE, int), metavar="RELEASE REVISION", help="Hand it in.")
+@click.pass_obj
+def sign(asked: Asked, file: Path, key: str, upload: tuple[tuple[str, str], int] | None) -> None:
+    """Write a detached signature beside a bundle, by the key that your gpg holds."""
+    try:
+        armored = signatures.sign(file.read_bytes(), key)
+        target = Path(f"{file}.asc")
+        target.write_bytes(armored)
+    except (signatures.SignatureError, signatures.MissingToolError) as error:
+        raise InputFailed(str(error)) from error
+    except OSError as error:
+        raise InputFailed(f"{error.filename}: {error.strerror}") from error
+    if upload is not None:
+        release, revision = upload
+        given = {"signature": armored.decode()}
+        asked.client.post(f"bundles/{address(release)}/r{revision}/sign/", given)
+    if asked.json:
+        output.line(json.dumps({"signature": str(target), "uploaded": upload is not None}))
+    else:
+        output.line(f"{target}{': handed in' if upload is not None else ''}")
+
+
+@bundle_command.command("revoke")
+@click.argument("release", type=RELEASE)
+@click.argument("revision", type=int)
+@click.option("--reason", required=True, help="Whoever fetches the bundle reads it.")
+@click.pass_obj
+def revoke(asked: Asked, release: tuple[str, str], revision: int, reason: str) -> None:
+    """Take a bundle out of use, for good."""
+    place = f"bundles/{address(release)}/r{revision}/revoke/"
+    found = asked.client.post(place, {"reason": reason})
+    if asked.json:
+        output.as_json(found)
+    else:
+        output.line(f"{found['filename']} is revoked.")

@@ -1,0 +1,83 @@
+"""A release as its C sources would have it: what differs from its policy, and what the rules say.
+
+A downstream's compat arrays live in its patches. Before a patch is taken, its arrays stand here in
+the place of the policy's machine types, and the rules are asked about that: nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from machines import parsing
+from machines.emulator.catalogue import Catalogue, CatalogueError, CompatProperty
+from machines.emulator.catalogue.composition import compose
+from machines.models import Release
+from policy import examining, state
+from policy.checking import today
+from policy.differences import Difference, compare
+from policy.document import Policy
+from policy.errors import Invalid
+from policy.examining import CheckedFinding
+from policy.models import ChangeRequest
+from policy.seeding import chained
+
+Arrays = Mapping[str, tuple[CompatProperty, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the sources would change of the policy, and each finding with whether it is new."""
+
+    differences: tuple[Difference, ...]
+    findings: tuple[tuple[CheckedFinding, bool], ...]
+
+
+def foreseen(
+    release: Release, sources: Mapping[str, bytes], change: ChangeRequest | None = None
+) -> Foreseen:
+    """What the rules would say of ``release`` with the arrays of these sources, by file name.
+
+    Compared with what is published, or with the draft of ``change``. Arrays that the sources do
+    not have are the release's own. Raises :class:`Invalid` (with file and line), and NoCatalogue.
+    """
+    found = state.published(release) if change is None else state.draft(change)
+    if found.policy is None:
+        raise Invalid("The release has no policy: open a change request on it first.")
+    arrays = {**found.catalogue.arrays, **_arrays(sources)}
+    wanted = recomposed(found.policy, arrays)
+    known = {item.digest for item in examining.examined(found.policy, release)}
+    findings = examining.checked(wanted, examining.examined(wanted, release), today())
+    return Foreseen(
+        compare(found.policy, wanted),
+        tuple((item, item.finding.digest not in known) for item in findings),
+    )
+
+
+def recomposed(policy: Policy, arrays: Arrays) -> Policy:
+    """The policy with each machine type that the arrays tell of as they tell it.
+
+    Others, whose names say nothing of a version, stay as they are.
+    """
+    names = [item.name for item in policy.machine_types if compose(item.name, arrays)]
+    told = Catalogue(policy.label, arrays=arrays)
+    made = {item.name: item for item in chained(told, names)}
+    return replace(
+        policy,
+        machine_types=tuple(
+            replace(item, parent=made[item.name].parent, entries=made[item.name].entries)
+            if item.name in made
+            else item
+            for item in policy.machine_types
+        ),
+    )
+
+
+def _arrays(sources: Mapping[str, bytes]) -> Arrays:
+    for name in sources:
+        if parsing.role_of(name) != "c":
+            raise Invalid(f"{name} is no C source and no patch.", field="sources")
+    try:
+        return parsing.parse(sources).arrays
+    except CatalogueError as error:
+        raise Invalid(str(error), field="sources") from error
