@@ -102,7 +102,7 @@ def _people(report: Report) -> Path:
             known.setdefault(name, secrets.token_urlsafe(12))
             User.objects.create_user(name, password=known[name])
             report(f"Made the login {name}.")
-    _write_logins(path, known)
+    write_logins(path, known)
     for title, (name, role) in ((t, p) for t in TREES.items() for p in PEOPLE.items()):
         tree, _ = Tree.objects.get_or_create(name=title[0], defaults={"title": title[1]})
         user = User.objects.get(username=name)
@@ -117,7 +117,7 @@ def _read_logins(path: Path) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def _write_logins(path: Path, logins: dict[str, str]) -> None:
+def write_logins(path: Path, logins: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     width = max((len(name) for name in logins), default=0)
     text = "".join(f"{name:<{width}}  {password}\n" for name, password in logins.items())

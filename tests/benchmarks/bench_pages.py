@@ -1,0 +1,114 @@
+"""How long every page takes at the size of a large downstream, and what it costs.
+
+As a program it measures the database that the environment names, as ``manage.py`` would find it::
+
+    LOCKSTEP_VAR=/var/large python manage.py migrate
+    LOCKSTEP_VAR=/var/large python manage.py make_large_sample
+    LOCKSTEP_VAR=/var/large python tests/benchmarks/bench_pages.py [part of a page's name …]
+
+and prints, for each page: the median of several requests, the first one, queries, size.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend.settings")
+    import django
+
+    django.setup()
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext, setup_test_environment
+
+from tests.every_page import Page, api_lists, pages
+
+REPEATED = 7
+#: What a page may take at most: milliseconds, queries, kilobytes.
+LIMITS = 150, 25, 200
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A page's cost. ``first`` and ``median`` in milliseconds; ``size`` of the body in bytes."""
+
+    page: Page
+    status: int
+    first: float
+    median: float
+    queries: int
+    size: int
+    kind: str
+
+    @property
+    def is_within(self) -> bool:
+        milliseconds, queries, kilobytes = LIMITS
+        fits = self.size <= kilobytes * 1000 or not self.kind.startswith("text/html")
+        return self.median <= milliseconds and self.queries <= queries and fits
+
+
+def measured(client: Client, page: Page) -> Measured | None:
+    """The cost of a page; None where its address is only posted to."""
+    begun = time.perf_counter()
+    response = client.get(page.address)
+    first = time.perf_counter() - begun
+    if response.status_code == 405:
+        return None
+    times = []
+    for _ in range(REPEATED):
+        begun = time.perf_counter()
+        client.get(page.address)
+        times.append(time.perf_counter() - begun)
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(page.address)
+    body = response.getvalue()
+    return Measured(
+        page,
+        response.status_code,
+        first * 1000,
+        statistics.median(times) * 1000,
+        len(queries),
+        len(body),
+        response.headers.get("Content-Type", ""),
+    )
+
+
+def rows(found: Iterable[Measured]) -> Iterable[str]:
+    """The table, a line a page; what is beyond a limit is marked."""
+    yield f"{'page':<42} {'status':>6} {'first':>8} {'median':>8} {'queries':>7} {'KB':>7}"
+    for item in found:
+        mark = "" if item.is_within else "  !"
+        yield (
+            f"{item.page.name:<42} {item.status:>6} {item.first:>6.0f}ms {item.median:>6.0f}ms "
+            f"{item.queries:>7} {item.size / 1000:>7.1f}{mark}"
+        )
+
+
+def main(names: list[str]) -> None:
+    setup_test_environment()
+    logging.disable()
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.get(username="maintainer"))
+    chosen = [
+        page
+        for page in (*pages(), *api_lists())
+        if not names or any(name in page.name for name in names)
+    ]
+    found = filter(None, (measured(client, page) for page in chosen))
+    for line in rows(found):
+        print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
