@@ -22,6 +22,7 @@ class Job(models.Model):
         STREAM = "stream", _("reading of a stream")
         RECORD = "record", _("stream of a trial")
         VERDICT = "verdict", _("verdict on a stream")
+        PREVIEW = "preview", _("preview of an edit")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("waiting")
