@@ -72,10 +72,10 @@ def _sweep_at_start(**_: Any) -> None:
     """Take up at once what a worker left behind that was killed."""
     from django.db import connections
 
-    from workers import jobs
+    from workers import sweeping
 
     try:
-        jobs.sweep()
+        sweeping.sweep()
     finally:
         # The pool forks again from this process: it must not hand on an open connection.
         connections.close_all()

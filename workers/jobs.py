@@ -1,22 +1,15 @@
-"""Jobs: asked for, claimed, kept alive, finished exactly once, and taken up again when lost.
+"""Jobs: asked for, taken back, and sent to the workers.
 
 The row is the truth. A message to Celery only says "look at row 7": it may come twice, late or
-never. So a worker claims a row by a conditional UPDATE that names a new claim token, every later
-write of that attempt is conditional on the token, and :func:`sweep` (run by the scheduler, and by
-each worker when it starts) puts rows back whose worker fell silent, and sends a message again for
+never. So a worker claims a row (:mod:`workers.attempts`) by a conditional UPDATE that names a new
+claim token, every later write of that attempt is conditional on the token, and a sweeper
+(:mod:`workers.sweeping`) puts rows back whose worker fell silent, and sends a message again for
 rows that nobody seems to know of.
 
     queued ──claim──▶ running ──finish──▶ done
       ▲  │               ├──────fail────▶ failed        the input is at fault
       │  └─cancel        ├──────cancel──▶ cancelled
       └──retry, release──┴──third loss──▶ quarantined   it broke the worker three times
-
-Exceptions that end an attempt (they reach its runner from :meth:`Attempt.step`):
-
-    AttemptEnded
-    ├── Cancelled     a person asked for it
-    ├── LostClaim     another worker took the job up: write nothing more
-    └── Stopping      this worker shuts down: the job goes back to the queue
 """
 
 from __future__ import annotations
@@ -24,26 +17,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, IntegrityError, connection, models, transaction
-from django.db.models.functions import Coalesce
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
-from kombu import Connection, Queue
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from machines.models import Release
 from policy import audit
 from policy.errors import Forbidden, Invalid
 from policy.models import ChangeRequest, Revision, Trial
-from workers.celery import ROUTES, app, stopping
+from workers.celery import app
 from workers.models import Job, Upload
 
 log = logging.getLogger(__name__)
@@ -62,22 +51,6 @@ SEND_TIMEOUT = 1.0
 #: About ten seconds of work, with every device there is.
 TRIALS_PER_JOB = 150
 _OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
-
-
-class AttemptEnded(Exception):
-    """The attempt ends here, through no fault of its input."""
-
-
-class Cancelled(AttemptEnded):
-    """A person cancelled the job."""
-
-
-class LostClaim(AttemptEnded):
-    """The lease ran out and another worker took the job up, or the job ended otherwise."""
-
-
-class Stopping(AttemptEnded):
-    """The worker shuts down."""
 
 
 # --- Asking -----------------------------------------------------------------------------------
@@ -302,12 +275,12 @@ def _running(job_id: int) -> models.QuerySet[Job]:
 
 def send(job: Job) -> None:
     """Tell the workers of a waiting job. Raises kombu's OperationalError where Redis is away."""
-    with _broker() as broker:
-        app.send_task(TASKS[job.kind], args=[job.pk], connection=broker, retry=False)
+    with broker() as connection:
+        app.send_task(TASKS[job.kind], args=[job.pk], connection=connection, retry=False)
     Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(sent_at=timezone.now())
 
 
-def _broker() -> Connection:
+def broker() -> Connection:
     """A connection that gives up soon: a page must not hang because Redis is away."""
     patience = {"socket_connect_timeout": SEND_TIMEOUT, "socket_timeout": SEND_TIMEOUT}
     return app.connection_for_write(
@@ -320,216 +293,3 @@ def _send_quietly(job: Job) -> None:
         send(job)
     except OperationalError as error:
         log.warning("Redis is away, job %s waits for the sweeper: %s", job.pk, error)
-
-
-# --- Doing ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One worker's hold on a job. Only its token may write to the job's row."""
-
-    job_id: int
-    kind: str
-    payload: dict[str, Any]
-    number: int
-    token: str
-
-    def _mine(self) -> models.QuerySet[Job]:
-        return _running(self.job_id).filter(claim=self.token)
-
-    def heartbeat(self) -> None:
-        """Extend the lease. Raises :class:`LostClaim` where somebody else holds the job."""
-        if not self._mine().update(lease_until=_lease()):
-            raise LostClaim(f"job {self.job_id}")
-
-    def step(self, done: int, total: int, text: str = "") -> None:
-        """Show progress, extend the lease, and raise where the attempt has to end."""
-        if stopping.is_set():
-            raise Stopping(f"job {self.job_id}")
-        mine = self._mine()
-        if not mine.update(
-            lease_until=_lease(),
-            progress_done=done,
-            progress_total=total,
-            progress_text=text[:255],
-        ):
-            raise LostClaim(f"job {self.job_id}")
-        if mine.filter(cancel_requested=True).exists():
-            raise Cancelled(f"job {self.job_id}")
-
-    def finish(self, result: dict[str, Any]) -> None:
-        """The job is done. Call it in the transaction that writes what was done, as its last
-        statement: a claim that was lost then undoes it, and the result is there once.
-        """
-        self._end(
-            Job.Status.DONE, result=result, error="", progress_done=models.F("progress_total")
-        )
-
-    def fail(self, error: str) -> None:
-        """The input is at fault: trying again would not help."""
-        self._end(Job.Status.FAILED, error=error)
-
-    def cancelled(self) -> None:
-        """The runner stopped because a person asked for it."""
-        self._end(Job.Status.CANCELLED)
-
-    def retry(self, error: str) -> None:
-        """It went wrong through no fault of the input: back to the queue, three times in all."""
-        if self.number >= settings.LOCKSTEP_MAX_ATTEMPTS:
-            self._end(Job.Status.QUARANTINED, error=error)
-            _settle_trials([self.payload], Trial.State.FAILED, error)
-        else:
-            self._back(error=error)
-
-    def release(self) -> None:
-        """Back to the queue, and this attempt does not count."""
-        self._back(attempts=models.F("attempts") - 1)
-
-    def _back(self, **values: Any) -> None:
-        if not self._mine().update(
-            status=Job.Status.QUEUED, claim="", lease_until=None, sent_at=None, **values
-        ):
-            raise LostClaim(f"job {self.job_id}")
-
-    @transaction.atomic
-    def _end(self, status: str, **values: Any) -> None:
-        if not self._mine().update(
-            status=status, claim="", lease_until=None, finished_at=timezone.now(), **values
-        ):
-            raise LostClaim(f"job {self.job_id}")
-        Upload.objects.filter(job_id=self.job_id).delete()
-
-    @contextmanager
-    def kept_alive(self) -> Iterator[None]:
-        """Extend the lease from a thread for as long as the block runs."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-    def _beat(self, over: threading.Event) -> None:
-        try:
-            while not over.wait(settings.LOCKSTEP_LEASE_SECONDS / 3):
-                try:
-                    self.heartbeat()
-                except LostClaim:
-                    return  # the runner learns of it at its next step
-                except DatabaseError as error:
-                    log.warning("Job %s: no heartbeat: %s", self.job_id, error)
-        finally:
-            connection.close()
-
-
-def claim(job_id: int) -> Attempt | None:
-    """Take a waiting job, or None where it is not (or no longer) waiting."""
-    now = timezone.now()
-    token = secrets.token_hex(16)
-    taken = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
-        status=Job.Status.RUNNING,
-        claim=token,
-        attempts=models.F("attempts") + 1,
-        lease_until=_lease(),
-        started_at=Coalesce("started_at", models.Value(now)),
-    )
-    if not taken:
-        return None
-    job = Job.objects.get(pk=job_id)
-    return Attempt(job.pk, job.kind, job.payload, job.attempts, token)
-
-
-def _lease() -> Any:
-    return timezone.now() + timedelta(seconds=settings.LOCKSTEP_LEASE_SECONDS)
-
-
-# --- Sweeping ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """How many jobs a sweep put back, gave up, cancelled, and sent (again)."""
-
-    requeued: int = 0
-    quarantined: int = 0
-    cancelled: int = 0
-    sent: int = 0
-
-
-def sweep() -> Swept:
-    """Put back what a silent worker held, and send what nobody seems to know of.
-
-    Safe to run anywhere, any number of times at once: every write is conditional, and a message
-    too many finds a row that is not waiting.
-    """
-    now = timezone.now()
-    silent = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=now)
-    error = f"The worker was lost while it ran this, {settings.LOCKSTEP_MAX_ATTEMPTS} times."
-    with transaction.atomic():
-        cancelled = _end_silent(
-            silent.filter(cancel_requested=True), Job.Status.CANCELLED, Trial.State.QUEUED, ""
-        )
-        given_up = _end_silent(
-            silent.filter(attempts__gte=settings.LOCKSTEP_MAX_ATTEMPTS),
-            Job.Status.QUARANTINED,
-            Trial.State.FAILED,
-            error,
-        )
-    requeued = silent.update(status=Job.Status.QUEUED, claim="", lease_until=None, sent_at=None)
-    return Swept(requeued, given_up, cancelled, _send_waiting())
-
-
-def _end_silent(silent: models.QuerySet[Job], status: str, trial_state: str, error: str) -> int:
-    """End jobs whose worker fell silent for good. Returns how many."""
-    rows = list(silent)
-    # The condition stands in the UPDATE too: a worker may have come back in between.
-    ended = silent.filter(pk__in=[job.pk for job in rows]).update(
-        status=status, claim="", lease_until=None, finished_at=timezone.now(), error=error
-    )
-    if ended:
-        Upload.objects.filter(job__in=rows, job__status=status).delete()
-        _settle_trials([job.payload for job in rows], trial_state, error)
-    return ended
-
-
-def _settle_trials(payloads: Sequence[dict[str, Any]], state: str, error: str) -> None:
-    """What to say of trials that were running when their job ended: nobody runs them any more."""
-    ids = [pk for payload in payloads for pk in payload.get("trials", ())]
-    running = Trial.objects.filter(pk__in=ids, state=Trial.State.RUNNING)
-    ended = timezone.now() if state == Trial.State.FAILED else None
-    running.update(state=state, error=error, finished_at=ended)
-
-
-def _send_waiting() -> int:
-    """Send each waiting job that was never sent, or whose message seems to be lost."""
-    now = timezone.now()
-    waiting = Job.objects.filter(status=Job.Status.QUEUED).order_by("id")
-    sent = 0
-    try:
-        for kind in Job.Kind.values:
-            rows = waiting.filter(kind=kind)
-            for job in rows.filter(sent_at=None):
-                send(job)
-                sent += 1
-            # As many messages as waiting rows: they are only waiting for a free worker.
-            older = now - timedelta(seconds=settings.LOCKSTEP_LEASE_SECONDS)
-            lost = list(rows.filter(sent_at__lt=older))
-            if lost and messages_waiting(kind) < rows.count():
-                for job in lost:
-                    send(job)
-                    sent += 1
-    except OperationalError as error:
-        log.warning("Redis is away, waiting jobs stay for the next sweep: %s", error)
-    return sent
-
-
-def messages_waiting(kind: str) -> int:
-    """How many messages wait in the queue of this kind of job."""
-    queue = Queue(ROUTES[TASKS[kind]]["queue"])
-    with _broker() as broker:
-        # Declared, since Redis knows no empty queue.
-        declared: Any = queue(broker.default_channel).queue_declare()
-        return int(declared.message_count)

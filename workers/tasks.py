@@ -1,6 +1,6 @@
 """What each kind of job does: an import, a batch of trial migrations, a search, a bundle, mails.
 
-A task gets a job's id, claims the job's row (:func:`workers.jobs.claim`) and calls its runner.
+A task gets a job's id, claims the job's row (:func:`workers.attempts.claim`) and calls its runner.
 Whatever a runner writes for good it writes in the transaction that also finishes the job, or under
 a condition of its own (a trial's result is recorded once, whoever brings it).
 """
@@ -26,8 +26,8 @@ from policy import audit, bundle, notices, remedies, signing, standing, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
-from workers import jobs, mails
-from workers.jobs import Attempt
+from workers import attempts, jobs, mails, sweeping
+from workers.attempts import Attempt
 from workers.models import Job, Upload
 
 log = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ def run_mails(job_id: int) -> None:
 @shared_task
 def sweep() -> None:
     """Take up lost jobs; the scheduler asks for it every few seconds (queue ``exports``)."""
-    swept = jobs.sweep()
-    if swept != jobs.Swept():
+    swept = sweeping.sweep()
+    if swept != sweeping.Swept():
         log.warning("Swept: %s", swept)
     mails.take_up()
     _take_up_signatures()
@@ -101,24 +101,24 @@ def remind() -> None:
 
 def execute(job_id: int, runner: Callable[[Attempt], None]) -> None:
     """Claim the job and run it, or do nothing where somebody else does or it has ended."""
-    attempt = jobs.claim(job_id)
+    attempt = attempts.claim(job_id)
     if attempt is None:
         return
     try:
         with attempt.kept_alive():
             _run(attempt, runner)
-    except jobs.LostClaim:
+    except attempts.LostClaim:
         log.warning("Job %s was taken up elsewhere: attempt %s stops", job_id, attempt.number)
 
 
 def _run(attempt: Attempt, runner: Callable[[Attempt], None]) -> None:
     try:
         runner(attempt)
-    except jobs.Cancelled:
+    except attempts.Cancelled:
         attempt.cancelled()
-    except jobs.Stopping:
+    except attempts.Stopping:
         attempt.release()
-    except jobs.LostClaim:
+    except attempts.LostClaim:
         raise
     except INPUT_ERRORS as error:
         attempt.fail(str(error))
@@ -135,8 +135,14 @@ def import_release(attempt: Attempt) -> None:
     release = Release.objects.select_related("tree").get(pk=attempt.payload["release"])
     job = Job.objects.select_related("created_by").get(pk=attempt.job_id)
     files = {upload.name: bytes(upload.content) for upload in Upload.objects.filter(job=job)}
-    attempt.step(0, 2, "reading the files")
+    attempt.step(0, 2, f"reading {len(files)} files")
+    for name, content in sorted(files.items()):
+        attempt.say(f"{name}: {len(content):,} bytes")
     catalogue = parsing.parse(files)
+    attempt.say(
+        f"read: {len(catalogue.types):,} device types, {len(catalogue.descriptions):,} with state, "
+        f"{len(catalogue.machine_types):,} machine types, {len(catalogue.arrays):,} arrays"
+    )
     attempt.step(1, 2, "writing the catalogue")
     with transaction.atomic():
         outcome = import_catalogue(
@@ -166,6 +172,7 @@ def run_pending_trials(attempt: Attempt) -> None:
         for number, trial in enumerate(pending, start=total - len(pending)):
             attempt.step(number, total, str(trial))
             trials.run(trial, TRIALS[settings.LOCKSTEP_TRIALS])
+            attempt.say(f"{trial}: {trial.outcome or trial.error or trial.state}")
     attempt.step(total, total)
     _note_standings()
     with transaction.atomic():
@@ -217,6 +224,7 @@ def build_bundle(attempt: Attempt) -> None:
     revision = Revision.objects.get(pk=attempt.payload["revision"])
     attempt.step(0, 1, "building the bundle")
     built = bundle.store(revision)
+    attempt.say(f"{built.filename}: {built.size:,} bytes, SHA-256 {built.sha256}")
     jobs.enqueue_signatures()
     attempt.step(1, 1)
     attempt.finish({"bundle": built.pk, "sha256": built.sha256})

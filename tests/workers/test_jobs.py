@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Trial
-from workers import jobs, tasks
-from workers.jobs import Attempt, LostClaim
+from workers import attempts, jobs, sweeping, tasks
+from workers.attempts import MAX_LOG, Attempt, LostClaim
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,7 @@ def new_job(**values: object) -> Job:
 
 
 def claimed(job: Job) -> Attempt:
-    attempt = jobs.claim(job.pk)
+    attempt = attempts.claim(job.pk)
     assert attempt is not None
     return attempt
 
@@ -37,12 +37,12 @@ def lose(job: Job) -> None:
 
 def test_of_many_workers_one_claims() -> None:
     job = new_job()
-    attempts: list[Attempt | None] = []
+    taken: list[Attempt | None] = []
     start = threading.Barrier(8)
 
     def work() -> None:
         start.wait()
-        attempts.append(jobs.claim(job.pk))
+        taken.append(attempts.claim(job.pk))
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -51,8 +51,8 @@ def test_of_many_workers_one_claims() -> None:
     for thread in threads:
         thread.join()
 
-    assert len(attempts) == 8
-    assert sum(attempt is not None for attempt in attempts) == 1
+    assert len(taken) == 8
+    assert sum(attempt is not None for attempt in taken) == 1
     job.refresh_from_db()
     assert (job.status, job.attempts) == (Job.Status.RUNNING, 1)
 
@@ -72,7 +72,7 @@ def test_who_lost_the_lease_writes_no_more() -> None:
     job = new_job()
     late = claimed(job)
     lose(job)
-    assert jobs.sweep().requeued == 1
+    assert sweeping.sweep().requeued == 1
     second = claimed(job)
     for write in (late.heartbeat, lambda: late.step(1, 1), lambda: late.fail("no")):
         with pytest.raises(LostClaim):
@@ -85,7 +85,7 @@ def test_a_lost_claim_undoes_what_was_written_with_it() -> None:
     job = new_job()
     late = claimed(job)
     lose(job)
-    jobs.sweep()
+    sweeping.sweep()
     with pytest.raises(LostClaim), transaction.atomic():
         User.objects.create_user("half-written")
         late.finish({})
@@ -97,12 +97,12 @@ def test_after_three_losses_the_job_is_given_up() -> None:
     for _ in range(3):
         claimed(job)
         lose(job)
-        swept = jobs.sweep()
+        swept = sweeping.sweep()
     assert swept.quarantined == 1
     job.refresh_from_db()
     assert job.status == Job.Status.QUARANTINED
     assert "3 times" in job.error
-    assert jobs.claim(job.pk) is None
+    assert attempts.claim(job.pk) is None
 
 
 def test_after_three_errors_the_job_is_given_up_with_the_last_one() -> None:
@@ -143,7 +143,7 @@ def test_the_heartbeat_keeps_the_lease(settings: object) -> None:
 
     def slow(attempt: Attempt) -> None:
         threading.Event().wait(1)
-        assert jobs.sweep().requeued == 0
+        assert sweeping.sweep().requeued == 0
         attempt.finish({})
 
     tasks.execute(job.pk, slow)
@@ -156,7 +156,7 @@ def test_a_waiting_job_is_cancelled_at_once_with_its_files(maintainer: User) -> 
     jobs.cancel(job, maintainer)
     assert job.status == Job.Status.CANCELLED
     assert not job.uploads.exists()
-    assert jobs.claim(job.pk) is None
+    assert attempts.claim(job.pk) is None
     assert AuditEntry.objects.get(action="cancel-job").actor == "maintainer"
     with pytest.raises(Invalid):
         jobs.cancel(job, maintainer)
@@ -195,27 +195,27 @@ def test_a_job_waits_where_redis_is_away(maintainer: User) -> None:
     job = jobs.enqueue("bundle", {}, title="x", user=maintainer)
     job.refresh_from_db()
     assert (job.status, job.sent_at) == (Job.Status.QUEUED, None)
-    assert jobs.sweep().sent == 0
+    assert sweeping.sweep().sent == 0
 
 
 def test_nothing_is_sent_for_a_job_that_was_rolled_back(redis: object, maintainer: User) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         jobs.enqueue("bundle", {}, title="x", user=maintainer)
         raise RuntimeError
-    assert jobs.messages_waiting("bundle") == 0
+    assert sweeping.messages_waiting("bundle") == 0
 
 
 def test_a_lost_message_is_sent_again_and_a_waiting_one_is_not(
     redis: object, maintainer: User
 ) -> None:
     job = jobs.enqueue("bundle", {}, title="x", user=maintainer)
-    assert jobs.messages_waiting("bundle") == 1
+    assert sweeping.messages_waiting("bundle") == 1
     Job.objects.update(sent_at=timezone.now() - timedelta(hours=1))
-    assert jobs.sweep().sent == 0  # its message is still there
+    assert sweeping.sweep().sent == 0  # its message is still there
     redis.stop()  # type: ignore[attr-defined]
     redis.start()  # type: ignore[attr-defined]
-    assert jobs.messages_waiting("bundle") == 0
-    assert jobs.sweep().sent == 1
+    assert sweeping.messages_waiting("bundle") == 0
+    assert sweeping.sweep().sent == 1
     job.refresh_from_db()
     assert job.sent_at is not None
 
@@ -229,7 +229,7 @@ def test_many_trials_are_shared_between_jobs(
     parts = [job.payload["trials"] for job in jobs.jobs_of(change).order_by("pk")]
     assert [len(part) for part in parts] == [jobs.TRIALS_PER_JOB, 2]
     assert [*parts[0], *parts[1]] == [trial.pk for trial in trials]
-    running = jobs.claim(jobs.jobs_of(change).latest("pk").pk)
+    running = attempts.claim(jobs.jobs_of(change).latest("pk").pk)
     assert running is not None
     assert jobs.open_jobs_of(change).first().pk == running.job_id
 
@@ -263,3 +263,23 @@ def test_jobs_that_share_trials_say_together_how_far_they_are(
         1,
         2,
     )
+
+
+def test_the_log_tells_the_attempts_and_what_was_said() -> None:
+    attempt = claimed(new_job())
+    attempt.say("two\nlines")
+    attempt.retry("Redis is away")
+    job = Job.objects.get(pk=attempt.job_id)
+    times, said = zip(*(line.split("Z  ") for line in job.log.splitlines()), strict=True)
+    assert said == ("begun, attempt 1", "two lines", "back to the queue: Redis is away")
+    assert list(times) == sorted(times)
+
+
+def test_a_log_has_an_end() -> None:
+    attempt = claimed(new_job())
+    for _ in range(80):
+        attempt.say("x" * 1000)
+    attempt.fail("enough")
+    job = Job.objects.get(pk=attempt.job_id)
+    assert len(job.log) < MAX_LOG + 2000
+    assert job.log.endswith("failed: enough\n")

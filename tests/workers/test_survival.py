@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from policy.models import ChangeRequest, Trial
 from policy.signals import trials_required
 from tests.conftest import Redis, Worker, stop, wait_until
-from workers import jobs
+from workers import jobs, sweeping
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +84,7 @@ def test_work_goes_on_when_redis_is_back(
     wait_until(lambda: ended(running), "the job that runs, without Redis")
 
     redis.start()
-    wait_until(lambda: jobs.sweep().sent or ended(waiting), "Redis to take messages")
+    wait_until(lambda: sweeping.sweep().sent or ended(waiting), "Redis to take messages")
     wait_until(lambda: ended(waiting), "the job that was asked for meanwhile")
     assert {running.status, waiting.status} == {Job.Status.DONE}
     assert finished(80)
