@@ -433,11 +433,12 @@ def outcome_of(inputs: Mapping[str, Any], hold: Hold = machine.trial) -> machine
     relaxed: dict[tuple[str, str | None], frozenset[int]] = {}
     for device, section, version in inputs["relaxed"]:
         relaxed[device, section] = relaxed.get((device, section), frozenset()) | {version}
-    sides = [_side_from(inputs[end]) for end in ("source", "destination")]
+    sides = [side_from(inputs[end]) for end in ("source", "destination")]
     return hold(sides, inputs["devices"], inputs["seed"], relaxed)
 
 
-def _side_from(document: Mapping[str, Any]) -> machine.Side:
+def side_from(document: Mapping[str, Any]) -> machine.Side:
+    """One end of a trial from its inputs (a :class:`TrialSide` as JSON). Raises ``NoCatalogue``."""
     base = state.catalogue_by_digest(document["snapshot"], document["release"])
     backports = [_backport(item) for item in document["backports"]]
     globals_ = tuple(
