@@ -11,8 +11,8 @@ from django.db import models
 from django.utils import timezone
 
 from policy import audit, drafts
-from policy.edits.checks import line, words
 from policy.errors import Invalid
+from policy.inputs import line, words
 from policy.models import BegunBackport, ChangeRequest, Feature
 from policy.permissions import require
 

@@ -51,7 +51,7 @@ def compare(before: Policy | None, after: Policy) -> tuple[Difference, ...]:
     old = before or Policy(after.tree, after.version, CatalogueRef("", ""))
     return (
         *_base(old.base, after.base),
-        *_keyed("Backports", old.backports, after.backports, backport_label, _backport_lines),
+        *_keyed("Backports", old.backports, after.backports, backport_label, backport_lines),
         *_machine_types(old, after),
         *_keyed("Blacklist bitmaps", old.overrides, after.overrides, override_label, _override),
         *_keyed("Mitigations", old.mitigations, after.mitigations, mitigation_label, _mitigated),
@@ -202,7 +202,7 @@ def backport_label(item: Backport) -> str:
     return f"{item.feature.title} ({item.feature.slug})"
 
 
-def _backport_lines(item: Backport) -> Lines:
+def backport_lines(item: Backport) -> Lines:
     """A backport's parts. A long one (a description) is named by its versions and its digest."""
     feature = item.feature
     gate = feature.gate

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from policy import audit, drafts, notices, state
 from policy.differences import Difference, compare
-from policy.edits.checks import words
 from policy.errors import Forbidden, Invalid
+from policy.inputs import words
 from policy.models import ChangeRequest, Comment, Review, Thread
 from policy.permissions import may, require
 

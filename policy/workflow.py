@@ -27,8 +27,8 @@ from machines.models import Tree
 from policy import audit, discussion, drafts, notices, revisions, standing, state, trials, turns
 from policy.blockers import blockers
 from policy.differences import compare
-from policy.edits.checks import words
 from policy.errors import Conflict, Forbidden, Invalid
+from policy.inputs import words
 from policy.models import (
     ChangeRequest,
     Comment,

@@ -20,7 +20,9 @@ from policy.document import (
     canonical,
     feature_from_json,
 )
-from policy.edits.checks import (
+from policy.edits.operation import make
+from policy.errors import Invalid
+from policy.inputs import (
     base_of,
     line,
     machine_type_of,
@@ -28,8 +30,6 @@ from policy.edits.checks import (
     title_of,
     words,
 )
-from policy.edits.operation import make
-from policy.errors import Invalid
 from policy.models import ChangeRequest, Feature
 from policy.permissions import require
 

@@ -17,7 +17,9 @@ from policy.document import (
     MachineType,
     Policy,
 )
-from policy.edits.checks import (
+from policy.edits.operation import make
+from policy.errors import Invalid
+from policy.inputs import (
     at,
     check_value,
     machine_type_of,
@@ -26,8 +28,6 @@ from policy.edits.checks import (
     word,
     words,
 )
-from policy.edits.operation import make
-from policy.errors import Invalid
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ from policy.document import (
     Mitigation,
     Policy,
 )
-from policy.edits.checks import (
+from policy.edits.operation import make
+from policy.errors import Invalid
+from policy.inputs import (
     at,
     base_of,
     check_label,
@@ -27,8 +29,6 @@ from policy.edits.checks import (
     word,
     words,
 )
-from policy.edits.operation import make
-from policy.errors import Invalid
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
 from machines.models import Release
 from policy import audit, drafts, history, seeding, state
 from policy.document import Policy
-from policy.edits.checks import (
+from policy.edits.migrations import default_migrations
+from policy.errors import Conflict, Invalid
+from policy.inputs import (
     title_of,
     words,
 )
-from policy.edits.migrations import default_migrations
-from policy.errors import Conflict, Invalid
 from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require

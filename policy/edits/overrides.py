@@ -13,13 +13,13 @@ from policy.document import (
     Override,
     Policy,
 )
-from policy.edits.checks import (
+from policy.edits.operation import make
+from policy.errors import Invalid
+from policy.inputs import (
     base_of,
     machine_type_of,
     words,
 )
-from policy.edits.operation import make
-from policy.errors import Invalid
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 from machines.catalogue import NoCatalogue
 from policy import checking, examining, trials, waivers
 from policy.document import Policy, Waiver
-from policy.edits.checks import at, release_of, words
 from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.findings import Finding, settling
+from policy.inputs import at, release_of, words
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, history, policy_files
+from policy import drafts, history, inputs, policy_files
 from policy.document import DocumentError, Policy, from_json
-from policy.edits import checks
-from policy.edits.checks import base_of, check_label, words
 from policy.errors import Conflict, Invalid
 from policy.exporters import formats
+from policy.inputs import base_of, check_label, words
 from policy.merging import Choice, MergeConflict, merge
 from policy.models import ChangeRequest
 
@@ -118,7 +117,7 @@ def _check_values(value: Any, path: str, depth: int) -> None:
         raise Invalid(f"{path:.200}: nests too deep", field=path)
     if isinstance(value, str):
         try:
-            words(value[: checks.MAX_WORDS], path)
+            words(value[: inputs.MAX_WORDS], path)
         except Invalid as error:
             raise Invalid(f"{path}: {error}", field=path) from error
     elif isinstance(value, float) and not math.isfinite(value):
