@@ -271,7 +271,8 @@ class Stream(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        # Not its name, which is its owner's business, while audits and jobs are everybody's.
+        return f"stream {self.pk}"
 
 
 class StreamPart(models.Model):

@@ -67,7 +67,7 @@ def ask(user: User, stream: Stream, question: Question) -> StreamVerdict:
         raise Invalid("The stream was not read: nothing can be said of it.")
     if not name:
         raise Invalid("The stream names no machine type: choose one.", field="machine_type")
-    if name not in rules.machine_types(found):
+    if name != stream.machine_type and name not in rules.machine_types(found):
         raise Invalid(f"{found.label} has no machine type '{name:.80}'.", field="machine_type")
     if len(question.properties) > MAX_PROPERTIES:
         raise Invalid(f"At most {MAX_PROPERTIES} properties.", field="properties")
@@ -104,7 +104,7 @@ def judge(verdict: StreamVerdict) -> StreamVerdict:
 
 
 def _judged(verdict: StreamVerdict) -> dict[str, Any]:
-    """The verdict's JSON, with ``section_offset`` and ``suggested`` (entries that let it in)."""
+    """The verdict's JSON, with ``suggested``: entries that would let the stream in."""
     question = Question(verdict.release, verdict.change_request, verdict.machine_type)
     found = _as_set_up(_state(question), verdict)
     sent = kept_streams.snapshot_of(verdict.stream)
@@ -115,6 +115,11 @@ def _judged(verdict: StreamVerdict) -> dict[str, Any]:
     given = [(item.driver, item.property, item.value) for item in own]
     result = replay.trial(sent, into, profile, given).as_json()
     result["suggested"] = []
+    if verdict.stream.machine_type not in ("", verdict.machine_type):
+        result["assumptions"].append(
+            f"the stream names the machine type '{verdict.stream.machine_type}': it was read as if "
+            f"it named '{verdict.machine_type}'"
+        )
     if result["outcome"] == "refused":
         destination = subject_of(_with(found, verdict.machine_type, own))
         suggested = suggest_for_stream(sent, destination, profile, _source(verdict))
@@ -155,8 +160,10 @@ def _as_set_up(found: State, verdict: StreamVerdict) -> State:
 
 
 def _with(found: State, name: str, extra: Sequence[CompatProperty]) -> State:
-    """The state with further entries of a machine type, which win."""
-    known = found.catalogue.machine_types[name]
+    """The state with further entries of a machine type, which win; one it lacks stays away."""
+    known = found.catalogue.machine_types.get(name)
+    if known is None:
+        return found
     machine_type = replace(known, compat=(*known.compat, *extra))
     types = {**found.catalogue.machine_types, name: machine_type}
     return replace(found, catalogue=replace(found.catalogue, machine_types=types))

@@ -28,10 +28,10 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from machines.models import Release
+from machines.models import Release, Stream
 from policy import audit
 from policy.errors import Forbidden, Invalid
-from policy.models import ChangeRequest, Revision, Trial
+from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from workers.celery import app
 from workers.models import Job, Upload
 
@@ -45,6 +45,9 @@ TASKS: dict[str, str] = {
     Job.Kind.BUNDLE: "workers.tasks.run_bundle",
     Job.Kind.SIGN: "workers.tasks.run_signatures",
     Job.Kind.MAILS: "workers.tasks.run_mails",
+    Job.Kind.STREAM: "workers.tasks.run_stream",
+    Job.Kind.RECORD: "workers.tasks.run_record",
+    Job.Kind.VERDICT: "workers.tasks.run_verdict",
 }
 #: How long a page may wait for Redis, in seconds.
 SEND_TIMEOUT = 1.0
@@ -186,6 +189,50 @@ def enqueue_search(trial: Trial, change: ChangeRequest | None, user: User | None
     )
 
 
+def enqueue_variant(trial: Trial, user: User) -> Job:
+    """Ask for a trial that somebody repeats with other properties."""
+    return enqueue(
+        Job.Kind.TRIALS,
+        {"trials": [trial.pk]},
+        title=f"Trial with other properties: {trial}"[:255],
+        user=user,
+        dedup_key=f"variant-{trial.pk}",
+    )
+
+
+def enqueue_stream(stream: Stream, user: User) -> Job:
+    """Ask for the reading of an upload."""
+    return enqueue(
+        Job.Kind.STREAM,
+        {"stream": stream.pk},
+        title=f"Reading of {stream}"[:255],
+        user=user,
+        dedup_key=f"stream-{stream.pk}",
+    )
+
+
+def enqueue_record(trial: Trial, user: User) -> Job:
+    """Ask for a trial's stream."""
+    return enqueue(
+        Job.Kind.RECORD,
+        {"trial": trial.pk},
+        title=f"Stream of {trial}"[:255],
+        user=user,
+        dedup_key=f"record-{trial.pk}",
+    )
+
+
+def enqueue_verdict(verdict: StreamVerdict, user: User) -> Job:
+    """Ask whether a release would load a stream."""
+    return enqueue(
+        Job.Kind.VERDICT,
+        {"verdict": verdict.pk, "stream": verdict.stream_id},
+        title=f"Verdict: {verdict}"[:255],
+        user=user,
+        dedup_key=f"verdict-{verdict.pk}",
+    )
+
+
 def enqueue_bundle(revision: Revision, user: User | None) -> Job:
     """Ask for a published revision's bundle."""
     return enqueue(
@@ -213,8 +260,14 @@ def asked_since(kind: str, moment: datetime) -> bool:
     return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=_OPEN)).exists()
 
 
-def jobs_of(obj: Release | ChangeRequest | Revision | Trial) -> models.QuerySet[Job]:
+def jobs_of(
+    obj: Release | ChangeRequest | Revision | Trial | Stream | StreamVerdict,
+) -> models.QuerySet[Job]:
     """The jobs that were asked for on behalf of an object, newest first."""
+    if isinstance(obj, Stream):
+        return Job.objects.filter(kind=Job.Kind.STREAM, payload__stream=obj.pk)
+    if isinstance(obj, StreamVerdict):
+        return Job.objects.filter(kind=Job.Kind.VERDICT, payload__verdict=obj.pk)
     if isinstance(obj, Trial):
         return Job.objects.filter(kind=Job.Kind.SEARCH, payload__trial=obj.pk)
     if isinstance(obj, Release):
@@ -222,6 +275,11 @@ def jobs_of(obj: Release | ChangeRequest | Revision | Trial) -> models.QuerySet[
     if isinstance(obj, ChangeRequest):
         return Job.objects.filter(kind=Job.Kind.TRIALS, payload__change=obj.pk)
     return Job.objects.filter(kind=Job.Kind.BUNDLE, payload__revision=obj.pk)
+
+
+def records_of(trial: Trial) -> models.QuerySet[Job]:
+    """The jobs that make a trial's stream again, newest first."""
+    return Job.objects.filter(kind=Job.Kind.RECORD, payload__trial=trial.pk)
 
 
 def open_jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:

@@ -17,14 +17,25 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from machines import parsing
+from machines import kept_streams, parsing
 from machines.catalogue import import_catalogue
 from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
-from machines.models import Release
-from policy import audit, bundle, notices, remedies, signing, standing, trials
+from machines.models import Release, Stream
+from policy import (
+    audit,
+    bundle,
+    notices,
+    recordings,
+    remedies,
+    signing,
+    standing,
+    stream_verdicts,
+    streams,
+    trials,
+)
 from policy.errors import PolicyError
-from policy.models import ChangeRequest, Revision, Trial
+from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
 from workers import attempts, jobs, mails, sweeping
 from workers.attempts import Attempt
@@ -76,12 +87,31 @@ def run_mails(job_id: int) -> None:
 
 
 @shared_task
+def run_stream(job_id: int) -> None:
+    """Read an uploaded stream (queue ``imports``)."""
+    execute(job_id, read_stream)
+
+
+@shared_task
+def run_record(job_id: int) -> None:
+    """Make a trial's stream again (queue ``imports``)."""
+    execute(job_id, record_trial)
+
+
+@shared_task
+def run_verdict(job_id: int) -> None:
+    """Judge whether a release would load a stream (queue ``imports``)."""
+    execute(job_id, judge_stream)
+
+
+@shared_task
 def sweep() -> None:
     """Take up lost jobs; the scheduler asks for it every few seconds (queue ``exports``)."""
     swept = sweeping.sweep()
     if swept != sweeping.Swept():
         log.warning("Swept: %s", swept)
     mails.take_up()
+    streams.sweep()
     _take_up_signatures()
 
 
@@ -249,3 +279,32 @@ def send_mails(attempt: Attempt) -> None:
             sent += mails.send(notice)
     attempt.step(sent, len(tried))
     attempt.finish({"sent": sent, "left": len(tried) - sent})
+
+
+def read_stream(attempt: Attempt) -> None:
+    """Payload: ``stream`` (primary key). One that was deleted meanwhile is read no more."""
+    attempt.step(0, 1, "reading the stream")
+    stream = Stream.objects.filter(pk=attempt.payload["stream"]).first()
+    if stream is not None and stream.state == Stream.State.WAITING:
+        kept_streams.read(stream)
+    attempt.step(1, 1)
+    attempt.finish({"stream": attempt.payload["stream"]})
+
+
+def record_trial(attempt: Attempt) -> None:
+    """Payload: ``trial`` (primary key)."""
+    attempt.step(0, 1, "holding the trial again")
+    stream = recordings.record(Trial.objects.get(pk=attempt.payload["trial"]))
+    attempt.step(1, 1)
+    attempt.finish({"trial": attempt.payload["trial"], "stream": stream.pk})
+
+
+def judge_stream(attempt: Attempt) -> None:
+    """Payload: ``verdict`` (primary key). One that was forgotten meanwhile is not judged."""
+    attempt.step(0, 1, "judging")
+    rows = StreamVerdict.objects.select_related("stream", "profile", "change_request")
+    verdict = rows.filter(pk=attempt.payload["verdict"]).first()
+    if verdict is not None and verdict.state == StreamVerdict.State.QUEUED:
+        stream_verdicts.judge(verdict)
+    attempt.step(1, 1)
+    attempt.finish({"stream": attempt.payload["stream"], "verdict": attempt.payload["verdict"]})
