@@ -44,8 +44,9 @@ run: install
 		-r requirements-uv.txt
 	@touch $@
 
-.venv/lockstep.stamp: .venv/uv.stamp requirements.txt
+.venv/lockstep.stamp: .venv/uv.stamp requirements.txt pyproject.toml
 	@$(UV) -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/lockstep.stamp requirements-dev.txt

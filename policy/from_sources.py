@@ -1,7 +1,7 @@
 """A release as its C sources would have it: what differs from its policy, and what the rules say.
 
-A downstream's compat arrays live in its patches. Before a patch is taken, its arrays stand here in
-the place of the policy's machine types, and the rules are asked about that: nothing is written.
+A downstream's compat arrays live in its patches. Before a patch is taken, what it changes of them
+is laid over the policy here, and the rules are asked about that: nothing is written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from machines import parsing
+from machines.catalogue import effective_catalogue
 from machines.emulator.catalogue import Catalogue, CatalogueError, CompatProperty
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release
@@ -19,6 +20,7 @@ from policy.differences import Difference, compare
 from policy.document import Policy
 from policy.errors import Invalid
 from policy.examining import CheckedFinding
+from policy.merging import merge
 from policy.models import ChangeRequest
 from policy.seeding import chained
 
@@ -44,14 +46,23 @@ def foreseen(
     found = state.published(release) if change is None else state.draft(change)
     if found.policy is None:
         raise Invalid("The release has no policy: open a change request on it first.")
-    arrays = {**found.catalogue.arrays, **_arrays(sources)}
-    wanted = recomposed(found.policy, arrays)
+    own, _source = effective_catalogue(release)
+    given = _arrays(sources)
+    wanted = with_arrays(found.policy, own.arrays, {**own.arrays, **given})
     known = {item.digest for item in examining.examined(found.policy, release)}
     findings = examining.checked(wanted, examining.examined(wanted, release), today())
     return Foreseen(
         compare(found.policy, wanted),
         tuple((item, item.finding.digest not in known) for item in findings),
     )
+
+
+def with_arrays(policy: Policy, before: Arrays, after: Arrays) -> Policy:
+    """The policy with what differs between the machine types of these and those arrays.
+
+    What it decided besides stays; where both speak of the same, the later arrays hold.
+    """
+    return merge(recomposed(policy, before), recomposed(policy, after), policy).policy
 
 
 def recomposed(policy: Policy, arrays: Arrays) -> Policy:
