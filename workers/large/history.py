@@ -159,7 +159,7 @@ class _Maker:
             change = edits.open_change(
                 release, self._one("maintainer"), f"{release} as shipped", "As its arrays tell it."
             )
-            self._edit(change, "choose devices", lambda old: replace(old, devices=DEVICES))
+            change = self._edit(change, "choose devices", lambda old: replace(old, devices=DEVICES))
             if Trial.objects.count() < self._size.trials:
                 trials.enqueue_missing(change, change.author)
             self._publish(self._submitted(change))
@@ -174,8 +174,7 @@ class _Maker:
         ]
         for done, pk in enumerate(waiting, 1):
             trials.run(Trial.objects.get(pk=pk))
-            if done % 50 == 0 or done == len(waiting):
-                self._report(done, len(waiting), "trial migrations")
+            self._report(done, len(waiting), "trial migrations")
         now = timezone.now()
         Job.objects.filter(status=Job.Status.QUEUED).update(
             status=Job.Status.DONE, started_at=now, finished_at=now, result={}
