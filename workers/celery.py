@@ -20,6 +20,7 @@ ROUTES = {
     "workers.tasks.run_import": {"queue": "imports"},
     "workers.tasks.run_trials": {"queue": "trials"},
     "workers.tasks.run_search": {"queue": "trials"},
+    "workers.tasks.run_preview": {"queue": "trials"},
     "workers.tasks.run_stream": {"queue": "imports"},
     "workers.tasks.run_record": {"queue": "imports"},
     "workers.tasks.run_verdict": {"queue": "imports"},

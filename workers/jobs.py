@@ -48,6 +48,7 @@ TASKS: dict[str, str] = {
     Job.Kind.STREAM: "workers.tasks.run_stream",
     Job.Kind.RECORD: "workers.tasks.run_record",
     Job.Kind.VERDICT: "workers.tasks.run_verdict",
+    Job.Kind.PREVIEW: "workers.tasks.run_preview",
 }
 #: How long a page may wait for Redis, in seconds.
 SEND_TIMEOUT = 1.0

@@ -37,7 +37,7 @@ from policy import (
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
-from workers import attempts, jobs, mails, sweeping
+from workers import attempts, jobs, mails, previews, sweeping
 from workers.attempts import Attempt
 from workers.models import Job, Upload
 
@@ -66,6 +66,12 @@ def run_trials(job_id: int) -> None:
 def run_search(job_id: int) -> None:
     """Search for mitigations of a trial (queue ``trials``)."""
     execute(job_id, search_mitigations)
+
+
+@shared_task
+def run_preview(job_id: int) -> None:
+    """Compute what an edit would bring about (queue ``trials``)."""
+    execute(job_id, previews.run)
 
 
 @shared_task
