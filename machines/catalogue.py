@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 
 from machines.comparison import Comparison, compare
 from machines.emulator.catalogue import Catalogue, CatalogueError
+from machines.emulator.catalogue.composition import doubts
 from machines.emulator.catalogue.files import load_json
 from machines.emulator.catalogue.overlay import overlay
 from machines.emulator.catalogue.stored import dump, load
@@ -237,6 +238,7 @@ def _import_locked(
         report={
             "counts": rows.counts(),
             "unreadable": dict(catalogue.unreadable),
+            "doubts": doubts(catalogue.machine_types.values(), catalogue.arrays),
             "changes": changes,
         },
         imported_by=user,  # type: ignore[misc]

@@ -111,6 +111,8 @@ def describe(release: Release, outcome: ImportOutcome) -> Iterator[str]:
     yield "  " + ", ".join(f"{counts[key]} {key.replace('_', ' ')}" for key in counts)
     for driver, error in sorted(snapshot.report["unreadable"].items()):
         yield f"  not listed: {driver} ({error})"
+    for sentence in snapshot.report.get("doubts", ()):  # an older snapshot has none
+        yield f"  note: {sentence}"
     yield from _describe_changes(outcome.changes)
 
 

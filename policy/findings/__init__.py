@@ -47,12 +47,13 @@ def _findings(
 ) -> Iterator[Finding]:
     known = (subject, *others)
     migrations = Migrations(known)
+    telling = known if shipped is None else (*known, shipped)
     partners = migrations.partners(subject)
     for other in others:
         if other.tree == subject.tree or other.label in partners:
-            yield from value_findings(Comparison(subject, other, migrations, known))
+            yield from value_findings(Comparison(subject, other, migrations, telling, shipped))
     if shipped is not None:
-        yield from value_findings(Comparison(subject, shipped, migrations, known))
+        yield from value_findings(Comparison(subject, shipped, migrations, telling))
     yield from layout_findings(subject, others, migrations)
     yield from bump_findings(subject, others)
     yield from sibling_findings(subject)

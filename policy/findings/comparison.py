@@ -24,7 +24,12 @@ from policy.findings.finding import Pair
 from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned
 
 Kind = Literal[
-    "missing-entry", "other-value", "other-default", "breaks-shipped", "unset-new-property"
+    "missing-entry",
+    "other-value",
+    "other-default",
+    "breaks-shipped",
+    "shipped-without",
+    "unset-new-property",
 ]
 
 #: Defaults that leave the choice to QEMU: one that came instead of a value changes nothing yet.
@@ -51,7 +56,8 @@ class Difference:
 class Comparison:
     """One release against another, machine type by machine type.
 
-    ``known`` are all releases whose lists may tell what older machine types need.
+    ``known`` are all releases whose lists may tell what older machine types need, ``shipped`` what
+    is published of the own one, or what its sources say.
     """
 
     def __init__(
@@ -60,12 +66,15 @@ class Comparison:
         other: Subject,
         migrations: Migrations,
         known: Sequence[Subject],
+        shipped: Subject | None = None,
     ) -> None:
         self.own = own
         self.other = other
         self.migrations = migrations
         self._known = known
+        self._shipped = shipped
         self._found: dict[tuple[str, Entries, Entries], tuple[Difference, ...]] = {}
+        self._harms: dict[tuple[Difference, Pair], bool] = {}
 
     @cached_property
     def machine_types(self) -> tuple[str, ...]:
@@ -105,7 +114,30 @@ class Comparison:
         for name in sorted({*ours, *theirs, *self._bare}):
             found = self._alike_set(name, ours.get(name, ()), theirs.get(name, ()))
             if found and not self._is_misread(machine_type, name):
-                yield from found
+                yield from (self._as_shipped(machine_type, item) for item in found)
+
+    def _as_shipped(self, machine_type: str, item: Difference) -> Difference:
+        """An entry that a newer release tells is missing only where this one knew better.
+
+        It was shipped without where its own sources lack the entry too or, where they tell nothing
+        of the machine type, where no list but those of newer releases shows that it is needed.
+        """
+        if item.kind != "missing-entry" or (self._is_newer and item.theirs):
+            return item
+        told = self._sources(machine_type)
+        if told is None or item.name in self._lost_in_reading:
+            was_so = (item.driver, item.name) in self._settled_later
+        else:
+            value = self.own.value(item.driver, item.name, told.get(item.name, ()))
+            was_so = same_value(value.text, item.ours)
+        past: Kind = "breaks-shipped" if item.theirs else "shipped-without"
+        return replace(item, kind=past) if was_so else item
+
+    def _sources(self, machine_type: str) -> dict[str, Entries] | None:
+        """What this release sets on a machine type, whatever its policy says of it now."""
+        if self._shipped is not None and machine_type in self._shipped.machine_types:
+            return self._shipped.lists(machine_type)
+        return self.own.composed(machine_type) or None
 
     def _alike_set(self, name: str, ours: Entries, theirs: Entries) -> tuple[Difference, ...]:
         """What follows from these entries, worked out once for all machine types that have them."""
@@ -123,10 +155,21 @@ class Comparison:
         """Does the difference come of how arrays were read, and not of the releases?"""
         sides = (self.own, self.other), (self.other, self.own)
         return any(
-            one.is_misread(machine_type, name)
-            or (one.is_composed(machine_type) and one.lost_as_much_as(other, machine_type, name))
+            one.is_misread(machine_type, name) or self._is_lost(one, other, machine_type, name)
             for one, other in sides
         )
+
+    def _is_lost(self, one: Subject, other: Subject, machine_type: str, name: str) -> bool:
+        """Does one lack entries that the other has, of a property that reading arrays loses?"""
+        if not one.is_composed(machine_type) or name not in self._lost_in_reading:
+            return False
+        return set(one.lists(machine_type).get(name, ())) < set(
+            other.lists(machine_type).get(name, ())
+        )
+
+    @cached_property
+    def _lost_in_reading(self) -> frozenset[str]:
+        return frozenset().union(*(subject.lost_in_reading for subject in self._known))
 
     @cached_property
     def _candidates(self) -> dict[str, set[str]]:
@@ -140,11 +183,20 @@ class Comparison:
 
     @cached_property
     def _settled(self) -> dict[tuple[str, str], str]:
+        """(driver, property) → what older machine types need, as any known release's lists show."""
         found: dict[tuple[str, str], str] = {}
         for subject in self._known:
             for key, value in subject.settled.items():
                 found.setdefault(key, value)
         return found
+
+    @cached_property
+    def _settled_later(self) -> frozenset[tuple[str, str]]:
+        """Of these what only newer releases of the tree show: this one was shipped without."""
+        own = self.own
+        later = [s for s in self._known if s.tree == own.tree and s.order > own.order]
+        in_time = [subject for subject in self._known if subject not in later]
+        return frozenset(self._settled).difference(*(subject.settled for subject in in_time))
 
     def _of_property(self, name: str, ours: Entries, theirs: Entries) -> Iterator[Difference]:
         if self.as_imported and not set(ours) < set(theirs):
@@ -193,7 +245,7 @@ class Comparison:
         guessed = tuple(label for label, value in sides if value.source == "unknown")
         if kind == "other-default" and (guessed or {ours, theirs} & _CHOOSE):
             return None
-        if kind == "missing-entry":
+        if kind == "missing-entry" and (self._is_newer or self.same_release):
             guessed = ()  # an older release of the tree has it, whatever the default is here
         return Difference(kind, guessed, driver, name, ours, theirs, theirs, ())
 
@@ -204,7 +256,7 @@ class Comparison:
         if own.source == other.source == "entry":
             return "other-value"
         if other.source == "entry":
-            return "missing-entry" if self._is_newer else "breaks-shipped"
+            return "missing-entry"
         if own.source == "entry":
             return "breaks-shipped" if self._is_newer else "other-value"
         return "other-default"
@@ -277,8 +329,19 @@ class Comparison:
         """Of an entry that only one release has: is it ours?"""
         return self.same_release or self._is_newer
 
+    def is_past(self, item: Difference) -> bool:
+        """Is it this release that was shipped without the entry? Then no edit makes it undone."""
+        if item.kind == "shipped-without":
+            return True
+        return item.kind == "breaks-shipped" and not self.is_set_here(item)
+
     def harms(self, item: Difference, pair: Pair) -> bool:
         """Can a stream of this direction be refused or misread because of the difference?"""
+        if (item, pair) not in self._harms:
+            self._harms[item, pair] = self._does_harm(item, pair)
+        return self._harms[item, pair]
+
+    def _does_harm(self, item: Difference, pair: Pair) -> bool:
         forth = pair.source == self.own.label and not self.same_release
         sent, destination = (item.ours, self.other) if forth else (item.theirs, self.own)
         return any(
@@ -306,7 +369,7 @@ class Comparison:
         )
         lineage = self.own.lineage(item.driver)
         found = [value for driver, value in entries if driver in lineage]
-        return bool(found) and same_value(found[-1], item.theirs)
+        return bool(found) and same_value(found[-1], item.wanted)
 
 
 def _is_off(value: str) -> bool:

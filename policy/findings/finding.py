@@ -24,6 +24,7 @@ Code = Literal[
     "other-value",
     "other-default",
     "breaks-shipped",
+    "shipped-without",
     "unset-new-property",
     "abi-changed",
     "sibling-left-out",

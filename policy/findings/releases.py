@@ -16,10 +16,12 @@ from typing import Literal
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.emulator.catalogue.composition import (
-    MachineName,
+    Version,
+    array_version,
     compose,
-    dated_arrays,
+    lost_entries,
     machine_name,
+    run_over,
 )
 from machines.emulator.memo import remembered
 from machines.emulator.qdev import Global
@@ -78,6 +80,7 @@ class Subject:
         self.stand_in_for = stand_in_for
         self._lists: dict[str, dict[str, Entries]] = {}
         self._composed: dict[str, dict[str, Entries]] = {}
+        self._is_composed: dict[str, bool] = {}
 
     @property
     def tree(self) -> str:
@@ -195,22 +198,27 @@ class Subject:
 
     def is_composed(self, machine_type: str) -> bool:
         """Was the list of one of upstream's machine types put together from C arrays?"""
+        if machine_type not in self._is_composed:
+            self._is_composed[machine_type] = self._was_composed(machine_type)
+        return self._is_composed[machine_type]
+
+    def _was_composed(self, machine_type: str) -> bool:
         read, known = machine_name(machine_type), self.catalogue.machine_types.get(machine_type)
         if read is None or read.line or known is None:
             return False
         return known.compat_source == "arrays" or any(entry.array for entry in known.compat)
 
-    def lost_as_much_as(self, other: Subject, machine_type: str, name: str) -> bool:
-        """Does the other release's list, composed of its own arrays, lack the same entries?
+    @cached_property
+    def lost_in_reading(self) -> frozenset[str]:
+        """Properties of which this release's arrays lack entries that its machine types have.
 
-        Then they were lost in reading the sources, of this release too: an entry that is written by
-        a macro or with further members.
+        It tells the lists itself, so they were lost in reading the sources: entries that are
+        written by a macro, or with further members. So were those of releases read in that way.
         """
-        if not other.catalogue.arrays or other.is_composed(machine_type):
-            return False
-        read = other.composed(machine_type).get(name, ())
-        lost = set(other.lists(machine_type).get(name, ())) > set(read)
-        return lost and read == self.lists(machine_type).get(name, ())
+        known = self.catalogue.machine_types.items()
+        told = {name: item.compat for name, item in known if not self.is_composed(name)}
+        lost = lost_entries(told, self.catalogue.arrays)
+        return frozenset(entry.property for entry in lost)
 
     def composed(self, machine_type: str) -> dict[str, Entries]:
         """Property → its entries, as the release's own arrays compose the machine type."""
@@ -222,15 +230,25 @@ class Subject:
     def is_misread(self, machine_type: str, name: str) -> bool:
         """May entries of this property be those of an older machine type?
 
-        Where the array of the next older version is missing, its entries may stand in the one
-        before: an empty array (``{}``) that some way of reading C sources runs over.
+        An array that was run over, with none of its kind after it, may hold those of any version
+        that it has no array for (:func:`~machines.emulator.catalogue.composition.run_over`).
         """
         read = machine_name(machine_type)
         if read is None or not self.is_composed(machine_type):
             return False
         listed = self.catalogue.machine_types[machine_type].compat
         arrays = {entry.array for entry in listed if entry.property == name}
-        return bool(arrays & _before_gaps(self.catalogue, read))
+        return any(read.version in self._doubtful.get(array, ()) for array in arrays)
+
+    @cached_property
+    def _doubtful(self) -> dict[str, frozenset[Version]]:
+        """Array → the versions of which it is not known whether its entries apply to them."""
+        found = {}
+        for name, item in run_over("", self.catalogue.arrays).items():
+            if item.holds is None:
+                held = [read for array in (name, *item.missing) if (read := array_version(array))]
+                found[name] = frozenset(held[:-1])  # those of the oldest apply to it in any case
+        return found
 
 
 def _by_property(listed: Iterable[Global | CompatProperty]) -> dict[str, Entries]:
@@ -238,21 +256,6 @@ def _by_property(listed: Iterable[Global | CompatProperty]) -> dict[str, Entries
     for entry in listed:
         found.setdefault(entry.property, []).append((entry.driver, entry.value))
     return {name: tuple(several) for name, several in found.items()}
-
-
-def _before_gaps(catalogue: Catalogue, read: MachineName) -> set[str]:
-    """The arrays that may hold entries of a version older than this machine type's own."""
-    dated = dated_arrays(read.line, catalogue.arrays)
-    found = set()
-    for kind in ("hw_", "pc_"):
-        run: str = ""  # the array that versions without one follow, the newest first
-        for version, names in dated:
-            named = [name for name in names if name.startswith(kind)]
-            if named:
-                run, newest = named[0], version
-            elif run and version < read.version <= newest:
-                found.add(run)
-    return found
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -4,12 +4,14 @@
     other-value         both set it, and differently
     other-default       nothing sets it, and the defaults differ
     breaks-shipped      the newer release sets what the one that has shipped does not
+    shipped-without     an entry that only newer releases of the tree show to be needed
     unset-new-property  new here, and sends state that the other release cannot read
     abi-changed         everything that makes a machine type another machine in the two releases
 
 Whether a difference matters is told by :mod:`machines.emulator.relevance`, a mechanism each. One
 that matters to a migration which is allowed, or to an upgrade within a tree where nothing is
-declared, is an error; any other is a note. A guess is a warning at most.
+declared, is an error; any other is a note. A guess is a warning at most, and so is what this
+release was shipped without, unless a migration that is allowed meets it: it cannot be mended here.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ def _matter(comparison: Comparison, item: Difference, machine_type: str, carried
     )
     refused = comparison.migrations.all_refused(own, other, machine_type)
     is_error = bool(harmed) and not (refused and not comparison.same_release)
-    is_sure = not item.guessed and item.kind != "other-default"
+    is_promised = bool(allowed) or not comparison.is_past(item)
+    is_sure = not item.guessed and item.kind != "other-default" and is_promised
     grave: Severity = "error" if is_sure else "warning"
     if not is_error:
         # Nobody is refused, but a machine type that was there before has got something new.
@@ -136,6 +139,12 @@ def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> st
         said = (
             f"{named} is {item.ours} on {where}, but {item.theirs} for guests that were started "
             f"on {other}: right as it may be for new guests, the entry changes theirs."
+        )
+    elif item.kind == "shipped-without":
+        said = (
+            f"{named} is {item.ours} on {where}, which {other} has without that property. Newer "
+            f"releases set it to {item.wanted}; {comparison.own.label} was shipped without that "
+            "entry, and one that is added now changes the machine of guests that run."
         )
     elif item.kind == "unset-new-property":
         said = (
@@ -198,7 +207,7 @@ def _proposals(
     wanted = CompatProperty(item.driver, item.name, item.wanted)
     where = listed(names, 2)
     arriving = Pair(other, comparison.own.label)
-    if item.kind == "breaks-shipped":
+    if item.kind in ("breaks-shipped", "shipped-without"):
         yield Proposal(
             "add-mitigation",
             f"Set {item.driver}.{item.name}={item.wanted} for guests started on {other} with "

@@ -89,3 +89,29 @@ def without(driver: str, name: str) -> Callable[[Policy], Policy]:
         return policy
 
     return alter
+
+
+def having_entry(version: str, driver: str, name: str) -> list[str]:
+    """The machine types of an upstream release that have an entry of this property."""
+    known = catalogue(f"qemu/{version}").machine_types.items()
+    wanted = driver, name
+    return [key for key, item in known if wanted in {(e.driver, e.property) for e in item.compat}]
+
+
+def losing(version: str, machine_type: str, driver: str, name: str) -> Subject:
+    """An upstream release of which one machine type lost its entries of this property."""
+
+    def alter(policy: Policy) -> Policy:
+        alone = tuple(
+            replace(item, parent="", entries=policy.resolved(item.name))
+            for item in policy.machine_types
+        )
+        kept = {
+            item.name: tuple(e for e in item.entries if (e.driver, e.property) != (driver, name))
+            for item in alone
+            if item.name == machine_type
+        }
+        listed = tuple(replace(item, entries=kept.get(item.name, item.entries)) for item in alone)
+        return replace(policy, machine_types=listed)
+
+    return decided_upstream(version, alter)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-from sample_subjects import decided_upstream, rhel, upstream, without
+from sample_subjects import decided_upstream, having_entry, losing, rhel, upstream, without
 
-from policy.findings import Finding, Subject, findings
+from policy.document import Migration
+from policy.findings import Finding, Subject, findings, settling
 
 TODAY = date(2026, 11, 23)
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases.jsonl"
@@ -96,22 +98,64 @@ def test_flips_that_real_qemu_accepts_are_no_errors_of_migration(driver: str, na
     assert [item.code for item in found if item.code != "abi-changed"] == []
 
 
-@pytest.mark.parametrize("version", ["10.0", "11.1"])
+SIX = [
+    ("PIIX4_PM", "x-not-migrate-acpi-index"),
+    ("virtio-rng-pci", "vectors"),
+    ("virtio-gpu-device", "x-scanout-vmstate-version"),
+    ("pci-device", "x-pcie-err-unc-mask"),
+    ("e1000e", "migrate-timadj"),
+    ("VGA", "global-vmstate"),
+]
+UPSTREAM = ("5.2", "7.2", "10.0", "11.1")
+
+
+@pytest.mark.parametrize(("driver", "name"), SIX)
+def test_it_is_found_on_whichever_machine_type_of_whichever_release(driver: str, name: str) -> None:
+    """Each machine type that has the entry loses it alone: the oldest, one between, the newest."""
+    tried = 0
+    for version in UPSTREAM:
+        others = [upstream(other) for other in UPSTREAM if other != version]
+        shared = {machine_type for other in others for machine_type in other.machine_types}
+        having = [name_ for name_ in having_entry(version, driver, name) if name_ in shared]
+        for machine_type in {*having[:1], *having[len(having) // 2 :][:1], *having[-1:]}:
+            found = errors_of(losing(version, machine_type, driver, name), others, name)
+            named = [i for i in found if i.code == "missing-entry" and i.place.device == driver]
+            assert any(machine_type in item.machine_types for item in named), machine_type
+            tried += 1
+    assert tried >= 4
+
+
+@pytest.mark.parametrize("version", UPSTREAM)
 def test_untouched_upstream_releases_miss_nothing(version: str) -> None:
-    others = [upstream(other) for other in ("5.2", "7.2", "10.0", "11.1") if other != version]
-    found = findings(decided_upstream(version, lambda policy: policy), others, TODAY)
-    assert not [i for i in found if i.severity == "error" and i.code in DIFFERENT]
+    others = [upstream(other) for other in UPSTREAM if other != version]
+    for own in (upstream(version), decided_upstream(version, lambda policy: policy)):
+        found = findings(own, others, TODAY)
+        assert not [i for i in found if i.severity == "error" and i.code in DIFFERENT]
 
 
-def test_what_is_missing_in_upstream_7_2_is_what_8_0_repaired() -> None:
-    """virtio-rng-pci got its MSI-X vectors in 7.1 without an entry for older machine types.
+def test_what_7_2_was_shipped_without_is_told_and_is_no_error_of_its_own() -> None:
+    """virtio-rng-pci got its MSI-X vectors in 7.2; only 8.0 set them on older machine types."""
+    own = decided_upstream("7.2", lambda policy: policy)
+    others = [upstream("5.2"), upstream("10.0")]
+    [item] = [
+        i
+        for i in findings(own, others, TODAY)
+        if i.code == "shipped-without" and "rng-pci." in i.text
+    ]
+    assert (item.severity, item.partner) == ("warning", "upstream 5.2")
+    assert "upstream 7.2 was shipped without" in item.text
 
-    The fourth is one of the recorded arrays: of QEMU 7.2 it lacks an entry whose property is
-    written as a macro.
-    """
-    found = findings(upstream("7.2"), [upstream("5.2"), upstream("10.0")], TODAY)
-    named = {i.place.property for i in found if i.severity == "error" and i.code in DIFFERENT}
-    assert named == {"vectors", "acpi-pci-hotplug-with-bridge-support"}
+
+def test_a_migration_that_meets_it_makes_it_an_error_until_it_is_mitigated() -> None:
+    way = Migration("upstream 5.2", "upstream 7.2", "correct")
+    own = decided_upstream("7.2", lambda policy: replace(policy, migrations=(way,)))
+    others = [upstream("5.2"), upstream("10.0")]
+    [item] = [i for i in errors_of(own, others, "vectors") if i.place.device == "virtio-rng-pci"]
+    assert (item.code, str(item.pairs[0])) == ("shipped-without", "upstream 5.2 → upstream 7.2")
+    assert own.policy is not None
+    mended = settling.applied(own.policy, item.proposals[0])
+    again = errors_of(decided_upstream("7.2", lambda policy: mended), others, "vectors")
+    assert "virtio-rng-pci" not in {item.place.device for item in again}
 
 
 @pytest.mark.parametrize("version", ["8.9", "9.2", "9.3"])

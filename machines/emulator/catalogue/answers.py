@@ -26,7 +26,13 @@ from machines.emulator.catalogue.composition import compose, driver_name
 from machines.emulator.catalogue.descriptions import parse_dump
 from machines.emulator.catalogue.files import FILE_NAMES, read_document
 from machines.emulator.catalogue.properties import hoist_properties, parse_property_list
-from machines.emulator.catalogue.values import Catalogue, CompatProperty, MachineType, PropertyInfo
+from machines.emulator.catalogue.values import (
+    TOLD,
+    Catalogue,
+    CompatProperty,
+    MachineType,
+    PropertyInfo,
+)
 
 
 def read_directory(directory: Path) -> Catalogue:
@@ -129,7 +135,7 @@ def parse_machines(
                 _parse_compat_prop(item, f"{place}.compat-props[{position}]")
                 for position, item in enumerate(listed)
             )
-            source = "query-machines"
+            source = TOLD
         else:
             compat = compose(name, arrays)
             source = "arrays" if compat else ""

@@ -71,6 +71,10 @@ class CompatProperty:
     array: str = ""
 
 
+#: The ``compat_source`` of a list that the release itself told.
+TOLD = "query-machines"
+
+
 @dataclass(frozen=True, slots=True)
 class MachineType:
     """A board. ``compat`` is the resolved list in order of application, the later entry wins.
