@@ -94,7 +94,8 @@ class Snapshot(models.Model):
     qemu_version = models.CharField(_("QEMU version"), max_length=40, blank=True)
     package = models.CharField(_("package"), max_length=255, blank=True)
     source = models.CharField(_("source"), max_length=255, blank=True)
-    #: {"counts": {…}, "unreadable": {driver: error}, "changes": {kind: {added, removed, changed}}}
+    #: {"counts": {…}, "unreadable": {driver: error}, "doubts": [sentence],
+    #: "changes": {kind: {added, removed, changed}}}
     report = models.JSONField(default=dict)
     is_current = models.BooleanField(default=True)
     imported_at = models.DateTimeField(auto_now_add=True)
