@@ -17,7 +17,7 @@ from policy.turns import your_turns
 def site(request: HttpRequest) -> dict[str, object]:
     """``redis_kind``: the footer says when the embedded Redis serves, which is for trying out.
 
-    ``navigation``, ``tools``, ``navigation_release`` and ``waiting`` are computed when a template
+    ``preferences`` are the person's; ``navigation``, ``tools``, ``navigation_release`` and ``waiting`` are computed when a template
     asks.
     """
     known: dict[str, object] = {"redis_kind": settings.LOCKSTEP_REDIS_KIND, "version": __version__}
@@ -29,6 +29,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     release: Any = SimpleLazyObject(lambda: release_seen(request) if sees else None)
     counts: Any = SimpleLazyObject(lambda: counts_of(request, release or None) if sees else {})
     return known | {
+        "preferences": getattr(request, "lockstep_preferences", None),
         "navigation_release": release,
         "navigation": SimpleLazyObject(lambda: items(request, MAIN, release or None, counts)),
         "tools": SimpleLazyObject(lambda: items(request, TOOLS, release or None, {})),

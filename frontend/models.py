@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class RememberedAnswer(models.Model):
@@ -73,3 +74,22 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}'s {self.kind}: {self.name}"
+
+
+class Preferences(models.Model):
+    """How a person wants the pages to be; without a row as the defaults say."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("as the system's")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    #: Whether keys without Ctrl do anything (WCAG 2.1.4 asks that they can be switched off).
+    keys = models.BooleanField(default=True)
+    #: The name of the zone in which times are shown.
+    time_zone = models.CharField(max_length=64, default="UTC")
+
+    def __str__(self) -> str:
+        return f"{self.user}'s preferences"

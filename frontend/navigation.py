@@ -67,6 +67,7 @@ TOOLS = (
     Place("comparison", _("Compare"), "g v"),
     Place("explain", _("Explain"), "g e"),
     Place("imports", _("Imports"), "g i", frozenset({"import-new"})),
+    Place("jobs", _("Jobs"), "g j", frozenset({"job"})),
 )
 #: Their addresses name a release: the one that was seen last.
 _OF_A_RELEASE = frozenset({"machine-types", "devices"})

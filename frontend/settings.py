@@ -45,6 +45,8 @@ def _secret_key() -> str:
 
 
 DEBUG = _flag("LOCKSTEP_DEBUG")
+#: Whether /components/ shows the parts that pages are made of; nothing for production.
+LOCKSTEP_COMPONENTS = _flag("LOCKSTEP_COMPONENTS", "1" if DEBUG else "0")
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = _listed("LOCKSTEP_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = _listed("LOCKSTEP_TRUSTED_ORIGINS", "")
@@ -75,6 +77,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "frontend.middleware.problems_for_programs",
     "frontend.middleware.refuse_nul",
+    "frontend.live.answer_only_news",
+    "frontend.live.tell_ended_sessions",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -82,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "frontend.preferences.show_their_times",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -238,6 +243,8 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 #: The largest catalogue file that may be uploaded, in bytes.
 LOCKSTEP_MAX_UPLOAD = 64 * 1024 * 1024
+#: The largest stream that may be uploaded to be looked at, in bytes as it is sent.
+LOCKSTEP_MAX_STREAM = int(os.environ.get("LOCKSTEP_MAX_STREAM_MIB", "1024")) * 2**20
 
 # --- Files ------------------------------------------------------------------------------------
 

@@ -54,7 +54,8 @@ TASKS: dict[str, str] = {
 SEND_TIMEOUT = 1.0
 #: About ten seconds of work, with every device there is.
 TRIALS_PER_JOB = 150
-_OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
+#: The states of a job that has not ended.
+OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 # --- Asking -----------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ def enqueue_trials(change: ChangeRequest, trials: Sequence[Trial], user: User | 
     """
     wanted = {trial.pk for trial in trials}
     job = None
-    for job in jobs_of(change).filter(status__in=_OPEN, cancel_requested=False):
+    for job in jobs_of(change).filter(status__in=OPEN, cancel_requested=False):
         wanted -= set(job.payload["trials"])
     if job is not None and not wanted:
         return job
@@ -258,7 +259,7 @@ def enqueue_mails() -> Job:
 def asked_since(kind: str, moment: datetime) -> bool:
     """Whether a job of this kind was asked for since then, or is open."""
     asked = Job.objects.filter(kind=kind)
-    return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=_OPEN)).exists()
+    return asked.filter(models.Q(created_at__gte=moment) | models.Q(status__in=OPEN)).exists()
 
 
 def jobs_of(
@@ -285,7 +286,7 @@ def records_of(trial: Trial) -> models.QuerySet[Job]:
 
 def open_jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
     """Those that have not ended, the one that runs longest first."""
-    return jobs_of(obj).filter(status__in=_OPEN).order_by("-status", "pk")
+    return jobs_of(obj).filter(status__in=OPEN).order_by("-status", "pk")
 
 
 def may_cancel(job: Job, user: User) -> bool:
@@ -304,7 +305,7 @@ def cancel(job: Job, user: User) -> Job:
     if not _take_back(job):
         raise Invalid("The job has ended: there is nothing left to cancel.")
     audit.record(user, "cancel-job", job)
-    for other in asked_together(job).filter(status__in=_OPEN, cancel_requested=False):
+    for other in asked_together(job).filter(status__in=OPEN, cancel_requested=False):
         if _take_back(other):
             audit.record(user, "cancel-job", other)
     job.refresh_from_db()
@@ -322,7 +323,7 @@ def _take_back(job: Job) -> bool:
 
 
 def _open_job(kind: str, dedup_key: str) -> Job | None:
-    return Job.objects.filter(kind=kind, dedup_key=dedup_key, status__in=_OPEN).first()
+    return Job.objects.filter(kind=kind, dedup_key=dedup_key, status__in=OPEN).first()
 
 
 def _running(job_id: int) -> models.QuerySet[Job]:

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from zoneinfo import available_timezones
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from frontend.models import Preferences
 from policy import tokens
 from policy.models import ReviewRules, Token
+
+
+class DisplayForm(forms.Form):
+    """How a person wants the pages to be: the fields are those of frontend.models.Preferences."""
+
+    theme = forms.ChoiceField(
+        label=_("Theme"), choices=Preferences.Theme.choices, widget=forms.RadioSelect
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone of the times that are shown"),
+        choices=lambda: [(name, name) for name in sorted(available_timezones() | {"UTC"})],
+    )
+    keys = forms.BooleanField(
+        label=_("Single letters are shortcuts"),
+        required=False,
+        help_text=_("Off, only Ctrl-K is left, which searches."),
+    )
 
 
 class MailForm(forms.Form):

@@ -136,6 +136,23 @@ def time_left(job: Any) -> str:
     return str(_("about %d min left") % round(seconds / 60))
 
 
+@register.filter
+def took(job: Any) -> str:
+    """How long a job ran, from its first attempt to its end: ``48 s``, ``3 min 5 s``, ``2 h 4 min``.
+
+    Empty for a job that has not begun or not ended.
+    """
+    if job.started_at is None or job.finished_at is None:
+        return ""
+    seconds = round((job.finished_at - job.started_at).total_seconds())
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return str(_("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes % 60})
+    if minutes:
+        return str(_("%(minutes)d min %(s)d s") % {"minutes": minutes, "s": seconds % 60})
+    return str(_("%d s") % seconds)
+
+
 @register.simple_tag(takes_context=True)
 def release_url(
     context: template.Context, name: str, release: Release, item: str = "", **query: Any

@@ -1,27 +1,34 @@
-"""A job's page: how far it is, what it said, and what came of it."""
+"""Long work: a person's jobs, one job's page, and what every page asks for now and then."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend.access import person_of
+from frontend.lists import page_of
+from frontend.swaps import respond
 from machines.models import Snapshot
 from policy.errors import Forbidden, PolicyError
 from policy.models import Bundle, ChangeRequest, Trial
 from policy.permissions import may
+from policy.turns import your_turns
 from workers import jobs
 from workers.models import Job
 
 MAX_NAMES = 100
+#: For how long a finished job is news, and how many of them are told.
+NEWS, MAX_NEWS = timedelta(minutes=10), 5
 #: The kinds of things that an import counts and compares, in words.
 TITLES = {
     "version": _("Version"),
@@ -48,11 +55,50 @@ class Kind:
 
 @login_required
 @require_safe
+def job_list(request: HttpRequest) -> HttpResponse:
+    """The person's jobs: those that wait or run, and the last ones; what others have running too.
+
+    Context: running ([Job]), page (ended ones), others ([Job]).
+    """
+    user = person_of(request)
+    rows = Job.objects.select_related("created_by").defer("payload", "result", "log", "error")
+    mine = rows.filter(created_by=user)
+    others = rows.filter(status__in=jobs.OPEN).exclude(created_by=user)
+    context = {
+        "running": mine.filter(status__in=jobs.OPEN),
+        "page": page_of(request, mine.exclude(status__in=jobs.OPEN)),
+        "others": others[:20] if may(user, "view", None) else [],
+    }
+    return respond(request, "pages/jobs.html", "partials/jobs.html", context)
+
+
+@login_required
+@require_safe
+def pulse(request: HttpRequest) -> HttpResponse:
+    """What every open page asks for: how many changes wait for the person, and what has ended.
+
+    Jobs that share some work are told once, when the last of them has ended.
+    """
+    mine = Job.objects.filter(created_by=person_of(request)).defer("result", "log")
+    recent = mine.filter(finished_at__gte=timezone.now() - NEWS)[: MAX_NEWS * 4]
+    running = list(mine.filter(status__in=jobs.OPEN).only("payload"))
+    unfinished = {job.payload.get("batch") for job in running} - {None}
+    told = {job.payload.get("batch", job.pk): job for job in reversed(recent)}
+    finished = [job for batch, job in told.items() if batch not in unfinished]
+    context = {
+        "turns": len(your_turns(request.user)),
+        "finished": finished[-MAX_NEWS:],
+        "busy": bool(running),
+    }
+    return render(request, "partials/pulse.html", context)
+
+
+@login_required
+@require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """The page; a request of htmx gets the part that changes."""
     found = _visible(request, pk)
-    template = "partials/job.html" if request.htmx else "pages/job.html"  # type: ignore[attr-defined]
-    return render(request, template, _context(request, found))
+    return respond(request, "pages/job.html", "partials/job.html", _context(request, found))
 
 
 @login_required
@@ -82,6 +128,7 @@ def _context(request: HttpRequest, found: Job) -> dict[str, Any]:
     result = found.result or {}
     context: dict[str, Any] = {
         "job": found,
+        "progress": jobs.progress_of(found),
         "may_cancel": jobs.may_cancel(found, person_of(request)),
         "result": result,
     }

@@ -2,6 +2,9 @@
 
 import "./theme_switch.js";
 import "./swaps.js";
+import "./live.js";
+import "./pulse.js";
+import "./times.js";
 import "./grids.js";
 import "./keys.js";
 import "./search.js";

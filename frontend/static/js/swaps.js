@@ -1,5 +1,5 @@
 /* htmx: what is pending, what came, and what went wrong, shown where one looks. */
-import { announce, enhance } from "./base.js";
+import { announce, enhance, notice, within, word } from "./base.js";
 
 let pending = 0;
 function countPending(step) {
@@ -9,47 +9,53 @@ function countPending(step) {
 document.addEventListener("htmx:beforeRequest", () => countPending(1));
 document.addEventListener("htmx:afterRequest", () => countPending(-1));
 
-function removeError(target) {
-  const shown = target.previousElementSibling;
+/** Where an error of this request is shown: before the target, or before what was pressed where
+ * the target is not to be seen. */
+function placeOf(event) {
+  const target = event.detail.target;
+  const seen = target && target.isConnected && target.checkVisibility();
+  return seen ? target : event.detail.elt.closest("form, tr, li, p") || event.detail.elt;
+}
+
+function removeError(place) {
+  const shown = place.previousElementSibling;
   if (shown && shown.classList.contains("swap-error")) shown.remove();
 }
 
-function showError(event, text) {
-  const target = event.detail.target || event.target;
-  removeError(target);
-  const box = document.createElement("div");
-  box.className = "notice error swap-error";
+function showError(event, text, link) {
+  const place = placeOf(event);
+  removeError(place);
+  const box = notice("error", text, link);
+  box.classList.add("swap-error");
   box.setAttribute("role", "alert");
   box.tabIndex = -1;
-  const symbol = document.createElement("span");
-  symbol.className = "symbol";
-  symbol.setAttribute("aria-hidden", "true");
-  symbol.textContent = "✕";
-  const words = document.createElement("span");
-  words.textContent = text;
-  box.append(symbol, words);
-  target.before(box);
+  place.before(box);
+  box.scrollIntoView({ block: "nearest" });
+}
+
+/** The way to the sign-in page, which leads back to the page as it is now. */
+export function signIn() {
+  const link = document.createElement("a");
+  const here = location.pathname + location.search;
+  link.href = `${document.documentElement.dataset.signIn}?next=${encodeURIComponent(here)}`;
+  link.textContent = word("sign-in");
+  return link;
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target) removeError(event.detail.target);
+  if (event.detail.target) removeError(placeOf(event));
 });
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  const texts = {
-    403: "You may not do this.",
-    404: "This is no longer there. Reload the page.",
-    413: "That is too large.",
-    429: "Too many requests. Wait a moment and try again.",
-  };
-  showError(event, texts[status] || `The server could not do this (error ${status}). Nothing was changed.`);
+  if (status === 401) {
+    showError(event, word("session-ended"), signIn());
+    return;
+  }
+  const texts = { 403: "forbidden", 404: "gone", 413: "too-large", 429: "too-many" };
+  showError(event, word(texts[status] || "failed", { status }));
 });
-document.addEventListener("htmx:sendError", (event) => {
-  showError(event, "The server cannot be reached. Nothing was changed; try again.");
-});
-document.addEventListener("htmx:timeout", (event) => {
-  showError(event, "The server takes too long. Reload the page to see whether it was done.");
-});
+document.addEventListener("htmx:sendError", (event) => showError(event, word("unreachable")));
+document.addEventListener("htmx:timeout", (event) => showError(event, word("too-slow")));
 
 function swapped(event) {
   // A target that was swapped as a whole is gone; the event is sent from what took its place.
@@ -60,12 +66,15 @@ function swapped(event) {
 }
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  const spoken = swapped(event).querySelector("[data-announce]");
+  // What came by itself is announced by live.js, and never moves the focus.
+  if (event.detail.live) return;
+  const [spoken] = within(swapped(event), "[data-announce]");
   if (spoken) announce(spoken.dataset.announce);
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = swapped(event);
   enhance(target);
+  if (event.detail.live) return;
   // What was swapped in along with the target belongs to it.
   const parts = [target, ...document.querySelectorAll(`[data-follows="${target.id}"]`)];
   const find = (selector) => parts.map((part) => part.querySelector(selector)).find(Boolean);

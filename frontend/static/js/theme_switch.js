@@ -1,5 +1,5 @@
-/* The button that changes the theme. theme.js chooses it before the page is drawn. */
-import { onContent } from "./base.js";
+/* The button that changes the theme: at once here, and kept at the server for the person. */
+import { onContent, word } from "./base.js";
 
 function currentTheme() {
   const chosen = document.documentElement.dataset.bsTheme;
@@ -11,22 +11,19 @@ function showTheme() {
   const next = currentTheme() === "dark" ? "light" : "dark";
   for (const button of document.querySelectorAll("[data-theme-switch]")) {
     button.hidden = false;
-    button.setAttribute("aria-label", `Switch to the ${next} theme`);
+    button.setAttribute("aria-label", word(`to-${next}`));
     button.title = button.getAttribute("aria-label");
     button.textContent = next === "dark" ? "☾" : "☀";
   }
 }
 
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-theme-switch]")) return;
-  const next = currentTheme() === "dark" ? "light" : "dark";
-  document.documentElement.dataset.bsTheme = next;
-  try {
-    localStorage.setItem("lockstep-theme", next);
-  } catch {
-    // The choice then lasts for this page only.
-  }
+  const button = event.target.closest("[data-theme-switch]");
+  if (!button) return;
+  const theme = currentTheme() === "dark" ? "light" : "dark";
+  document.documentElement.dataset.bsTheme = theme;
   showTheme();
+  window.htmx.ajax("POST", button.dataset.themeSwitch, { source: button, swap: "none", values: { theme } });
 });
 
 onContent(showTheme);
