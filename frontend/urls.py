@@ -27,6 +27,7 @@ from frontend.views import (
     matrix,
     people,
     policy_files,
+    reading,
     rebasing,
     releases,
     revisions,
@@ -113,6 +114,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(f"{CHANGE}policy.json", policy_files.policy_file, name="policy-file"),
     path(f"{CHANGE}import/", policy_files.policy_import, name="policy-import"),
+    path(f"{CHANGE}objects/<slug:key>/read/", reading.object_read, name="object-read"),
+    path(f"{CHANGE}objects/<slug:key>/unread/", reading.object_unread, name="object-unread"),
     path(f"{CHANGE}threads/", discussion.threads, name="threads"),
     path(
         f"{CHANGE}threads/<int:thread>/<slug:action>/",

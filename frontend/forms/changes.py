@@ -72,7 +72,14 @@ class ReviewForm(forms.Form):
         label=_("Comment"),
         max_length=MAX_TEXT,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(
+            attrs={
+                "rows": 3,
+                "data-key": "a",
+                "data-key-label": _("Vote or comment"),
+                "aria-keyshortcuts": "a",
+            }
+        ),
     )
     digest = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
     reviewer = forms.CharField(label=_("Reviewer"), max_length=150, required=False)

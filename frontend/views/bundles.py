@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import ranges
+from frontend.differences import groups_of
 from frontend.access import person_of, put_into, status_of, visible_release, visible_trees
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.lists import page_of
 from frontend.numbers import number_of
-from frontend.views.change_tabs.lines import groups_of
 from machines.models import Release
 from policy import signing
 from policy.errors import PolicyError
@@ -149,7 +149,7 @@ def compare(request: HttpRequest, tree: str, version: str) -> HttpResponse:
         "release": after.revision.release,
         "before": before,
         "after": after,
-        "groups": groups_of(found.decisions, {}, request.GET.get("all", "")),
+        "groups": groups_of(found.decisions, request.GET.get("all", "")),
         "files": found.files,
     }
     return render(request, "pages/bundles_compared.html", context)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from frontend.access import own_draft, person_of, put_into, visible_change, visible_thread
+from frontend.access import (
+    own_draft,
+    person_of,
+    put_into,
+    status_of,
+    visible_change,
+    visible_thread,
+)
 from frontend.forms.changes import SaidForm
-from frontend.views.change_tabs.lines import line_of
+from frontend.swaps import is_swap
+from frontend.views.change_tabs.checklist import checklist
+from frontend.views.change_tabs.lines import line_of, shown_line
 from frontend.views.changes import change_page
 from policy import discussion, workflow
+from policy.blockers import blockers
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Thread
 
@@ -47,7 +60,9 @@ def _ask(request: HttpRequest, change: ChangeRequest) -> HttpResponse:
         except PolicyError as error:
             put_into(form, error)
         else:
-            return _drafted(request, change, comment.thread, on_line=bool(anchor))
+            return _asked(request, change, comment.thread, anchor)
+    if anchor and is_swap(request):
+        return _line(request, change, anchor, form)
     tab = "changes" if anchor else "discussion"
     return change_page(request, change, tab=tab, asked=anchor, ask_form=form)
 
@@ -81,7 +96,7 @@ def thread_action(request: HttpRequest, pk: int, thread: int, action: str) -> Ht
     except PolicyError as error:
         put_into(form, error)
         return change_page(request, change, tab="discussion", ask_form=form)
-    return _to(change, found)
+    return _thread(request, change, found)
 
 
 def _reply(request: HttpRequest, change: ChangeRequest, thread: Thread) -> HttpResponse:
@@ -92,8 +107,8 @@ def _reply(request: HttpRequest, change: ChangeRequest, thread: Thread) -> HttpR
         except PolicyError as error:
             put_into(form, error)
         else:
-            return _drafted(request, change, thread, on_line=False)
-    return change_page(request, change, tab="discussion", reply_form=form, about=thread.pk)
+            return _thread(request, change, thread, str(_DRAFTED))
+    return _to_correct(request, change, thread, thread.pk, reply_form=form)
 
 
 @login_required
@@ -109,8 +124,8 @@ def draft_edit(request: HttpRequest, pk: int, comment: int) -> HttpResponse:
         except PolicyError as error:
             put_into(form, error)
         else:
-            return _to(change, found.thread)
-    return change_page(request, change, tab="discussion", draft_form=form, about=found.pk)
+            return _thread(request, change, found.thread)
+    return _to_correct(request, change, found.thread, found.pk, draft_form=form)
 
 
 @login_required
@@ -123,14 +138,78 @@ def draft_discard(request: HttpRequest, pk: int, comment: int) -> HttpResponse:
         discussion.discard(found, person_of(request))
     except Invalid as error:
         messages.error(request, str(error))
-    return redirect(f"{reverse('change', args=[change.pk])}?tab=discussion")
+    return _thread(request, change, found.thread)
 
 
-def _drafted(
-    request: HttpRequest, change: ChangeRequest, thread: Thread, *, on_line: bool
+# --- What comes back ------------------------------------------------------------------------------
+
+_DRAFTED = gettext_lazy("Kept as a draft: it is published with your vote or your comment.")
+
+
+def _asked(
+    request: HttpRequest, change: ChangeRequest, thread: Thread, anchor: str
 ) -> HttpResponse:
-    messages.info(request, _("Kept as a draft: it is published with your vote or your comment."))
-    return _to(change, thread, tab="changes" if on_line else "discussion")
+    """To the new thread: the line that it is on, alone for a swap."""
+    if anchor and is_swap(request):
+        return _line(request, change, anchor, SaidForm())
+    messages.info(request, _DRAFTED)
+    return _to(change, thread, tab="changes" if anchor else "discussion")
+
+
+def _line(request: HttpRequest, change: ChangeRequest, anchor: str, form: SaidForm) -> HttpResponse:
+    """The line with its threads, and with the form where there is something to correct."""
+    line = shown_line(change, request.user, anchor)
+    if line is None:
+        return change_page(request, change, tab="changes", ask_form=form)
+    context = {
+        "change": change,
+        "line": line,
+        "asked": anchor if form.is_bound else "",
+        "ask_form": form,
+        **_beside(request, change),
+    }
+    template = "partials/change_line_swap.html"
+    return render(request, template, context, status=status_of(form))
+
+
+def _thread(
+    request: HttpRequest, change: ChangeRequest, thread: Thread, words: str = ""
+) -> HttpResponse:
+    """The thread as it is now, alone for a swap; nothing where it went with its last draft."""
+    found = [item for item in discussion.threads(change, request.user) if item.pk == thread.pk]
+    if is_swap(request):
+        context = {"thread": found[0] if found else None, **_settled(request, change)}
+        return render(request, "partials/change_thread_swap.html", context)
+    if words:
+        messages.info(request, words)
+    if not found:
+        return redirect(f"{reverse('change', args=[change.pk])}?tab=discussion")
+    return _to(change, thread)
+
+
+def _to_correct(
+    request: HttpRequest, change: ChangeRequest, thread: Thread, about: int, **forms: Any
+) -> HttpResponse:
+    """The thread with a form that cannot be taken as it is; ``about`` is what the form is of."""
+    if not is_swap(request):
+        return change_page(request, change, tab="discussion", about=about, **forms)
+    [found] = [item for item in discussion.threads(change, request.user) if item.pk == thread.pk]
+    context = {"thread": found, "about": about, **_settled(request, change), **forms}
+    [form] = forms.values()
+    return render(request, "partials/change_thread_swap.html", context, status=status_of(form))
+
+
+def _beside(request: HttpRequest, change: ChangeRequest) -> dict[str, Any]:
+    return {
+        "change": change,
+        "available": workflow.available(change, request.user),
+        "draft_count": discussion.drafts_of(change, request.user).count(),
+    }
+
+
+def _settled(request: HttpRequest, change: ChangeRequest) -> dict[str, Any]:
+    """What an open thread stands in the way of comes along with it."""
+    return {**_beside(request, change), "checklist": checklist(blockers(change))}
 
 
 def _to(change: ChangeRequest, thread: Thread, tab: str = "discussion") -> HttpResponse:

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from frontend.access import person_of, put_into, status_of, visible_change
 from frontend.forms.policy_files import PolicyFileForm
 from policy import edits
-from policy.edits.whole import MergeNeeded
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
@@ -38,7 +37,7 @@ def policy_import(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a policy file in, whole or not at all.
 
     The form names the version that the file was made from; where others edited since, both are
-    merged, and what both changed is shown with a choice each.
+    merged.
     """
     change = visible_change(request.user, pk)
     require(request.user, "edit", change.release.tree)
@@ -52,10 +51,7 @@ def policy_import(request: HttpRequest, pk: int) -> HttpResponse:
                 person_of(request),
                 form.cleaned_data["lock_version"],
                 form.cleaned_data["content"],
-                form.choices(),
             )
-        except MergeNeeded as error:
-            return _page(request, change, form.asking(error.conflicts), status=409)
         except PolicyError as error:
             put_into(form, error)
         else:
@@ -64,8 +60,6 @@ def policy_import(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, change, form)
 
 
-def _page(
-    request: HttpRequest, change: ChangeRequest, form: PolicyFileForm, status: int = 0
-) -> HttpResponse:
+def _page(request: HttpRequest, change: ChangeRequest, form: PolicyFileForm) -> HttpResponse:
     context = {"change": change, "form": form}
-    return render(request, "pages/policy_import.html", context, status=status or status_of(form))
+    return render(request, "pages/policy_import.html", context, status=status_of(form))

@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from frontend.differences import Group, groups_of
 from frontend.numbers import number_of
 from frontend.scope import scope_of
-from frontend.views.change_tabs.lines import Group, groups_of
 from machines.models import Release
 from policy import state
 from policy.differences import compare
@@ -35,7 +35,7 @@ def revisions(request: HttpRequest, tree: str, version: str) -> HttpResponse:
     groups: list[Group] = []
     if first is not None and second is not None:
         found = compare(state.policy_of(first), state.policy_of(second))
-        groups = groups_of(found, {}, request.GET.get("all", ""))
+        groups = groups_of(found, request.GET.get("all", ""))
     context = {
         "scope": scope,
         "release": release,

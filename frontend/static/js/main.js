@@ -10,3 +10,4 @@ import "./keys.js";
 import "./search.js";
 import "./shortcuts.js";
 import "./forms.js";
+import "./review.js";

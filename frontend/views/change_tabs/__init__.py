@@ -42,6 +42,7 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
     found = differences.compare(before, change.policy)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     threads = discussion.threads(change, request.user)
+    vote = history.last_vote(change, request.user)
     return {
         "may_edit": may_edit,
         "seed": _seed(before) if change.base_revision is None else None,
@@ -50,7 +51,8 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
         "threads": threads,
         "draft_count": discussion.drafts_of(change, request.user).count(),
         "state_count": change.states.count(),
-        "overlaps": history.overlaps(change),
+        # Not offered where nothing has changed since.
+        "reviewed": vote if vote is not None and vote.digest != change.digest else None,
         **_CONTEXTS[tab](change, request, found),
     }
 
