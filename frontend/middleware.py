@@ -8,6 +8,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 
 from frontend.api.problems import problem_instead
+from machines.looks import look
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
@@ -17,6 +18,18 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             raise SuspiciousOperation("The address holds a NUL character.")
         return get_response(request)
+
+    return answer
+
+
+def one_look(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Whoever only looks sees one state of the data, and each thing is asked for once."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return get_response(request)
+        with look():
+            return get_response(request)
 
     return answer
 

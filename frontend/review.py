@@ -48,7 +48,7 @@ def context(change: ChangeRequest, user: Any, available: Collection[str]) -> dic
             words[standing[item.reviewer_id].verdict] if item.reviewer_id in standing else "queued",  # type: ignore[index]
             "request-review" in available or item.reviewer_id == user.pk,
         )
-        for item in change.requested.select_related("reviewer")
+        for item in votes.who_was_asked(change)
     ]
     return {
         "whose": whose(turns.of_one(change)),

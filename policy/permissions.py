@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import rules
 
+from machines.looks import once_a_look
 from machines.models import Tree
 from policy.errors import Forbidden
 from policy.models import Membership, Role
@@ -43,13 +44,20 @@ _VERBS = {
 }
 
 
+@once_a_look
+def _roles(user: int) -> frozenset[tuple[int, str]]:
+    """(tree, role) of everything that the person holds."""
+    return frozenset(Membership.objects.filter(user_id=user).values_list("tree_id", "role"))
+
+
 def _holds(action: str) -> rules.Predicate:
     def predicate(user: User, tree: Tree | None) -> bool:
-        memberships = Membership.objects.filter(user_id=user.pk, role__in=ROLES[action])
         # Whoever has a role anywhere may look everywhere; None asks for "in any tree" as well.
-        if tree is not None and action != "view":
-            memberships = memberships.filter(tree=tree)
-        return memberships.exists()
+        anywhere = tree is None or action == "view"
+        return any(
+            role in ROLES[action] and (anywhere or (tree is not None and held == tree.pk))
+            for held, role in _roles(user.pk or 0)
+        )
 
     return rules.Predicate(predicate, name=f"holds-a-role-for-{action}")
 
@@ -76,9 +84,13 @@ def trees_where(user: User | AnonymousUser, action: str) -> frozenset[int]:
     if not user.is_active:
         return frozenset()
     if user.is_superuser or (action == "view" and may(user, "view", None)):
-        return frozenset(Tree.objects.values_list("pk", flat=True))
-    held = Membership.objects.filter(user_id=user.pk, role__in=allowed)
-    return frozenset(held.values_list("tree_id", flat=True))
+        return _all_trees()
+    return frozenset(tree for tree, role in _roles(user.pk or 0) if role in allowed)
+
+
+@once_a_look
+def _all_trees() -> frozenset[int]:
+    return frozenset(Tree.objects.values_list("pk", flat=True))
 
 
 def _known(action: str) -> str:

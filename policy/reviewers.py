@@ -9,7 +9,7 @@ from policy import audit, drafts, notices, turns
 from policy.errors import Invalid
 from policy.models import ChangeRequest, ReviewRequest
 from policy.permissions import may, require
-from policy.votes import not_four_eyes
+from policy.votes import not_four_eyes, who_was_asked, writers
 
 
 def request(change: ChangeRequest, actor: User, reviewer: str) -> ReviewRequest:
@@ -49,10 +49,9 @@ def withdraw(change: ChangeRequest, actor: User, reviewer: str) -> None:
 
 def possible(change: ChangeRequest) -> list[User]:
     """Who may approve the change and is not asked yet, by name."""
-    writers = {change.author_id, *change.editors.values_list("pk", flat=True)}
-    asked = set(change.requested.values_list("reviewer", flat=True))
+    barred = {*writers(change), *(item.reviewer_id for item in who_was_asked(change))}
     found = turns.holders(change.release.tree_id, "review")
-    return [person for person in found if person.pk not in writers | asked]
+    return [person for person in found if person.pk not in barred]
 
 
 def _possible_reviewer(change: ChangeRequest, name: str) -> User:

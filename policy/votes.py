@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machines.looks import once_a_look
 from machines.models import Tree
-from policy.models import ChangeRequest, Review, ReviewRules
+from policy.models import ChangeRequest, Review, ReviewRequest, ReviewRules
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -21,11 +22,12 @@ def not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
     """Why this person may not approve; empty where they may."""
     if change.author_id == user.pk:
         return "You wrote this change: someone else has to approve it."
-    if user.pk is not None and change.editors.filter(pk=user.pk).exists():
+    if user.pk in writers(change):
         return "You edited this change: someone else has to approve it."
     return ""
 
 
+@once_a_look
 def standing_votes(change: ChangeRequest) -> dict[int, Review]:
     """The newest vote of each reviewer on exactly the present content."""
     votes = change.reviews.filter(digest=change.digest).exclude(verdict=Verdict.COMMENT)
@@ -34,14 +36,26 @@ def standing_votes(change: ChangeRequest) -> dict[int, Review]:
 
 def approvals(change: ChangeRequest) -> list[Review]:
     """The approvals that hold: of the present content, by people who had no part in writing it."""
-    writers = {change.author_id, *change.editors.values_list("pk", flat=True)}
     return [
         vote
         for vote in standing_votes(change).values()
-        if vote.verdict == Verdict.APPROVE and vote.reviewer_id not in writers
+        if vote.verdict == Verdict.APPROVE and vote.reviewer_id not in writers(change)
     ]
 
 
+@once_a_look
+def who_was_asked(change: ChangeRequest) -> tuple[ReviewRequest, ...]:
+    """Who was asked by name to review it, each with the person."""
+    return tuple(change.requested.select_related("reviewer"))
+
+
+@once_a_look
+def writers(change: ChangeRequest) -> frozenset[int]:
+    """Primary keys of everybody who had a part in writing it."""
+    return frozenset({change.author_id, *change.editors.values_list("pk", flat=True)})
+
+
+@once_a_look
 def approvals_needed(tree: Tree) -> int:
     """How many approvals a change of the tree needs."""
     rules = ReviewRules.objects.filter(tree=tree).first()

@@ -39,7 +39,13 @@ from policy.models import (
 )
 from policy.permissions import may, require
 from policy.signals import bundle_required
-from policy.votes import approvals, approvals_needed, not_four_eyes, standing_votes
+from policy.votes import (
+    approvals,
+    approvals_needed,
+    not_four_eyes,
+    standing_votes,
+    who_was_asked,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -385,5 +391,5 @@ def available(change: ChangeRequest, user: User | AnonymousUser) -> frozenset[st
 
 def _asked_by(change: ChangeRequest, user: User | AnonymousUser, roles: set[str]) -> bool:
     """Is somebody asked whom this person may no longer ask?"""
-    asked = set(change.requested.values_list("reviewer", flat=True))
+    asked = {item.reviewer_id for item in who_was_asked(change)}
     return user.pk in asked or bool(asked and "edit" in roles)
