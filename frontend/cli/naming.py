@@ -21,7 +21,20 @@ class ReleaseName(click.ParamType[tuple[str, str]]):
         return tree, version
 
 
+class EndName(click.ParamType[str]):
+    """One end of a migration as the API names it: a release's label, or ``change-7``."""
+
+    name = "end"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = str(value)
+        return text if text.startswith("change-") else label(RELEASE.convert(text, param, ctx))
+
+
 RELEASE = ReleaseName()
+END = EndName()
 
 
 def label(release: tuple[str, str]) -> str:

@@ -68,7 +68,8 @@ def policy(asked: Asked, number: int, yaml: bool, target: Path | None) -> None:
         output.line(text.rstrip("\n"))
     else:
         _write(target, text)
-    output.aside(f"Version {found['lock_version']} of #{number}: put --version it back with that.")
+    seen = found["lock_version"]
+    output.aside(f"To hand it back: lockstep change put {number} FILE --version {seen}")
 
 
 def _yaml(document: Any) -> str:
@@ -124,9 +125,36 @@ def put(
     choose: tuple[tuple[str, str], ...],
 ) -> None:
     """Put a policy file (JSON or YAML, - for standard input) in the draft's place."""
-    seen = version or asked.client.get(f"changes/{number}/")["lock_version"]
+    seen = version or _version(asked, number)
     given = {"file": file.read(), "lock_version": seen, "choices": dict(choose)}
     _tell(asked, asked.client.put(f"changes/{number}/policy/", given))
+
+
+@change_command.command("apply")
+@click.argument("number", type=int)
+@click.argument("finding")
+@click.option("--proposal", default=1, show_default=True, help="Which of its proposals, from 1.")
+@click.pass_obj
+def apply(asked: Asked, number: int, finding: str, proposal: int) -> None:
+    """Make the edit that FINDING proposes (its id, as `findings --json` tells it)."""
+    given = {"number": proposal - 1, "lock_version": _version(asked, number)}
+    _tell(asked, asked.client.post(f"changes/{number}/findings/{finding}/apply/", given))
+
+
+@change_command.command("waive")
+@click.argument("number", type=int)
+@click.argument("finding")
+@click.option("--reason", required=True, help="Why it may stay; a reviewer reads it.")
+@click.option("--until", required=True, metavar="DATE", help="The last day, as 2027-01-31.")
+@click.pass_obj
+def waive(asked: Asked, number: int, finding: str, reason: str, until: str) -> None:
+    """Accept FINDING for a while, in every direction that it concerns."""
+    given = {"reason": reason, "expires": until, "lock_version": _version(asked, number)}
+    _tell(asked, asked.client.post(f"changes/{number}/findings/{finding}/waive/", given))
+
+
+def _version(asked: Asked, number: int) -> int:
+    return int(asked.client.get(f"changes/{number}/")["lock_version"])
 
 
 # --- Review ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from frontend.cli import output
 from frontend.cli.commands.changes import differences
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
-from frontend.cli.naming import RELEASE, address
+from frontend.cli.naming import END, RELEASE, address
 
 
 @click.command("diff", cls=Command)
@@ -44,8 +44,8 @@ def diff_command(
 
 
 @click.command("compare", cls=Command)
-@click.argument("source")
-@click.argument("destination")
+@click.argument("source", type=END)
+@click.argument("destination", type=END)
 @click.option("--machine-type", "-M", default="", help="The newest of both, where it is left out.")
 @click.option("--device", multiple=True, help="Only this device type; may be repeated.")
 @click.option(

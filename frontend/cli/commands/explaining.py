@@ -10,6 +10,7 @@ import click
 from frontend.cli import output
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
+from frontend.cli.naming import END
 
 
 @click.command("explain", cls=Command)
@@ -29,7 +30,9 @@ def explain_command(
     if Path(source).is_dir() and Path(destination).is_dir():
         found = _offline(text, Path(source), Path(destination), machine_type)
     else:
-        pair = {"source": source, "destination": destination, "machine_type": machine_type}
+        ends = {"source": source, "destination": destination}
+        named = {name: END.convert(value, None, None) for name, value in ends.items()}
+        pair = {**named, "machine_type": machine_type}
         found = asked.client.post("explain/", {**pair, "log": text})
     if asked.json:
         output.as_json(found)

@@ -1,0 +1,149 @@
+"""The commands of ``lockstep`` that ask the server."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from policy_world import MACHINES, World
+
+from frontend.cli import configuration
+from policy import bundle
+from policy.models import Token
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_who_you_are(world: World, run: Run) -> None:
+    status, out, _err = run(world.maintainer, "whoami")
+    assert status == 0
+    assert "maintainer of down" in out
+    assert json.loads(run(world.maintainer, "whoami", "--json")[1])["username"] == "maintainer"
+
+
+def test_without_a_token_it_says_how_to_get_one(world: World, run: Run) -> None:
+    status, out, err = run(None, "releases")
+    assert (status, out) == (3, "")
+    assert "lockstep login" in err
+
+
+def test_login_keeps_the_token_for_its_owner_alone(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(world.reviewer, "whoami")
+    secret = configuration.load().token
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{secret}\n"))
+    assert run(None, "login")[0] == 0
+    kept = configuration.path()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    monkeypatch.delenv("LOCKSTEP_TOKEN")
+    assert configuration.load().token == secret
+    # It is never sent to another site.
+    assert configuration.load(site="https://elsewhere.example").token == ""
+    monkeypatch.setenv("LOCKSTEP_TOKEN", secret)
+    assert run(world.reviewer, "logout")[0] == 0
+    assert not Token.objects.get(user=world.reviewer).is_valid
+
+
+@pytest.mark.parametrize("text", ["site = 5", 'colour = "red"', "site ="])
+def test_a_wrong_configuration_is_named(world: World, run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    status, _out, err = run(world.reviewer, "releases")
+    assert status == 2
+    assert "config.toml" in err
+
+
+def test_releases(world: World, run: Run) -> None:
+    assert "down 1.2\tup 1.0\t" in run(world.reviewer, "releases")[1]
+    assert "base          up 1.0" in run(world.reviewer, "releases", "down/1.2")[1]
+    status, _out, err = run(world.reviewer, "releases", "down/9.9")
+    assert (status, err.strip()) == (2, "There is no such thing, or you may not see it.")
+    assert run(world.reviewer, "releases", "down")[0] == 2
+
+
+def test_a_change_is_opened_edited_and_reviewed(world: World, run: Run, tmp_path: Path) -> None:
+    opened = json.loads(run(world.maintainer, "change", "open", "down/1.2", "-t", "A", "--json")[1])
+    number = str(opened["id"])
+    file = tmp_path / "policy.yaml"
+    assert run(world.maintainer, "change", "policy", number, "--yaml", "-o", str(file))[0] == 0
+    file.write_text(file.read_text().replace('"5"', '"6"'))
+    status, _out, err = run(world.maintainer, "change", "put", number, str(file), "--version", "1")
+    assert status == 0, err
+    status, out, _err = run(world.maintainer, "diff", "--change", number)
+    assert status == 1
+    assert "foo.speed" in out
+    assert run(world.maintainer, "change", "submit", number)[0] == 0
+    digest = json.loads(run(world.reviewer, "change", "show", number, "--json")[1])["digest"]
+    status, _out, err = run(world.reviewer, "change", "approve", number, opened["digest"])
+    assert status == 2
+    assert "another by now" in err
+    assert run(world.maintainer, "change", "approve", number, digest)[0] == 3
+    assert run(world.reviewer, "change", "approve", number, digest[:8], "-m", "Good.")[0] == 0
+    assert f"#{number}\tdown 1.2\tapproved" in run(world.reviewer, "change", "list")[1]
+
+
+def test_a_file_with_a_fault_changes_nothing(world: World, run: Run, tmp_path: Path) -> None:
+    number = str(world.change().pk)
+    file = tmp_path / "policy.yaml"
+    file.write_text("machine_types: 5\n")
+    status, _out, err = run(world.maintainer, "change", "put", number, str(file))
+    assert status == 2
+    assert "machine_types" in err
+    assert run(world.maintainer, "diff", "--change", number)[0] == 0
+
+
+def test_findings_of_a_patch(world: World, run: Run, tmp_path: Path) -> None:
+    world.published()
+    good, bad = tmp_path / "good.c", tmp_path / "bad.c"
+    good.write_text('GlobalProperty pc_down_compat[] = { { "foo", "speed", "5" }, };')
+    bad.write_text("GlobalProperty pc_down_compat[] = { { NULL, NULL, NULL } };")
+    ask = ("findings", "down/1.2")
+    assert run(world.maintainer, *ask, str(good), "--exit-code")[0] == 0
+    status, out, _err = run(world.maintainer, *ask, str(bad), "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert any("foo.speed" in item["label"] for item in told["differences"])
+    bad.write_text("GlobalProperty pc_down_compat[] = { {")
+    status, _out, err = run(world.maintainer, *ask, str(bad))
+    assert status == 2
+    assert "bad.c:1" in err
+
+
+def test_bundles(world: World, run: Run, tmp_path: Path) -> None:
+    stored = bundle.store(world.published())
+    assert stored.filename in run(world.reviewer, "bundle", "list")[1]
+    folder = tmp_path / "bundles"
+    status, out, _err = run(world.reviewer, "bundle", "download", "down/1.2", "-o", str(folder))
+    assert (status, out.splitlines()[0]) == (0, f"{folder / stored.filename}: whole")
+    assert [path.name for path in folder.iterdir()] == [stored.filename]
+    assert run(world.reviewer, "bundle", "revoke", "down/1.2", "1", "--reason", "x")[0] == 3
+    assert run(world.manager, "bundle", "revoke", "down/1.2", "1", "--reason", "Bad.")[0] == 0
+    assert run(world.reviewer, "bundle", "show", "down/1.2", "-r", "1")[0] == 1
+    status, _out, err = run(world.reviewer, "bundle", "download", "down/1.2", "-r", "1")
+    assert status == 2
+    assert "Bad." in err
+
+
+def test_matrix_and_trials(world: World, run: Run) -> None:
+    world.published()
+    assert run(world.reviewer, "matrix", "down")[0] in (0, 1)
+    assert run(world.reviewer, "matrix")[0] == 2
+    assert run(world.reviewer, "trials") == (0, "", "")
+    assert MACHINES
+
+
+def test_an_unreachable_server(world: World, run: Run) -> None:
+    status, out, err = run(world.reviewer, "--site", "http://127.0.0.1:9", "releases")
+    assert (status, out) == (3, "")
+    assert "does not answer" in err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(world: World, run: Run, shell: str) -> None:
+    status, out, _err = run(None, "completion", shell)
+    assert status == 0
+    assert "_LOCKSTEP_COMPLETE" in out
