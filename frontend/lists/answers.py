@@ -12,8 +12,8 @@ from frontend.lists import export
 from frontend.lists.listing import Listing
 from frontend.swaps import is_swap
 
-#: The part of a page that is swapped, by the id of the element that asks for it.
-PARTS = {"rows": "partials/list_rows.html", "list": "partials/list.html"}
+#: The parts of a page that are swapped: the whole list where a filter is taken off, else its rows.
+ROWS, LIST = "partials/list_rows.html", "partials/list.html"
 
 
 def answer(
@@ -29,8 +29,10 @@ def answer(
             return export.answer(listing, request.GET["export"])
         if listing.redirect:
             return redirect(listing.redirect)
-    part = PARTS.get(request.headers.get("HX-Target", "")) if is_swap(request) else None
+    template = page
+    if is_swap(request):
+        template = LIST if request.headers.get("HX-Target") == "list" else ROWS
     known = {"listing": listing, **(context or {})}
-    response: HttpResponse = render(request, part or page, known, status=status)
+    response: HttpResponse = render(request, template, known, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response

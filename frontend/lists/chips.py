@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.forms import BoundField, Form
 from django.http import HttpRequest, QueryDict
@@ -51,9 +52,12 @@ def without(query: QueryDict, name: str, value: str) -> str:
 
 def _values(field: BoundField, query: QueryDict) -> Iterator[tuple[str, str]]:
     given = [value for value in query.getlist(field.html_name) if value]
-    offered = getattr(field.field, "choices", None)
+    if not given:
+        return
+    widget: Any = field.field.widget
+    offered = getattr(widget, "choices", None)
     if offered is None:
-        ticked = field.field.widget.input_type == "checkbox"  # type: ignore[attr-defined]
+        ticked = widget.input_type == "checkbox"
         yield from ((value, str(_("yes")) if ticked else value) for value in given)
         return
     words = dict(_flat(offered))

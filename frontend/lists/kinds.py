@@ -56,6 +56,9 @@ class Kind:
     search: Words = ""
     preset: str = ""
     api: str = ""
+    #: What is said where there is no row at all; where one begins then: an address and its words.
+    empty: Words = ""
+    start: tuple[str, Words] | None = None
 
     def column(self, name: str) -> Column | None:
         return next((item for item in self.columns if item.name == name), None)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from frontend.lists import choices
 from frontend.lists.chips import SHOWING, Chip, chips_of
@@ -36,6 +36,20 @@ def page_of(request: HttpRequest, rows: Any, size: int = PAGE_SIZE) -> Page[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a list, with which query, and ``where``: the parts of the list's address."""
+
+    request: HttpRequest
+    query: QueryDict
+    where: Mapping[str, str]
+
+    @classmethod
+    def by(cls, request: HttpRequest, **where: str) -> Asked:
+        """As a page's request asks."""
+        return cls(request, request.GET, where)
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """A column's head: ``sort`` is its aria-sort, ``href`` orders by it or the other way round."""
 
@@ -45,31 +59,38 @@ class Head:
 
 
 class Listing:
-    """Reads the address once. ``where`` are the words of the list's own address, such as a tree.
+    """Reads the address once. ``where`` are the parts of the list's own address, such as a tree.
 
-    ``actions`` are those bulk actions that the person may try here.
+    ``actions`` are those bulk actions that the person may try here; ``prepare`` loads what the rows
+    of a page show beside themselves.
     """
 
     def __init__(
         self,
         kind: Kind,
-        request: HttpRequest,
+        asked: Asked,
         rows: QuerySet[Any] | Rows,
         actions: Sequence[Action] = (),
-        query: QueryDict | None = None,
+        prepare: Callable[[list[Any]], None] | None = None,
     ) -> None:
         self.kind = kind
-        self.request = request
-        self.actions = tuple(actions)
-        self.query = effective(kind, request.GET if query is None else query)
-        self.filters = kind.filters(self.query, queryset=rows, request=request)
-        self._everything = rows
+        self.request = asked.request
+        self.where = asked.where
+        self.actions: tuple[Action, ...] = ()
+        self.query = effective(kind, asked.query)
+        self.filters = kind.filters(self.query, queryset=rows, request=asked.request)
+        self._prepare = prepare
 
     # --- Which rows -------------------------------------------------------------------------------
 
     @cached_property
     def form(self) -> Any:
-        return self.filters.form
+        """The filters' form. What a field offers is read once, for the panel and for the chips."""
+        form = self.filters.form
+        for field in form.fields.values():
+            if isinstance(field, ModelMultipleChoiceField):
+                field.widget.choices = list(field.widget.choices)
+        return form
 
     @cached_property
     def found(self) -> Any:
@@ -89,7 +110,10 @@ class Listing:
 
     @cached_property
     def rows(self) -> Sequence[Any]:
-        return list(self.page.object_list)
+        rows = list(self.page.object_list)
+        if self._prepare is not None:
+            self._prepare(rows)
+        return rows
 
     @property
     def count(self) -> int:
@@ -223,8 +247,7 @@ class Listing:
         """The API's address with the same filter."""
         if not self.kind.api:
             return ""
-        match = self.request.resolver_match
-        address = reverse(self.kind.api, kwargs=match.kwargs if match else {})
+        address = reverse(self.kind.api, kwargs=self.where)
         query = self.query.copy()
         for name in (*SHOWING, OWN):
             query.pop(name, None)
@@ -232,8 +255,59 @@ class Listing:
         return f"{address}?{query.urlencode()}"
 
     @property
-    def empty_title(self) -> str:
-        return _("Nothing fits") if self.chips else _("Nothing is here yet")
+    def csv(self) -> str:
+        return self._export("csv")
+
+    @property
+    def json(self) -> str:
+        return self._export("json")
+
+    def _export(self, form: str) -> str:
+        query = self.query.copy()
+        query.pop("page", None)
+        query["export"] = form
+        return f"?{query.urlencode()}"
+
+    # --- Templates --------------------------------------------------------------------------------
+
+    @property
+    def template(self) -> str:
+        return f"partials/rows/{self.kind.name}.html"
+
+    @property
+    def start(self) -> str:
+        """Where one goes on from a list that is empty."""
+        return reverse(self.kind.start[0]) if self.kind.start else ""
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """Those that are shown, in the person's order, then the others."""
+        return (*self.columns, *(item for item in self.kind.columns if item not in self.columns))
+
+    @property
+    def sizes(self) -> list[tuple[int, str]]:
+        return [(size, self.link(size=str(size))) for size in SIZES]
+
+    @property
+    def previous(self) -> str:
+        return self._paged(self.page.previous_page_number())
+
+    @property
+    def next(self) -> str:
+        return self._paged(self.page.next_page_number())
+
+    @property
+    def page_numbers(self) -> list[tuple[int | str, str]]:
+        """The pages near this one and at the ends, each with its address; empty for a gap."""
+        elided = self.page.paginator.get_elided_page_range(
+            self.page.number, on_each_side=1, on_ends=1
+        )
+        return [(n, self._paged(n)) if isinstance(n, int) else ("", "") for n in elided]
+
+    def _paged(self, number: int) -> str:
+        query = self.query.copy()
+        query["page"] = str(number)
+        return f"?{query.urlencode()}"
 
 
 def effective(kind: Kind, given: QueryDict) -> QueryDict:
@@ -242,7 +316,7 @@ def effective(kind: Kind, given: QueryDict) -> QueryDict:
     for name, values in given.lists():
         if kept := [value for value in values if value != ""]:
             query.setlist(name, kept)
-    if kind.preset and all(name in (*SHOWING, *KEPT) for name in query):
+    if kind.preset and all(name in (*SHOWING, *KEPT) for name in given):
         query.update(QueryDict(kind.preset))
     return query
 

@@ -17,15 +17,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import ranges
-from frontend.differences import groups_of
 from frontend.access import person_of, put_into, status_of, visible_release, visible_trees
+from frontend.differences import groups_of
 from frontend.forms.bundles import RevocationForm, SignatureForm
-from frontend.lists import page_of
 from frontend.numbers import number_of
 from machines.models import Release
 from policy import signing
 from policy.errors import PolicyError
-from policy.models import Bundle, BundleIndex, SigningKey
+from policy.models import Bundle, BundleIndex
 from policy.packing import archive, comparing, standalone
 from policy.permissions import may
 
@@ -40,31 +39,6 @@ class BundledFile:
 
 
 # --- Lists ----------------------------------------------------------------------------------------
-
-
-@login_required
-@require_safe
-def bundles(request: HttpRequest) -> HttpResponse:
-    """Every bundle that the person may see, the newest first.
-
-    Context: page, keys, index (the newest that is signed), unsigned (one that waits), form and
-    may_sign.
-    """
-    return _list(request, SignatureForm())
-
-
-def _list(request: HttpRequest, form: SignatureForm) -> HttpResponse:
-    context = {
-        "page": page_of(
-            request, visible_bundles(request.user).defer("content", "revision__content")
-        ),
-        "keys": SigningKey.objects.all(),
-        "index": signing.published_index(),
-        "unsigned": signing.waiting_index(),
-        "form": form,
-        "may_sign": may(request.user, "publish", None),
-    }
-    return render(request, "pages/bundles.html", context, status=status_of(form))
 
 
 @login_required
@@ -171,7 +145,7 @@ def revoke(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
     def do() -> None:
         signing.revoke(found, person_of(request), form.cleaned_data["reason"])
 
-    if _done(form, do):
+    if done(form, do):
         messages.success(request, _("Revoked: nobody can download it any more."))
         return redirect("bundle", tree, version, number)
     return _page(request, found, form, SignatureForm())
@@ -187,28 +161,13 @@ def attach(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
     def do() -> None:
         signing.attach(found, form.cleaned_data["signature"], person_of(request))
 
-    if _done(form, do):
+    if done(form, do):
         messages.success(request, _("The signature counts: it is published beside the bundle."))
         return redirect("bundle", tree, version, number)
     return _page(request, found, RevocationForm(), form)
 
 
-@login_required
-@require_POST
-def attach_to_index(request: HttpRequest, serial: int) -> HttpResponse:
-    """Take a signature of the index that was made offline."""
-    form = SignatureForm(request.POST, request.FILES)
-
-    def do() -> None:
-        signing.attach_to_index(serial, form.cleaned_data["signature"], person_of(request))
-
-    if _done(form, do):
-        messages.success(request, _("The signature counts: this index is the published one."))
-        return redirect("bundles")
-    return _list(request, form)
-
-
-def _done(form: Any, do: Callable[[], None]) -> bool:
+def done(form: Any, do: Callable[[], None]) -> bool:
     """Do it where the form is valid; what the rules say against it goes into the form."""
     if not form.is_valid():
         return False

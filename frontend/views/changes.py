@@ -16,10 +16,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import review
-from frontend.access import person_of, put_into, status_of, trees_for, visible_change, visible_trees
-from frontend.filters import ChangeFilter
+from frontend.access import person_of, put_into, status_of, trees_for, visible_change
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
-from frontend.lists import chips, page_of
 from frontend.numbers import number_of
 from frontend.views import change_tabs
 from frontend.views.change_tabs.checklist import checklist
@@ -31,31 +29,6 @@ from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
 from workers import jobs
-
-
-@login_required
-@require_safe
-def changes(request: HttpRequest) -> HttpResponse:
-    """The list; what waits for the person stands first. Shows the open ones unless asked."""
-    query = request.GET.copy()
-    query.setdefault("status", "open")
-    rows = ChangeFilter(
-        query,
-        queryset=ChangeRequest.objects.filter(release__tree__in=visible_trees(request.user))
-        .select_related("release__tree", "author", "revision")
-        .defer("content", "revision__content"),
-        request=request,
-    )
-    labels = {"status": _("status"), "tree": _("tree"), "mine": _("mine")}
-    page = page_of(request, rows.qs)
-    context = {
-        "page": page,
-        "whose": review.whose_of(page.object_list),
-        "filter": rows,
-        "chips": chips(request, labels),
-        "may_open": trees_for(request.user, "edit").exists(),
-    }
-    return render(request, "pages/changes.html", context)
 
 
 @login_required

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +16,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from frontend.access import demand, person_of, put_into, status_of, visible_change
 from frontend.forms.features import BackportForm, CompareForm, FeatureForm
-from frontend.lists import page_of
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator import qdev
 from machines.models import Release
@@ -30,25 +29,6 @@ from policy.proposals import Proposal
 from policy.state import State
 
 PROPOSALS_SHOWN = 60
-
-
-@login_required
-@require_safe
-def features(request: HttpRequest) -> HttpResponse:
-    """The library, by device."""
-    require(request.user, "view", None)
-    context = {"page": page_of(request, _found(request)), "q": request.GET.get("q", "")}
-    return render(request, "pages/features.html", context)
-
-
-def _found(request: HttpRequest) -> Any:
-    words = request.GET.get("q", "").strip()
-    rows = Feature.objects.select_related("introduced__tree")
-    if words:
-        rows = rows.filter(
-            Q(title__icontains=words) | Q(slug__icontains=words) | Q(device__icontains=words)
-        )
-    return rows
 
 
 @login_required

@@ -11,37 +11,15 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
-from frontend.access import put_into, status_of, trees_for, visible_trees
+from frontend.access import put_into, status_of, trees_for
 from frontend.forms.imports import ImportForm
-from frontend.lists import page_of
-from machines.models import Release, Snapshot
+from machines.models import Release
 from policy import audit
 from policy.errors import PolicyError
 from policy.permissions import require
 from workers import jobs
 from workers.models import Job
-
-
-@login_required
-@require_safe
-def imports(request: HttpRequest) -> HttpResponse:
-    """Open jobs, and every snapshot that was imported, the newest first."""
-    trees = visible_trees(request.user)
-    snapshots = (
-        Snapshot.objects.filter(release__tree__in=trees)
-        .select_related("release__tree", "imported_by")
-        .defer("content")
-        .order_by("-imported_at", "-pk")
-    )
-    recent = Job.objects.filter(kind=Job.Kind.IMPORT).select_related("created_by").defer("result")
-    context = {
-        "page": page_of(request, snapshots),
-        "jobs": recent[:5] if trees else [],
-        "may_import": trees_for(request.user, "import").exists(),
-    }
-    return render(request, "pages/imports.html", context)
 
 
 @login_required

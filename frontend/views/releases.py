@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -17,11 +16,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from frontend.access import status_of
 from frontend.addresses import release_address
 from frontend.forms.releases import ReleaseForm
-from frontend.lists import chips, page_of
 from frontend.names import newest_first
-from frontend.overview import open_changes, releases_of
+from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of
-from frontend.swaps import respond
 from machines.catalogue import NoCatalogue
 from machines.models import Release, Tree
 from policy import audit, rules
@@ -29,26 +26,6 @@ from policy.permissions import may, trees_where
 from policy.state import State
 
 SHOWN_REVISIONS = 10
-
-
-@login_required
-@require_safe
-def releases(request: HttpRequest) -> HttpResponse:
-    """Context: page, trees (to filter by), chips, may_create."""
-    user: Any = request.user
-    visible = trees_where(user, "view")
-    rows = releases_of(visible)
-    if tree := request.GET.get("tree", ""):
-        rows = rows.filter(tree__name=tree)
-    for word in request.GET.get("q", "").split():
-        rows = rows.filter(Q(tree__name__icontains=word) | Q(version__icontains=word))
-    context = {
-        "page": page_of(request, rows),
-        "trees": Tree.objects.filter(pk__in=visible),
-        "chips": chips(request, {"q": _("search"), "tree": _("tree")}),
-        "may_create": may(user, "import", None),
-    }
-    return respond(request, "pages/releases.html", "partials/releases.html", context)
 
 
 @login_required

@@ -5,7 +5,7 @@ from __future__ import annotations
 from policy_world import World, person
 from signed_in import Login
 
-from frontend.views.audit import Line, difference
+from frontend.auditing import Line, difference
 
 
 def test_filters_and_differences(world: World, login: Login) -> None:
@@ -15,7 +15,7 @@ def test_filters_and_differences(world: World, login: Login) -> None:
     page = client.get("/audit/").content.decode()
     assert "submit" in page
     by_person = client.get("/audit/?actor=nobody-known").content.decode()
-    assert "No entry fits" in by_person
+    assert "Nothing fits" in by_person
     mine = client.get(f"/audit/?object_type=policy.changerequest&object_id={change.pk}")
     assert "open" in mine.content.decode()
     assert "foo.speed" in mine.content.decode()

@@ -10,4 +10,8 @@ import "./keys.js";
 import "./search.js";
 import "./shortcuts.js";
 import "./forms.js";
+import "./hex.js";
+import "./lists.js";
 import "./review.js";
+import "./merging.js";
+import "./drafts.js";

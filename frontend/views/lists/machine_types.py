@@ -1,0 +1,245 @@
+"""The machine types of a release, and what is done to the list itself: add, compose, remove."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from frontend.access import person_of, put_into, status_of
+from frontend.addresses import release_address
+from frontend.filters import MachineTypeFilter
+from frontend.forms.edits import MachineTypeForm, SeedForm
+from frontend.lists.answers import answer
+from frontend.lists.kinds import Action, Column, Kind, Rows
+from frontend.lists.listing import Asked, Listing
+from frontend.names import newest_first
+from frontend.overview import open_changes
+from frontend.scope import Scope, scope_of, scope_of_change, state_or_404
+from machines.catalogue import NoCatalogue, effective_catalogue
+from machines.emulator.catalogue import CompatProperty, MachineType
+from machines.emulator.catalogue.composition import dated_arrays
+from policy import edits, rules
+from policy.errors import PolicyError
+from policy.permissions import may
+from policy.state import State
+
+
+class Row:
+    """A machine type in the list; what costs something is looked up when a page shows it."""
+
+    def __init__(self, state: State, name: str) -> None:
+        self._policy = state.policy
+        self._decided = state.policy.machine_type(name) if state.policy is not None else None
+        self.known = state.catalogue.machine_types.get(name, MachineType(name))
+        self.name = name
+
+    @property
+    def parent(self) -> str:
+        return self._decided.parent if self._decided else ""
+
+    @property
+    def alias(self) -> str:
+        return self.known.alias or ""
+
+    @property
+    def note(self) -> str:
+        return self._decided.note if self._decided else ""
+
+    @property
+    def own(self) -> int:
+        """Entries that it sets itself."""
+        return len(self._decided.entries if self._decided else self.known.compat)
+
+    @cached_property
+    def entries(self) -> tuple[CompatProperty, ...]:
+        """All that it sets, with its parents, in order of application."""
+        if self._policy is None or self._decided is None:
+            return tuple(self.known.compat)
+        return self._policy.resolved(self.name)
+
+    @property
+    def total(self) -> int:
+        return len(self.entries)
+
+    @property
+    def marks(self) -> set[str]:
+        """``default``, ``deprecated``, ``alias``: what QEMU says of it."""
+        said = {
+            "default": self.known.is_default,
+            "deprecated": self.known.deprecated,
+            "alias": bool(self.known.alias),
+        }
+        return {name for name, holds in said.items() if holds}
+
+    def sets(self, words: list[str]) -> bool:
+        """Does an entry hold all of the words?"""
+        lines = (f"{item.driver}.{item.property}={item.value}".lower() for item in self.entries)
+        return any(all(word in line for word in words) for line in lines)
+
+
+def _remarks(row: Row) -> list[str]:
+    alias = [f"alias {row.alias}"] if row.alias else []
+    return [*sorted(row.marks - {"alias"}), *alias, *([row.note] if row.note else [])]
+
+
+KIND = Kind(
+    name="machine-types",
+    title=_("Machine types"),
+    columns=(
+        Column("name", _("Name"), lambda row: row.name, ("name",), 16, "mono"),
+        Column("parent", _("Goes on from"), lambda row: row.parent, ("parent", "name"), 13,
+               "mono"),
+        Column("own", _("Own entries"), lambda row: row.own, ("own", "name"), 7, "number"),
+        Column("total", _("Resolved"), lambda row: row.total, ("total", "name"), 7, "number"),
+        Column("remarks", _("Remarks"), _remarks, ("note", "name"), 13),
+    ),
+    filters=MachineTypeFilter,
+    counted=lambda n: ngettext("%(n)d machine type", "%(n)d machine types", n) % {"n": n},
+    key=lambda row: row.name,
+    called=lambda row: row.name,
+    search=_("Search machine types"),
+    api="api-machine-types",
+    empty=_("Neither the policy nor the catalogue names any."),
+)  # fmt: skip
+ADD_ENTRY = Action("add-entry", _("Add a property"))
+CHANGE_ENTRY = Action("change-entry", _("Change a property"))
+REMOVE_ENTRY = Action("remove-entry", _("Remove a property"))
+
+
+def listing(asked: Asked) -> Listing:
+    """The release's machine types as published, or as the draft of ``?change=`` has them."""
+    scope = _scope(asked)
+    return _of(asked, scope, state_or_404(scope))
+
+
+def _scope(asked: Asked) -> Scope:
+    return scope_of(asked.request, asked.where["tree"], asked.where["version"])
+
+
+def _of(asked: Asked, scope: Scope, state: State) -> Listing:
+    rows = Rows(Row(state, name) for name in newest_first(rules.machine_types(state)))
+    may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
+    actions = (ADD_ENTRY, CHANGE_ENTRY, REMOVE_ENTRY) if may_edit else ()
+    return Listing(KIND, asked, rows, actions)
+
+
+@login_required
+@require_safe
+def machine_types(request: HttpRequest, tree: str, version: str) -> HttpResponseBase:
+    """Context: see :func:`_page`."""
+    return _page(request, scope_of(request, tree, version))
+
+
+def _page(
+    request: HttpRequest,
+    scope: Scope,
+    form: MachineTypeForm | None = None,
+    seed: SeedForm | None = None,
+) -> HttpResponseBase:
+    """Context: listing, scope, state, form (a new one), seed and ``arrays``, the versions of the
+    release's line that its C arrays tell of, changes (open ones), may_edit_tree.
+    """
+    state = state_or_404(scope)
+    asked = Asked.by(request, tree=scope.release.tree.name, version=scope.release.version)
+    status = status_of(form or seed) if form or seed else 200  # type: ignore[arg-type]
+    if scope.may_edit and scope.change is not None:
+        initial = {"lock_version": scope.change.lock_version}
+        names = newest_first(rules.machine_types(state))
+        form = form or MachineTypeForm(names=names, initial=initial)
+        seed = seed or SeedForm(initial=initial)
+    context = {
+        "scope": scope,
+        "state": state,
+        "form": form,
+        "seed": seed,
+        "arrays": _array_versions(scope) if seed else (),
+        "changes": open_changes().filter(release=scope.release),
+        "may_edit_tree": may(request.user, "edit", scope.release.tree),
+    }
+    found = _of(asked, scope, state)
+    return answer(request, found, "pages/machine_types.html", context, status)
+
+
+def _array_versions(scope: Scope) -> list[str]:
+    """What the release's own sources tell of, which a draft's base alone need not have."""
+    try:
+        catalogue, _source = effective_catalogue(scope.release)
+    except NoCatalogue:
+        return []
+    dated = dated_arrays(scope.release.tree.name, catalogue.arrays)
+    return [".".join(map(str, version)) for version, _names in dated]
+
+
+# --- What is done to the list ---------------------------------------------------------------------
+
+
+@login_required
+@require_POST
+def machine_type_add(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Add a machine type to a draft."""
+    scope = scope_of_change(request, pk)
+    change = scope.edited
+    form = MachineTypeForm(request.POST, names=rules.machine_types(state_or_404(scope)))
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            edits.add_machine_type(
+                change, person_of(request), data["lock_version"],
+                data["name"], data["parent"], data["note"],
+            )  # fmt: skip
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            messages.success(request, gettext("%(name)s is added.") % {"name": data["name"]})
+            return redirect(
+                release_address("machine-type", scope.release, data["name"], change=change.pk)
+            )
+    return _page(request, scope, form=form)
+
+
+@login_required
+@require_POST
+def machine_type_seed(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Add machine types to a draft, composed from the release's own C arrays."""
+    scope, form = scope_of_change(request, pk), SeedForm(request.POST)
+    change = scope.edited
+    if form.is_valid():
+        names = form.cleaned_data["names"]
+        try:
+            edits.seed_machine_types(
+                change, person_of(request), form.cleaned_data["lock_version"], names
+            )
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            messages.success(request, gettext("Composed: %(names)s.") % {"names": ", ".join(names)})
+            return redirect(release_address("machine-types", scope.release, change=change.pk))
+    return _page(request, scope, seed=form)
+
+
+@login_required
+@require_POST
+def machine_type_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Remove a machine type from a draft."""
+    scope = scope_of_change(request, pk)
+    name = request.POST.get("name", "")
+    form = MachineTypeForm({"lock_version": request.POST.get("lock_version"), "name": name},
+                           names=())  # fmt: skip
+    if form.is_valid():
+        version = form.cleaned_data["lock_version"]
+        try:
+            edits.remove_machine_type(scope.edited, person_of(request), version, name)
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            messages.success(request, gettext("%(name)s is removed.") % {"name": name})
+    for problems in form.errors.values():
+        messages.error(request, " ".join(map(str, problems)))
+    return redirect(release_address("machine-types", scope.release, change=scope.edited.pk))
