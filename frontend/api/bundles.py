@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -84,6 +85,12 @@ class ArmoredSerializer(serializers.Serializer[Any]):
     signature = serializers.CharField(max_length=MAX_SIGNATURE, trim_whitespace=False)
 
 
+class Revoked(APIException):
+    """A bundle that nobody may use any more."""
+
+    status_code = 410
+
+
 class Bundles(Api, generics.ListAPIView[Any]):
     """Bundles, the newest first."""
 
@@ -120,12 +127,10 @@ class BundleDownload(Api):
     content_negotiation_class = AnyAnswer
 
     @extend_schema(
-        responses={
-            (200, "application/gzip"): OpenApiTypes.BINARY,
-            (410, "text/plain"): OpenApiTypes.STR,
-        }
+        responses={(200, "application/gzip"): OpenApiTypes.BINARY, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
+        _check_use(bundles.visible_bundle(request.user, tree, version, number))
         return bundles.answer(request._request, tree, version, number)
 
 
@@ -135,12 +140,10 @@ class BundleSignatureFile(Api):
     content_negotiation_class = AnyAnswer
 
     @extend_schema(
-        responses={
-            (200, "application/pgp-signature"): OpenApiTypes.STR,
-            (410, "text/plain"): OpenApiTypes.STR,
-        }
+        responses={(200, "application/pgp-signature"): OpenApiTypes.STR, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
+        _check_use(bundles.visible_bundle(request.user, tree, version, number))
         return bundles.signature_answer(request._request, tree, version, number)
 
 
@@ -206,6 +209,11 @@ class BundleIndexSignature(Api):
     @extend_schema(responses={(200, "application/pgp-signature"): OpenApiTypes.STR})
     def get(self, request: Request) -> HttpResponse:
         return bundles.index_signature(_signed_in(request))
+
+
+def _check_use(found: Bundle) -> None:
+    if bundles.is_revoked(found):
+        raise Revoked(f"{found.filename} was revoked: {found.revocation.reason}")
 
 
 def _signed_in(request: Request) -> HttpRequest:

@@ -66,6 +66,7 @@ def test_only_a_release_manager_revokes(world: World, login: Login, stored: Bund
     assert AuditEntry.objects.filter(action="revoke bundle").count() == 1
     gone = client.get(f"{RELEASE}r1/download")
     assert gone.status_code == 410
+    assert "Breaks guests." in gone.json()["detail"]
     assert client.get(f"{RELEASE}r1/download.asc").status_code == 410
 
 

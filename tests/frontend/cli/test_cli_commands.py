@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_wrong_configuration_is_named(world: World, run: Run, tmp_path: Path, 
 
 def test_releases(world: World, run: Run) -> None:
     assert "down 1.2\tup 1.0\t" in run(world.reviewer, "releases")[1]
-    assert "base          up 1.0" in run(world.reviewer, "releases", "down/1.2")[1]
+    assert re.search(r"^base +up 1.0$", run(world.reviewer, "releases", "down/1.2")[1], re.M)
     status, _out, err = run(world.reviewer, "releases", "down/9.9")
     assert (status, err.strip()) == (2, "There is no such thing, or you may not see it.")
     assert run(world.reviewer, "releases", "down")[0] == 2
@@ -88,11 +89,13 @@ def test_a_change_is_opened_edited_and_reviewed(world: World, run: Run, tmp_path
 
 def test_a_file_with_a_fault_changes_nothing(world: World, run: Run, tmp_path: Path) -> None:
     number = str(world.change().pk)
-    file = tmp_path / "policy.yaml"
-    file.write_text("machine_types: 5\n")
+    file = tmp_path / "policy.json"
+    policy = json.loads(run(world.maintainer, "change", "policy", number)[1])
+    policy["machine_types"][0]["name"] = "a b"
+    file.write_text(json.dumps(policy))
     status, _out, err = run(world.maintainer, "change", "put", number, str(file))
     assert status == 2
-    assert "machine_types" in err
+    assert "machine_types[0].name" in err
     assert run(world.maintainer, "diff", "--change", number)[0] == 0
 
 
