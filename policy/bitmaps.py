@@ -12,7 +12,7 @@ handful of ranges, and so are its cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -23,6 +23,7 @@ from machines.emulator.catalogue import Catalogue, Description
 from machines.emulator.drivers import lineage_of
 from machines.emulator.features import FeatureSpec
 from machines.emulator.layout import DescribedSection, described_sections
+from machines.emulator.memo import Same
 from policy.document import Override
 
 Layer = Literal["allowed", "default", "relaxed", "tightened"]
@@ -89,6 +90,43 @@ class Machine:
         return self.enabled[key]
 
 
+class Decided:
+    """A machine as the key of a cache: by what its bitmaps depend on.
+
+    Machine types that nothing decided of a section tells apart have the same ones.
+    """
+
+    __slots__ = ("_key", "machine")
+
+    def __init__(self, machine: Machine) -> None:
+        catalogue = machine.catalogue
+        same = Same(catalogue.types), Same(catalogue.descriptions)
+        enabled = tuple(
+            machine.is_enabled(feature, device)
+            for feature in machine.features
+            for device in _bearers(*same, feature.device)
+        )
+        scopes = ("", machine.machine_type)
+        overrides = tuple(item for item in machine.overrides if item.machine_type in scopes)
+        self.machine = machine
+        self._key = (*same, tuple(machine.features), enabled, overrides)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decided) and other._key == self._key
+
+
+@lru_cache(maxsize=1024)
+def _bearers(
+    types: Same[Mapping[str, str | None]], descriptions: Same[Mapping[str, Description]], base: str
+) -> tuple[str, ...]:
+    """The devices with state that a feature of the type ``base`` is about."""
+    catalogue = Catalogue("", types=types.object, descriptions=descriptions.object)
+    return tuple(device for device in descriptions.object if base in lineage_of(catalogue, device))
+
+
 def device_bitmaps(machine: Machine, device: str) -> tuple[SectionBitmap, ...]:
     """A device's sections, each with its bitmap; empty for a device without a description."""
     description = machine.catalogue.descriptions.get(device)
@@ -98,35 +136,20 @@ def device_bitmaps(machine: Machine, device: str) -> tuple[SectionBitmap, ...]:
     features = [item for item in machine.features if item.device in lineage]
     overrides = [item for item in machine.overrides if item.device in lineage]
     if not features and not overrides:
-        return _undecided(device, _Same(description))
+        return _undecided(device, Same(description))
     return tuple(
         _section_bitmap(machine, device, description.name, section, features, overrides)
         for section in described_sections(description)
     )
 
 
-class _Same:
-    """A description as the key of a cache: by identity, since hashing its content is slow."""
-
-    __slots__ = ("description",)
-
-    def __init__(self, description: Description) -> None:
-        self.description = description
-
-    def __hash__(self) -> int:
-        return id(self.description)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.description is self.description
-
-
 @lru_cache(maxsize=16_384)
-def _undecided(device: str, same: _Same) -> tuple[SectionBitmap, ...]:
+def _undecided(device: str, same: Same[Description]) -> tuple[SectionBitmap, ...]:
     """The bitmaps of a device on which nobody decided anything: alike on every machine type."""
     machine = Machine(Catalogue(version=""))
     return tuple(
-        _section_bitmap(machine, device, same.description.name, section, (), ())
-        for section in described_sections(same.description)
+        _section_bitmap(machine, device, same.object.name, section, (), ())
+        for section in described_sections(same.object)
     )
 
 

@@ -16,11 +16,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from machines.emulator.catalogue import CatalogueError, CompatProperty
 from machines.emulator.catalogue.descriptions import parse_description
 from machines.emulator.features import Carrier, FeatureSpec, Gate
+from machines.emulator.memo import Same
 
 SCHEMA = 1
 MAX_ENTRIES = 20_000
@@ -215,7 +217,13 @@ class Policy:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical document: what an approval and a revision name."""
-        return digest(self.to_json())
+        return _digest_of(Same(self))
+
+
+@lru_cache(maxsize=128)
+def _digest_of(same: Same[Policy]) -> str:
+    """Asked of the same object again and again, and a policy never changes."""
+    return digest(same.object.to_json())
 
 
 def canonical(document: Any) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from machines.emulator import machine, qdev
@@ -170,9 +171,12 @@ def all_bitmaps(
     policy: Policy | None, catalogue: Catalogue, machine_type: str
 ) -> Iterator[SectionBitmap]:
     """The bitmaps of every section of every device, in the order of the devices' names."""
-    built = _machine(policy, catalogue, machine_type)
-    for device in sorted(catalogue.descriptions):
-        yield from bitmaps.device_bitmaps(built, device)
+    return _bitmaps(_machine(policy, catalogue, machine_type))
+
+
+def _bitmaps(machine: bitmaps.Machine) -> Iterator[SectionBitmap]:
+    for device in sorted(machine.catalogue.descriptions):
+        yield from bitmaps.device_bitmaps(machine, device)
 
 
 def blacklist_properties(
@@ -183,9 +187,15 @@ def blacklist_properties(
     An entry on a type applies to its descendants too, and the later entry wins: so a type comes
     before its descendants, and one whose bitmap is empty says so where it would inherit another.
     """
+    return _blacklists(bitmaps.Decided(_machine(policy, catalogue, machine_type)))
+
+
+@lru_cache(maxsize=1024)
+def _blacklists(decided: bitmaps.Decided) -> tuple[CompatProperty, ...]:
     told: dict[tuple[str, str], str] = {}
     listed = []
-    found = all_bitmaps(policy, catalogue, machine_type)
+    catalogue = decided.machine.catalogue
+    found = _bitmaps(decided.machine)
     for item in sorted(found, key=lambda item: len(qdev.ancestors(catalogue, item.device))):
         above = qdev.ancestors(catalogue, item.device)[1:]
         inherited = next((told[t, item.property] for t in above if (t, item.property) in told), "")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from machines.catalogue import CatalogueSource, NoCatalogue, catalogue_of, effective_catalogue
 from machines.emulator.catalogue import Catalogue
+from machines.emulator.memo import Same
+from machines.looks import is_looking, once_a_look
 from machines.models import Release, Snapshot
 from policy import rules
 from policy.document import CatalogueRef, Policy
@@ -45,16 +51,42 @@ class Content:
 def release_of(label: str) -> Release | None:
     """The release that a document's label (``rhel 9.2``) names."""
     tree, _, version = label.partition(" ")
+    if is_looking():
+        return _releases().get((tree, version))
     return Release.objects.filter(tree__name=tree, version=version).first()
 
 
+@once_a_look
+def _releases() -> Mapping[tuple[str, str], Release]:
+    releases = Release.objects.select_related("tree", "base__tree", "stand_in__tree")
+    return {(item.tree.name, item.version): item for item in releases}
+
+
 def newest_revision(release: Release) -> Revision | None:
-    return release.revisions.order_by("-number").first()
+    """The release's newest revision, without its content."""
+    if is_looking():
+        return _newest_revisions().get(release.pk)
+    return release.revisions.defer("content").order_by("-number").first()
+
+
+@once_a_look
+def _newest_revisions() -> Mapping[int, Revision]:
+    newest = Revision.objects.filter(release=OuterRef("release")).order_by("-number")
+    revisions = Revision.objects.filter(pk=Subquery(newest.values("pk")[:1]))
+    found = revisions.select_related("release__tree").defer("content")
+    return {item.release_id: item for item in found}
 
 
 def policy_of(revision: Revision) -> Policy:
-    """The policy that a revision holds for ever."""
-    return policy_from_json(json.loads(revision.content)["policy"])
+    """The policy that a revision holds for ever; the same object while it stays in memory."""
+    return _published_policy(revision.digest, revision.pk)
+
+
+@lru_cache(maxsize=128)
+def _published_policy(digest: str, revision: int) -> Policy:
+    # By digest as well as id: an id may come again after a rollback, content never changes.
+    content = Revision.objects.values_list("content", flat=True).get(pk=revision)
+    return policy_from_json(json.loads(content)["policy"])
 
 
 def catalogue_ref(release: Release) -> CatalogueRef:
@@ -82,15 +114,25 @@ def catalogue_snapshot(digest: str, release: str) -> Snapshot:
 
     Raises ``NoCatalogue``, which says what to import.
     """
-    found = list(
-        Snapshot.objects.filter(digest=digest).defer("content").select_related("release__tree")
-    )
+    found = _snapshots().get(digest, ()) if is_looking() else tuple(_light().filter(digest=digest))
     if not found:
         raise NoCatalogue(
             f"The catalogue of {release or 'the base'} with the SHA-256 {digest[:12]}… is not "
             f"here: import {release or 'it'} again from the same files."
         )
     return next((item for item in found if item.release.label == release), found[0])
+
+
+def _light() -> QuerySet[Snapshot]:
+    return Snapshot.objects.defer("content", "report").select_related("release__tree")
+
+
+@once_a_look
+def _snapshots() -> Mapping[str, tuple[Snapshot, ...]]:
+    found: dict[str, tuple[Snapshot, ...]] = {}
+    for item in _light():
+        found[item.digest] = (*found.get(item.digest, ()), item)
+    return found
 
 
 def baseline(change: ChangeRequest) -> Policy:
@@ -124,4 +166,10 @@ def draft(change: ChangeRequest) -> State:
 def of_policy(policy: Policy) -> State:
     """A release as this policy would leave it. Raises ``NoCatalogue``."""
     base, source = base_catalogue(policy.base)
-    return State(policy.label, policy, rules.policy_catalogue(base, policy), source)
+    return State(policy.label, policy, _left_by(Same(base), Same(policy)), source)
+
+
+@lru_cache(maxsize=128)
+def _left_by(base: Same[Catalogue], policy: Same[Policy]) -> Catalogue:
+    """The same object for the same two, so that what follows from it can be remembered by it."""
+    return rules.policy_catalogue(base.object, policy.object)

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 MAX_CACHED = 8192
 
 _T = TypeVar("_T")
+_Object = TypeVar("_Object")
+
+
+class Same(Generic[_Object]):
+    """An object as the key of a cache: by identity, since hashing its content is slow.
+
+    Whoever keeps the key keeps the object, so that no other takes its ``id``.
+    """
+
+    __slots__ = ("object",)
+
+    def __init__(self, object: _Object) -> None:
+        self.object = object
+
+    def __hash__(self) -> int:
+        return id(self.object)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.object is self.object
+
 
 _memory: dict[Hashable, tuple[tuple[object, ...], Any]] = {}
 
