@@ -35,9 +35,18 @@ from machines.emulator.virtio import FEATURE_PROPERTIES
 #: ``ram-block``   a RAM block's name or size
 #: ``virtio``      features that a guest may have negotiated, and sizes of its queues
 #: ``equal``       a value that a destination compares with its own
+#: ``requests``    how requests are sent that an error has stopped; no other guest has any
 #: ``stream``      the stream's own framing
 Mechanism = Literal[
-    "fields", "subsection", "section", "pci-config", "ram-block", "virtio", "equal", "stream"
+    "fields",
+    "subsection",
+    "section",
+    "pci-config",
+    "ram-block",
+    "virtio",
+    "equal",
+    "requests",
+    "stream",
 ]
 
 #: What differs in a section's fields → the property that decides how they are sent.
@@ -154,10 +163,21 @@ _BLK = ("virtio-blk-device", "virtio-blk-pci-base", "vhost-user-blk", "vhost-use
 _SCSI = ("virtio-scsi-common", "virtio-scsi-pci-base", "vhost-scsi-pci-base")
 _VIRTIO = ("virtio-device", "virtio-pci")
 
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 #: Decides bits that a guest may write, and none that is compared.
 _BEHIND_THE_MASKS = frozenset({"x-pcie-extcap-init"})
-#: Names that mean something else on other types.
-_FAMILIES = {"hotplug": ("pcie-slot",), "slot": ("pcie-slot",)}
+#: Names that mean something else on other types, and those of capabilities that few types have:
+#: who calls pcie_aer_init and pcie_ari_init (hw/pci, hw/net, hw/nvme, hw/virtio, hw/vfio, hw/cxl).
+_FAMILIES = {
+    "hotplug": ("pcie-slot",),
+    "slot": ("pcie-slot",),
+    "x-pcie-err-unc-mask": _split("pcie-port e1000e igb igbvf virtio-pci vfio-pci cxl-type3"),
+    "x-pcie-ari-nextfn-1": _split("igb igbvf nvme virtio-pci vfio-pci"),
+}
 
 
 def _of_tables() -> Iterator[_Decided]:
@@ -167,10 +187,6 @@ def _of_tables() -> Iterator[_Decided]:
     for name in sorted({name for names in listed for name in names} - _BEHIND_THE_MASKS):
         place = _VECTORS if name == "vectors" else "PCI configuration space"
         yield _Decided("pci-config", place, _FAMILIES.get(name, _PCI), (name,))
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
 
 
 _CONFIG = (
@@ -214,7 +230,10 @@ _STATE = (
     _Decided("fields", "the MSI-X state", ("pcie-root-port-base",), ("x-migrate-msix",)),
     _Decided("fields", "virtio-mem-device-early", ("virtio-mem",), ("x-early-migration",)),
     _Decided(
-        "fields", "requests in flight", ("scsi-disk-base",), ("migrate-emulated-scsi-request",)
+        "requests",
+        "requests that an error has stopped",
+        ("scsi-disk-base",),
+        ("migrate-emulated-scsi-request",),
     ),
     # hw/pci/pcie_aer.c, hw/timer/hpet.c
     _Decided("equal", "the length of the AER log", ("pcie-port",), ("aer_log_max",)),

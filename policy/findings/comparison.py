@@ -350,6 +350,10 @@ class Comparison:
             if not all(self._is_blocked(device) for device in influence.devices)
         )
 
+    def is_rare(self, item: Difference) -> bool:
+        """Does it harm only a guest that an error has stopped?"""
+        return all(influence.mechanism == "requests" for influence in self.influences(item))
+
     def _is_blocked(self, device: str) -> bool:
         """Can the device not be migrated in one of the two releases?"""
         told = (side.catalogue.descriptions.get(device) for side in (self.own, self.other))
@@ -378,8 +382,8 @@ def _is_off(value: str) -> bool:
 
 def _harms(influence: Influence, sent: str, destination: Catalogue) -> bool:
     only_where_on = influence.mechanism == "subsection" or influence.place == FEATURE
-    if only_where_on and _is_off(sent):
-        return False
+    if only_where_on and (not sent or _is_off(sent)):
+        return False  # a sender without the property has nothing that it switches
     return influence.matters_to(destination)
 
 

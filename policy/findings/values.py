@@ -10,8 +10,9 @@
 
 Whether a difference matters is told by :mod:`machines.emulator.relevance`, a mechanism each. One
 that matters to a migration which is allowed, or to an upgrade within a tree where nothing is
-declared, is an error; any other is a note. A guess is a warning at most, and so is what this
-release was shipped without, unless a migration that is allowed meets it: it cannot be mended here.
+declared, is an error; any other is a note. A guess is a warning at most; so is what harms only a
+guest that an error has stopped, and what this release was shipped without, which cannot be mended
+here, unless a migration that is allowed meets it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from policy.findings.finding import Finding, Pair, Place, Proposal, Severity, li
 from policy.findings.releases import newest_first
 
 #: What a guest cannot see of its machine.
-_STREAM_ALONE = frozenset({"fields", "subsection", "section", "stream"})
+_STREAM_ALONE = frozenset({"fields", "subsection", "section", "requests", "stream"})
 #: Drivers of entries that are no hardware of a guest.
 _NO_HARDWARE = ("migration", "memory-backend", "chardev-")
 
@@ -97,9 +98,13 @@ def _matter(comparison: Comparison, item: Difference, machine_type: str, carried
     )
     refused = comparison.migrations.all_refused(own, other, machine_type)
     is_error = bool(harmed) and not (refused and not comparison.same_release)
-    is_promised = bool(allowed) or not comparison.is_past(item)
-    is_sure = not item.guessed and item.kind != "other-default" and is_promised
-    grave: Severity = "error" if is_sure else "warning"
+    doubtful = (
+        bool(item.guessed),
+        item.kind == "other-default",
+        comparison.is_past(item) and not allowed,
+        comparison.is_rare(item),
+    )
+    grave: Severity = "warning" if any(doubtful) else "error"
     if not is_error:
         # Nobody is refused, but a machine type that was there before has got something new.
         grave = "warning" if item.kind == "unset-new-property" else "note"
@@ -194,6 +199,7 @@ def _decides(item: Influence) -> str:
         "pci-config": f"{item.place}, which the destination compares",
         "ram-block": f"the name or the size of {item.place}",
         "virtio": f"{item.place}, which the destination checks",
+        "requests": f"how {item.place} are sent, of which other guests have none",
         "equal": f"{item.place}, which must be the same",
         "stream": f"{item.place} of the stream",
     }
