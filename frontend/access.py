@@ -55,7 +55,7 @@ def visible_change(user: Any, pk: int) -> ChangeRequest:
     """The change request, or 404 where there is none that the person may see."""
     changes = ChangeRequest.objects.select_related(
         "release__tree", "release__base__tree", "author", "base_revision", "revision"
-    )
+    ).defer("base_revision__content", "revision__content")
     change = changes.filter(pk=pk).first()
     if change is None or not may(user, "view", change.release.tree):
         raise Http404
