@@ -1,19 +1,19 @@
-"""A device's bitmaps as a grid: one row a section, one column a version."""
+"""A device's bitmaps as a grid: one row a section, one column a version; bits to be turned over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from machines.emulator.catalogue import Description, Field
+from frontend.places import DevicePlace
 from machines.emulator.features import FeatureSpec
 from machines.emulator.qdev import ancestors
 from policy import rules
 from policy.bitmaps import Cell, SectionBitmap
-from policy.document import Override
 from policy.state import State
 
-MAX_FIELD_ROWS = 1500
+#: The address of a cell, which is what a click on it leads to.
+Link = Callable[[str, Cell], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,16 @@ class Grid:
             if any(cell is not None and cell.version == 0 for cell in row.cells)
         )
 
+    def row(self, path: str) -> GridRow | None:
+        """The section of that path."""
+        return next((row for row in self.rows if row.section.path == path), None)
+
     def find(self, path: str, version: int) -> tuple[GridRow, Cell] | None:
         """The section and the cell that holds this version."""
-        for row in self.rows:
-            if row.section.path == path:
-                for cell in row.section.cells:
-                    if cell.version <= version <= cell.last:
-                        return row, cell
+        row = self.row(path)
+        for cell in row.section.cells if row is not None else ():
+            if row is not None and cell.version <= version <= cell.last:
+                return row, cell
         return None
 
 
@@ -81,42 +84,64 @@ def _rows(
     return rows
 
 
-def override_of(
-    state: State, device: str, path: str, version: int, machine_type: str
-) -> Override | None:
-    """The override that decides a bit: one for this machine type before one for all."""
-    if state.policy is None:
-        return None
-    lineage = ancestors(state.catalogue, device)
-    found = [
-        item
-        for item in state.policy.overrides
-        if (item.section, item.version) == (path, version)
-        and item.device in lineage
-        and item.machine_type in {"", machine_type}
-    ]
-    return max(found, key=lambda item: bool(item.machine_type), default=None)
+# --- As the page shows it -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRow:
-    """A field of a section's layout; a nested structure's fields follow it, one deeper."""
+class ShownCell:
+    """A cell as it would be with the bits that are to be turned over.
 
-    depth: int
-    field: Field
+    ``was`` is its layer now where it is among those, else empty; ``key`` is unique on the page.
+    """
+
+    cell: Cell
+    key: str
+    href: str
+    was: str
+    is_selected: bool
+
+    @property
+    def bits(self) -> str:
+        """The default bit, and the effective one where it differs: ``1 → 0``."""
+        default, effective = int(self.cell.default), int(self.cell.effective)
+        return str(default) if default == effective else f"{default} → {effective}"
 
 
-def layout_of(description: Description) -> list[FieldRow]:
-    """The fields in the order of the stream; at most :data:`MAX_FIELD_ROWS`."""
-    rows: list[FieldRow] = []
-    _add_fields(description, 0, rows)
-    return rows
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A section. ``value`` is its property's as it would be, ``now`` as it is."""
+
+    row: GridRow
+    cells: tuple[ShownCell | None, ...]
+    value: str
+    now: str
 
 
-def _add_fields(description: Description, depth: int, rows: list[FieldRow]) -> None:
-    for field in description.fields:
-        if len(rows) >= MAX_FIELD_ROWS:
-            return
-        rows.append(FieldRow(depth, field))
-        if field.struct is not None:
-            _add_fields(field.struct, depth + 1, rows)
+def shown_rows(now: Grid, after: Grid, place: DevicePlace, link: Link) -> list[ShownRow]:
+    """The rows of ``after``, compared with the grid as it is ``now``."""
+    values = {row.section.path: row.section.effective_value for row in now.rows}
+    return [
+        ShownRow(
+            row,
+            tuple(
+                _shown(now, row, cell, place, link) if cell is not None else None
+                for cell in row.cells
+            ),
+            row.section.effective_value,
+            values[row.section.path],
+        )
+        for row in after.rows
+    ]
+
+
+def _shown(now: Grid, row: GridRow, cell: Cell, place: DevicePlace, link: Link) -> ShownCell:
+    flip = row.section.path, cell.version
+    past = now.find(*flip) if flip in place.flips else None
+    selected = place.section == row.section.path and place.version is not None
+    return ShownCell(
+        cell=cell,
+        key=f"{row.number}-{cell.version}",
+        href=link(row.section.path, cell),
+        was=past[1].layer if past is not None else "",
+        is_selected=selected and cell.version <= (place.version or 0) <= cell.last,
+    )

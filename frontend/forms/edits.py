@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import EditForm
 from policy.document import MAX_TEXT
+from policy.edits.operations import Refused
+from policy.toggling import Turn
 
 #: What a browser lets people type; policy.edits has the last word.
 MAX_VALUE = 1000
@@ -79,16 +82,90 @@ class SeedForm(EditForm):
         return names
 
 
-class OverrideForm(EditForm):
-    """One version of a section, relaxed or tightened, with the reason that a reviewer judges."""
+#: The choice to open a change request for an edit.
+NEW_CHANGE = "new"
 
-    section = forms.CharField(max_length=500, widget=forms.HiddenInput)
-    version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-    action = forms.CharField(max_length=10, widget=forms.HiddenInput)
-    machine_type = forms.CharField(max_length=255, required=False)
-    justification = forms.CharField(
-        label=_("Justification"),
-        max_length=MAX_TEXT,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
+
+class TogglesForm(forms.Form):
+    """Bits of a device's bitmaps that are turned over, each with the reason that a reviewer judges.
+
+    ``turns`` are the bits; ``only`` is the machine type on which their overrides are to hold, empty
+    for all. ``changes`` are (number, title) of the change requests to choose from
+    where the page shows what is published; ``into`` is one of them, or :data:`NEW_CHANGE`.
+    """
+
+    lock_version = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
+    only = forms.CharField(max_length=255, required=False)
+    into = forms.ChoiceField(label=_("Save in"), required=False)
+    title = forms.CharField(label=_("Title"), max_length=200, required=False)
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        turns: Sequence[Turn],
+        changes: Sequence[tuple[str, str]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data, **kwargs)
+        choices = [*changes, (NEW_CHANGE, _("a new change request"))]
+        self.fields["into"].choices = choices  # type: ignore[attr-defined]
+        self._turns = turns
+        asked = [number for number, turn in enumerate(turns) if turn.action != "clear"]
+        for number in asked:
+            self.fields[self.key(number)] = forms.CharField(
+                label=_question(turns[number], len(asked) > 1),
+                max_length=MAX_TEXT,
+                required=False,
+                widget=forms.Textarea(attrs={"rows": 3 if len(asked) == 1 else 2}),
+                help_text=_("Empty: the same as above.") if number != asked[0] else "",
+            )
+
+    @property
+    def asks_where(self) -> bool:
+        """Is there a bit whose override may hold on one machine type, or on all?"""
+        return any(turn.action != "clear" for turn in self._turns)
+
+    @staticmethod
+    def key(number: int) -> str:
+        """The field that takes the justification of that bit."""
+        return f"justification-{number}"
+
+    @property
+    def justifications(self) -> list[str]:
+        """One for each bit; an empty field has what stands above it."""
+        found, last = [], ""
+        for number in range(len(self._turns)):
+            last = self.cleaned_data.get(self.key(number), "") or last
+            found.append(last)
+        return found
+
+    def clean_title(self) -> str:
+        """A new change request needs one."""
+        title = str(self.cleaned_data["title"])
+        if self.cleaned_data.get("into") == NEW_CHANGE and not title:
+            raise forms.ValidationError(_("Say in one line what changes."))
+        return title
+
+    def refuse(self, error: Refused) -> None:
+        """Show why each bit that is at fault cannot be turned over."""
+        for problem in error.problems:
+            key = self.key(problem.index)
+            place = key if problem.field == "justification" and key in self.fields else None
+            self.add_error(place, problem.message)
+        self.http_status = 422
+
+
+def _question(turn: Turn, is_one_of_many: bool) -> Any:
+    """What is asked of a bit."""
+    if turn.action == "relax":
+        if not is_one_of_many:
+            return _("Why may less than everything arrive?")
+        return _("Why may less arrive by version %(version)s of %(section)s?") % _named(turn)
+    if not is_one_of_many:
+        return _("Why is this version forbidden?")
+    return _("Why is version %(version)s of %(section)s forbidden?") % _named(turn)
+
+
+def _named(turn: Turn) -> dict[str, Any]:
+    return {"version": turn.version, "section": turn.section}

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from frontend import previews
 from machines.emulator.catalogue import Description, Field
 from policy import edits
 from policy.models import ChangeRequest
@@ -19,6 +20,8 @@ from tests.policy.policy_world import (
     person,
     release,
 )
+from workers import tasks
+from workers.models import Job
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -45,13 +48,20 @@ def address(change: ChangeRequest | None = None, **query: Any) -> str:
     return f"{reverse('device', args=['down', '2.0', 'foo'])}?{asked}"
 
 
-def override(client: Client, change: ChangeRequest, **data: Any) -> HttpResponse:
+def save(client: Client, change: ChangeRequest | None, **data: Any) -> HttpResponse:
     values = {
-        "device": "foo", "section": "foo", "version": 2, "action": "relax", "on": OLDER,
-        "justification": "1.2 guests must return", "machine_type": "",
-        "lock_version": change.lock_version,
+        "flip": "foo:2", "section": "foo", "version": 2, "machine_type": OLDER, "only": "",
+        "justification-0": "1.2 guests must return",
     }  # fmt: skip
-    return client.post(reverse("override-set", args=[change.pk]), values | data, headers=HTMX)
+    if change is not None:
+        values["lock_version"] = change.lock_version
+    url = reverse("overrides-save", args=["down", "2.0", "foo"])
+    return client.post(f"{url}?change={change.pk if change else ''}", values | data, headers=HTMX)
+
+
+def actions(change: ChangeRequest) -> list[tuple[str, int, str]]:
+    found = ChangeRequest.objects.get(pk=change.pk).policy.overrides
+    return [(item.section, item.version, item.action) for item in found]
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -71,7 +81,7 @@ def test_a_search_swaps_the_table_and_chips_remove_it(client: Client, world: New
     page = client.get(reverse("devices", args=["up", "2.0"]), {"q": "big"}, headers=HTMX).text
     assert "<b>big</b>" in page
     assert "<b>foo</b>" not in page
-    assert "Remove the filter search: big" in page
+    assert "Remove the filter Search: big" in page
     assert "<html" not in page
 
 
@@ -101,99 +111,173 @@ def test_a_cell_tells_why_it_is_blacklisted(client: Client, world: Newer) -> Non
     assert "Relax in #" not in page  # a reviewer edits nothing
 
 
-def test_selecting_a_cell_swaps_the_editor_alone(client: Client, world: Newer) -> None:
+def test_in_a_draft_a_click_turns_the_bit_over_and_swaps_the_editor_alone(
+    client: Client, world: Newer
+) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    page = client.get(address(change, section="foo", version=2), headers=HTMX).text
+    page = client.get(address(change, section="foo", version=2, flip="foo:2"), headers=HTMX).text
     assert f"Relax in #{change.pk}" in page
+    assert "cell cell-relaxed cell-pending" in page
     assert 'aria-current="true"' in page
+    assert 'value="0x2"' in page  # the property as it would be
     assert "<html" not in page
+    assert actions(change) == []
 
 
 def test_a_bit_is_relaxed_with_its_reason(client: Client, world: Newer) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    response = override(client, change)
+    response = save(client, change)
     assert response.status_code == 200
     assert "1.2 guests must return" in response.text
-    assert "0x2" in response.text
-    change.refresh_from_db()
-    assert [item.action for item in change.policy.overrides] == ["relax"]
+    assert "flip" not in response["HX-Push-Url"]
+    assert actions(change) == [("foo", 2, "relax")]
 
 
 def test_a_bit_is_tightened_on_one_machine_type(client: Client, world: Newer) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    override(client, change, version=3, action="tighten", machine_type=OLDER)
+    save(client, change, flip="foo:3", only=OLDER)
     change.refresh_from_db()
     assert change.policy.overrides[0].machine_type == OLDER
     other = client.get(address(change, machine_type=MACHINES[0])).text
     assert "cell cell-tightened" not in other
 
 
-def test_a_reason_is_demanded_and_the_cell_stays_selected(client: Client, world: Newer) -> None:
+def test_several_bits_are_one_edit_each_with_its_reason(client: Client, world: Newer) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    response = override(client, change, justification="", machine_type=OLDER)
+    data = {"flip": ["foo:1", "foo:2", "foo:3"], "justification-0": "old",
+            "justification-1": "", "justification-2": "new"}  # fmt: skip
+    assert save(client, change, **data).status_code == 200
+    change.refresh_from_db()
+    assert [item.justification for item in change.policy.overrides] == ["old", "old", "new"]
+    assert change.lock_version == 2
+
+
+def test_a_reason_is_demanded_and_the_bits_stay_turned(client: Client, world: Newer) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    response = save(client, change, only=OLDER, **{"justification-0": ""})
     assert response.status_code == 422
-    assert 'aria-invalid="true"' in response.text
+    assert 'aria-describedby="id_justification-0_error"' in response.text
     assert "Say why" in response.text
     assert f'value="{OLDER}" checked' in response.text
+    assert "cell-pending" in response.text
 
 
-def test_a_lost_race_keeps_the_reason_and_shows_what_is_there(client: Client, world: Newer) -> None:
-    change = world.change()
-    edits.set_override(change, world.other, 1, "foo", "foo", 1, "relax", "theirs")
-    client.force_login(world.maintainer)
-    response = override(client, change)
-    assert response.status_code == 409
-    assert "Someone else edited" in response.text
-    assert "1.2 guests must return</textarea>" in response.text
-    assert "cell-relaxed" in response.text
-    assert 'name="lock_version" value="2"' in response.text
-
-
-def test_clearing_goes_back_to_the_default(client: Client, world: Newer) -> None:
+def test_an_overridden_bit_goes_back_to_its_default(client: Client, world: Newer) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    override(client, change)
-    data = {"device": "foo", "section": "foo", "version": 2, "action": "relax",
-            "lock_version": 2, "on": OLDER}  # fmt: skip
-    response = client.post(reverse("override-clear", args=[change.pk]), data)
-    url = reverse("device", args=["down", "2.0", "foo"])
-    assert response.url == f"{url}?change={change.pk}&machine_type={OLDER}&section=foo&version=2"
+    save(client, change)
     change.refresh_from_db()
-    assert change.policy.overrides == ()
+    page = client.get(address(change, section="foo", version=2)).text
+    assert "Back to the default" in page
+    response = save(client, change, **{"justification-0": ""})
+    assert response.status_code == 200
+    assert actions(change) == []
 
 
 @pytest.mark.parametrize(
     "data",
-    [{"version": 9}, {"version": "x"}, {"action": "nonsense"}, {"section": "bar"},
-     {"action": "tighten"}, {"machine_type": "pc-nothing"}],
-)  # fmt: skip
-def test_what_makes_no_sense_is_refused(client: Client, world: Newer, data: Any) -> None:
+    [{"flip": "foo:9"}, {"flip": "foo:x"}, {"flip": "bar:1"}, {"flip": ""}, {"only": "pc-nothing"}],
+)
+def test_what_makes_no_sense_is_not_saved(client: Client, world: Newer, data: Any) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    response = override(client, change, **data)
+    response = save(client, change, **data)
     assert response.status_code == 422
-    assert "form-error" in response.text or "notice error" in response.text
-    change.refresh_from_db()
-    assert change.policy.overrides == ()
+    assert "notice error" in response.text
+    assert actions(change) == []
 
 
 @pytest.mark.parametrize("who", ["reviewer", "manager"])
 def test_only_maintainers_override(client: Client, world: Newer, who: str) -> None:
     change = world.change()
     client.force_login(getattr(world, who))
-    assert override(client, change).status_code == 403
-    change.refresh_from_db()
-    assert change.policy.overrides == ()
+    assert save(client, change).status_code == 403
+    assert actions(change) == []
+
+
+# --- A typed value --------------------------------------------------------------------------------
+
+
+def test_a_typed_value_turns_the_bits_over_that_differ(client: Client, world: Newer) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    response = client.get(address(change, set="foo", value="0xA"), headers=HTMX)
+    assert response["HX-Push-Url"].endswith("flip=foo%3A2&flip=foo%3A3")
+    assert "2 bits to turn over" in response.text
+    plain = client.get(address(change, set="foo", value="0xA"))
+    assert plain.url == response["HX-Push-Url"]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("0x16", "Version 4 does not exist: foo has versions 1 to 3."),
+        ("0x31", "Versions 0, 4, 5 do not exist"),
+        ("six", "neither a version, a range, nor hexadecimal"),
+        ("3-1", "runs backward"),
+    ],
+)
+def test_a_wrong_value_stays_in_its_field_and_names_the_bit(
+    client: Client, world: Newer, value: str, problem: str
+) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    response = client.get(address(change, set="foo", value=value), headers=HTMX)
+    assert response.status_code == 422
+    assert problem in response.text
+    assert f'value="{value}"' in response.text
+
+
+def test_a_section_above_version_63_is_typed_as_ranges(client: Client, world: Newer) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    url = reverse("device", args=["down", "2.0", "big"])
+    asked = {"change": change.pk, "set": "big", "value": "1-4998"}
+    page = client.get(url, asked, follow=True).text
+    assert "version 4999" in page
+    assert 'value="1-4998"' in page
+    too_many = client.get(url, asked | {"value": ""}, headers=HTMX)
+    assert "at most 32" in too_many.text
+
+
+# --- From what is published -----------------------------------------------------------------------
+
+
+def publish(world: Newer) -> ChangeRequest:
+    return world.publish(world.change()).change_request
+
+
+def test_an_edit_of_what_is_published_opens_a_change_request(client: Client, world: Newer) -> None:
+    publish(world)
+    client.force_login(world.maintainer)
+    page = client.get(address(flip="foo:2", machine_type=OLDER)).text
+    assert "a new change request" in page
+    refused = save(client, None, into="new", title="")
+    assert refused.status_code == 422
+    assert "1.2 guests must return</textarea>" in refused.text
+    response = save(client, None, into="new", title="Let them return")
+    change = ChangeRequest.objects.get(title="Let them return")
+    assert f"change={change.pk}" in response["HX-Redirect"]
+    assert actions(change) == [("foo", 2, "relax")]
+
+
+def test_an_edit_that_cannot_be_made_opens_none(client: Client, world: Newer) -> None:
+    publish(world)
+    client.force_login(world.maintainer)
+    response = save(client, None, into="new", title="T", **{"justification-0": ""})
+    assert response.status_code == 422
+    assert not ChangeRequest.objects.filter(title="T").exists()
 
 
 def test_strangers_find_nothing(client: Client, world: Newer) -> None:
     change = world.change()
     client.force_login(person("stranger"))
-    assert override(client, change).status_code == 404
+    assert save(client, change).status_code == 404
     assert client.get(address()).status_code == 404
 
 
@@ -231,34 +315,79 @@ def test_new_catalogue_has_what_these_tests_rely_on() -> None:
 # --- Consequences ---------------------------------------------------------------------------------
 
 
+def preview(client: Client, change: ChangeRequest, flip: str, **asked: Any) -> HttpResponse:
+    url = reverse("overrides-preview", args=["down", "2.0", "foo"])
+    data = {"change": change.pk, "machine_type": OLDER, "flip": flip} | asked
+    return client.get(url, data, headers=HTMX)
+
+
 def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
-    client: Client, world: Newer
+    client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(previews, "PATIENCE", 60)
     change = world.change()
     change = edits.add_migration(change, world.maintainer, 1, "down 2.0", "down 2.0", "correct")
     client.force_login(world.maintainer)
-    url = reverse("override-preview", args=[change.pk])
-    asked = {"device": "foo", "section": "foo", "version": 3, "action": "tighten", "on": OLDER}
-    page = client.get(url, asked, headers=HTMX).text
+    page = preview(client, change, "foo:3").text
     assert '<span class="before">0x6</span>' in page
     assert '<span class="after">0xe</span>' in page
     assert "on 2 of 2 machine types" in page
     assert "refused" in page
     assert "the policy promises correct" in page
-    alone = client.get(url, asked | {"machine_type": OLDER}, headers=HTMX).text
+    alone = preview(client, change, "foo:3", only=OLDER).text
     assert "on 1 of 2 machine types" in alone
-    assert client.get(url, asked | {"machine_type": "pc-none"}).status_code == 404
-    change.refresh_from_db()
-    assert change.policy.overrides == ()
+    assert preview(client, change, "foo:3", only="pc-none").status_code == 404
+    assert actions(change) == []
 
 
-@pytest.mark.parametrize("version", ["9", "x", "9" * 40, "²"])
-def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, version: str) -> None:
+def test_a_preview_that_takes_long_is_a_job_and_its_answer_is_shown(
+    client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "PATIENCE", -1)
     change = world.change()
     client.force_login(world.maintainer)
-    url = reverse("override-preview", args=[change.pk])
-    asked = {"device": "foo", "section": "foo", "version": version, "action": "relax"}
-    assert client.get(url, asked).status_code == 404
+    page = preview(client, change, "foo:3").text
+    assert "data-live=" in page
+    job = Job.objects.get(kind=Job.Kind.PREVIEW)
+    tasks.run_preview(job.pk)
+    assert '<span class="after">0xe</span>' in preview(client, change, "foo:3").text
+    assert Job.objects.filter(kind=Job.Kind.PREVIEW).count() == 1
+
+
+def test_a_preview_of_what_was_edited_meanwhile_says_so(
+    client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "PATIENCE", -1)
+    change = world.change()
+    client.force_login(world.maintainer)
+    preview(client, change, "foo:3")
+    edits.set_override(change, world.maintainer, 1, "foo", "foo", 1, "relax", "why")
+    tasks.run_preview(Job.objects.get(kind=Job.Kind.PREVIEW).pk)
+    assert "edited in the meantime" in Job.objects.get(kind=Job.Kind.PREVIEW).error
+
+
+@pytest.mark.parametrize("flip", ["foo:9", "foo:x", "foo:" + "9" * 40, "foo:²", ""])
+def test_a_preview_of_nothing_is_not_found(client: Client, world: Newer, flip: str) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    assert preview(client, change, flip).status_code == 404
+
+
+# --- Layouts --------------------------------------------------------------------------------------
+
+
+def test_the_layout_of_each_version_stands_beside_another_releases(
+    client: Client, world: Newer
+) -> None:
+    client.force_login(world.reviewer)
+    url = reverse("device", args=["up", "2.0", "foo"])
+    page = client.get(url, {"beside": "up 1.0"}).text
+    assert "up 1.0 reads versions 1 to 1" in page
+    assert page.count("pair-only-here") == 2
+    same = client.get(url, {"beside": "up 1.0", "at": 1}).text
+    assert "the same fields" in same
+    unknown = client.get(url, {"beside": "up 9.9"}).text
+    assert "There is no release" in unknown
 
 
 def test_a_subsection_of_a_nested_structure_has_its_row_and_its_layout(

@@ -1,4 +1,8 @@
-/* Grids: one stop for the Tab key, arrows move inside, space presses. */
+/* Grids: one stop for the Tab key, arrows move inside, space presses.
+ *
+ *   data-grid, data-row, data-cell    the grid and its parts; data-column: cells above each other
+ *   data-explains="id"                on a grid: that element says what the cell under the focus, or
+ *                                     under the pointer, is described by (its aria-describedby) */
 import { onContent } from "./base.js";
 
 function gridCells(grid) {
@@ -47,6 +51,42 @@ document.addEventListener("keydown", (event) => {
   next.tabIndex = 0;
   next.focus();
 });
+
+// --- What a cell is described by --------------------------------------------------------------
+
+function cellUnder(event) {
+  return event.target.closest("[data-explains] [data-cell]");
+}
+
+function explain(grid, cell) {
+  const place = document.getElementById(grid.dataset.explains);
+  if (!place) return;
+  if (!("rest" in place.dataset)) place.dataset.rest = place.textContent;
+  const words = cell && document.getElementById(cell.getAttribute("aria-describedby"));
+  place.textContent = words ? words.textContent.trim() : place.dataset.rest;
+}
+
+/** The cell to explain when the pointer is on none: that of the focus, else the chosen one. */
+function usual(grid) {
+  const focus = document.activeElement;
+  if (focus && focus.matches("[data-cell]") && grid.contains(focus)) return focus;
+  return grid.querySelector("[data-cell][aria-current='true']");
+}
+
+for (const type of ["focusin", "mouseover"]) {
+  document.addEventListener(type, (event) => {
+    const cell = cellUnder(event);
+    if (cell) explain(cell.closest("[data-explains]"), cell);
+  });
+}
+
+for (const type of ["focusout", "mouseout"]) {
+  document.addEventListener(type, (event) => {
+    const cell = cellUnder(event);
+    const grid = cell && cell.closest("[data-explains]");
+    if (grid && !grid.contains(event.relatedTarget)) explain(grid, usual(grid));
+  });
+}
 
 onContent((root) => {
   for (const grid of root.querySelectorAll("[data-grid]")) enhanceGrid(grid);
