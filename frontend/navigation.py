@@ -53,7 +53,7 @@ MAIN = (
         "g c",
         frozenset({"change", "change-new", "change-rebase", "backport-new", "policy-import"}),
     ),
-    Place("trials", _("Trials"), "g t", frozenset({"trial"})),
+    Place("trials", _("Trials"), "g t", frozenset({"trial", "trial-stream"})),
     Place(
         "bundles",
         _("Bundles"),
@@ -66,6 +66,7 @@ TOOLS = (
     Place("matrix", _("Migration matrix"), "g x"),
     Place("comparison", _("Compare"), "g v"),
     Place("explain", _("Explain"), "g e"),
+    Place("streams", _("Streams"), "g s", frozenset({"stream"})),
     Place("imports", _("Imports"), "g i", frozenset({"import-new"})),
     Place("jobs", _("Jobs"), "g j", frozenset({"job"})),
 )

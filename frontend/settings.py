@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "frontend.preferences.show_their_times",
     "django_htmx.middleware.HtmxMiddleware",
+    "frontend.meanwhile.AskInstead",
     "frontend.middleware.one_look",
     "axes.middleware.AxesMiddleware",
 ]

@@ -279,6 +279,11 @@ def jobs_of(
     return Job.objects.filter(kind=Job.Kind.BUNDLE, payload__revision=obj.pk)
 
 
+def variants_of(trial: Trial) -> models.QuerySet[Job]:
+    """The jobs that hold a trial with other properties, newest first."""
+    return Job.objects.filter(kind=Job.Kind.TRIALS, dedup_key=f"variant-{trial.pk}")
+
+
 def records_of(trial: Trial) -> models.QuerySet[Job]:
     """The jobs that make a trial's stream again, newest first."""
     return Job.objects.filter(kind=Job.Kind.RECORD, payload__trial=trial.pk)

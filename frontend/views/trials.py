@@ -1,12 +1,14 @@
-"""Trial migrations: the list, one trial, and the search for mitigations of it."""
+"""One trial: its outcome, its stream, mitigations of it, and the same with other properties."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,43 +16,26 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from frontend.access import person_of, visible_change, visible_trees
-from frontend.filters import TrialFilter
-from frontend.lists import chips, page_of
+from frontend.access import person_of, put_into, status_of, visible_change, visible_trees
+from frontend.anatomy import part_asked, window_of
+from frontend.forms.streams import VariantForm
 from frontend.mitigations import Remedy, editable
 from frontend.numbers import number_of
 from frontend.overview import CLOSED, open_changes
 from frontend.swaps import respond
+from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty
+from policy import recordings, variants
+from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
 from workers import jobs
 from workers.models import Job
 
+PAGE, BODY = "pages/trial.html", "partials/trial.html"
 MAX_ROWS = 200
-
-
-@login_required
-@require_safe
-def trials(request: HttpRequest) -> HttpResponse:
-    """Every trial, the newest first."""
-    trees = visible_trees(request.user)
-    rows = TrialFilter(
-        request.GET,
-        queryset=Trial.objects.filter(source__tree__in=trees, destination__tree__in=trees)
-        .select_related("source__tree", "destination__tree")
-        .defer("inputs", "result"),
-        request=request,
-    )
-    labels = {
-        "outcome": _("outcome"),
-        "state": _("state"),
-        "release": _("release"),
-        "machine_type": _("machine type"),
-    }
-    shown = chips(request, labels)
-    context = {"page": page_of(request, rows.qs), "filter": rows, "chips": shown}
-    return respond(request, "pages/trials.html", "partials/trials.html", context)
+#: Variants of a trial that its page lists.
+MAX_LISTED = 30
 
 
 # --- One trial ------------------------------------------------------------------------------------
@@ -71,25 +56,41 @@ class InForce:
 @require_safe
 def trial(request: HttpRequest, pk: int) -> HttpResponse:
     """What was migrated where, the outcome, and everything that it depended on."""
-    found = visible_trial(request.user, pk)
+    context = _context(request, visible_trial(request.user, pk))
+    return respond(request, PAGE, BODY, context)
+
+
+def _context(request: HttpRequest, found: Trial, form: VariantForm | None = None) -> dict[str, Any]:
     result = found.result or {}
     properties = in_force(found.inputs)
     differing = [item for item in properties if item.source != item.destination]
     whole = request.GET.get("properties") == "all"
-    context = {
+    user_set = variants.user_properties(found.inputs)
+    return {
         "trial": found,
         "result": result,
         "lost": result.get("lost", [])[:MAX_ROWS],
         "lost_more": max(0, len(result.get("lost", [])) - MAX_ROWS),
+        "refusals": _refusals(result),
         "ends": [
-            (_("Source"), found.source, found.inputs["source"]),
-            (_("Destination"), found.destination, found.inputs["destination"]),
+            (_("Source"), found.source, found.inputs["source"], user_set["source"]),
+            (
+                _("Destination"),
+                found.destination,
+                found.inputs["destination"],
+                user_set["destination"],
+            ),
         ],
         "property_count": len(properties),
         "differing_count": len(differing),
         "properties": properties if whole else differing[:MAX_ROWS],
         "whole": whole,
         "asking": _open_changes(found),
+        "form": form or VariantForm(initial=_again(user_set)),
+        "variants": found.variants.select_related("asked_by").defer("inputs", "result")[
+            :MAX_LISTED
+        ],
+        "held_by": _job(found),
         "pair_query": urlencode(
             {
                 "source": found.source.label,
@@ -99,13 +100,33 @@ def trial(request: HttpRequest, pk: int) -> HttpResponse:
         ),
         **_remedies(request, found),
     }
-    return render(request, "pages/trial.html", context)
+
+
+def _again(user_set: dict[str, list[CompatProperty]]) -> dict[str, str]:
+    """What a variant sets, as its form shows it: the next one begins there."""
+    return {
+        end: "\n".join(f"{item.driver}.{item.property}={item.value}" for item in listed)
+        for end, listed in user_set.items()
+    }
+
+
+def _refusals(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        problem for hop in result.get("hops", ()) for problem in hop.get("problems", ())
+    ][:MAX_ROWS]  # fmt: skip
+
+
+def _job(found: Trial) -> Job | None:
+    """The job that holds a variant; of a required trial its change request tells."""
+    if found.varies_id is None or found.state in (Trial.State.DONE, Trial.State.FAILED):
+        return None
+    return jobs.variants_of(found).first()
 
 
 def visible_trial(user: Any, pk: int) -> Trial:
     """The trial, or 404 where there is none that the person may see."""
     trees = visible_trees(user)
-    rows = Trial.objects.select_related("source__tree", "destination__tree")
+    rows = Trial.objects.select_related("source__tree", "destination__tree", "varies", "asked_by")
     found = rows.filter(pk=pk, source__tree__in=trees, destination__tree__in=trees).first()
     if found is None:
         raise Http404
@@ -138,6 +159,72 @@ def _open_changes(found: Trial) -> Any:
         .select_related("release__tree")
         .defer("content")[:5]
     )
+
+
+# --- Once more, with other properties -------------------------------------------------------------
+
+
+@login_required
+@require_http_methods(["POST"])
+def trial_vary(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hold the trial with properties on top, as a row of its own."""
+    found = visible_trial(request.user, pk)
+    form = VariantForm(request.POST)
+    if form.is_valid():
+        try:
+            varied = vary(person_of(request), found, **form.cleaned_data)
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return redirect("trial", varied.pk)
+    return respond(request, PAGE, BODY, _context(request, found, form), status_of(form))
+
+
+@transaction.atomic
+def vary(
+    user: User, found: Trial, source: list[CompatProperty], destination: list[CompatProperty]
+) -> Trial:
+    """The trial with these properties on top; a worker holds it. Raises Forbidden, Invalid."""
+    varied = variants.vary(user, found, source, destination)
+    if varied.state == Trial.State.QUEUED:
+        jobs.enqueue_variant(varied, user)
+    return varied
+
+
+# --- The stream -----------------------------------------------------------------------------------
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def trial_stream(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET: what was sent, beside what arrived. POST: have the stream made again from the inputs."""
+    found = visible_trial(request.user, pk)
+    if request.method == "POST":
+        try:
+            ask_for_stream(person_of(request), found)
+        except Invalid as error:
+            messages.error(request, str(error))
+        return redirect("trial-stream", found.pk)
+    stream = recordings.stream_of(found)
+    window = None
+    if stream is not None:
+        kept_streams.renew(stream)
+        window = window_of(stream, request.GET)
+    context: dict[str, Any] = {"trial": found, "stream": stream, "window": window}
+    if window is not None and (asked := part_asked(request)):
+        return render(request, asked, context)
+    if stream is None:
+        context["record"] = jobs.records_of(found).first()
+    page, part = "pages/trial_stream.html", "partials/trial_stream.html"
+    return respond(request, page, part, context)
+
+
+@transaction.atomic
+def ask_for_stream(user: User, found: Trial) -> None:
+    """Have the stream made again, where it is not there. Raises Forbidden, Invalid."""
+    if recordings.stream_of(found) is None:
+        recordings.ask(user, found)
+        jobs.enqueue_record(found, user)
 
 
 # --- Mitigations ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import "./search.js";
 import "./shortcuts.js";
 import "./forms.js";
 import "./hex.js";
+import "./properties.js";
 import "./lists.js";
 import "./review.js";
 import "./merging.js";

@@ -1,0 +1,318 @@
+"""The stream inspector: uploads, what is in one, and whether a release would load it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.forms import BaseForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from frontend import ends, uploads
+from frontend.access import person_of, put_into, status_of
+from frontend.anatomy import address_of, part_asked, window_of
+from frontend.ends import End
+from frontend.forms.streams import ShareForm, StreamForm, VerdictForm
+from frontend.mitigations import Remedy, changes_for
+from frontend.swaps import is_swap, respond
+from machines import kept_streams
+from machines.emulator.catalogue import CompatProperty
+from machines.models import Release, Stream, Tree
+from policy import stream_verdicts
+from policy import streams as policy_streams
+from policy.errors import Invalid, PolicyError
+from policy.models import ChangeRequest, StreamVerdict
+from policy.permissions import require
+from policy.stream_verdicts import Question
+from workers import jobs
+from workers.models import Job
+
+PAGE, BODY = "pages/stream.html", "partials/stream.html"
+#: Verdicts that a stream's page lists.
+MAX_LISTED = 10
+
+
+# --- The list, and uploading ----------------------------------------------------------------------
+
+
+@csrf_exempt  # the inner view protects: the form must not be read before its limit is set
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def streams(request: HttpRequest) -> HttpResponse:
+    """Everything that the person may look at, and the form for more."""
+    if request.method != "POST":
+        return _list(request, StreamForm())
+    try:
+        policy_streams.require_room(person_of(request))
+    except Invalid as error:
+        form = StreamForm({})
+        form.errors.clear()
+        put_into(form, error)
+        return _list(request, form)
+    if uploads.announces_too_much(request):
+        return _too_large(request)
+    handler = uploads.receive(request)
+    try:
+        return _upload(request, handler)
+    finally:
+        handler.discard()
+
+
+@csrf_protect
+def _upload(request: HttpRequest, handler: uploads.StreamUpload) -> HttpResponse:
+    form = StreamForm(request.POST, request.FILES)
+    if handler.too_large:
+        return _too_large(request)
+    if form.is_valid():
+        try:
+            stream = take_in(person_of(request), form.cleaned_data["file"])
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return redirect("stream", stream.pk)
+    return _list(request, form)
+
+
+@transaction.atomic
+def take_in(user: User, file: uploads.ReceivedFile) -> Stream:
+    """Keep an upload and have it read. Raises Forbidden, Invalid."""
+    stream = policy_streams.upload(user, file.name or "", file.path, file.size or 0, file.digest)
+    jobs.enqueue_stream(stream, user)
+    return stream
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    form = StreamForm({})
+    form.errors.clear()
+    form.add_error("file", too_large())
+    form.http_status = 413  # type: ignore[attr-defined]
+    return _list(request, form)
+
+
+def too_large() -> str:
+    """What is said of an upload beyond the limit."""
+    limit = uploads.StreamUpload().limit // 2**20
+    return _("The file is larger than %(limit)d MiB: it was not read. Send it as .xz.") % {
+        "limit": limit
+    }
+
+
+def _list(request: HttpRequest, form: BaseForm) -> HttpResponse:
+    user = person_of(request)
+    require(user, "view", None)
+    count, size = kept_streams.used_by(user)
+    context = {
+        "form": form,
+        "streams": visible(user).select_related("owner", "tree"),
+        "used": count,
+        "used_bytes": size,
+        "most": kept_streams.MAX_STREAMS,
+        "most_bytes": kept_streams.MAX_KEPT_BYTES,
+        "days": kept_streams.KEPT_UPLOAD.days,
+    }
+    return render(request, "pages/streams.html", context, status=status_of(form))
+
+
+def visible(user: User) -> Any:
+    """The uploads that the person sees, the newest first, at most so many."""
+    return policy_streams.visible_to(user)[:200]
+
+
+def visible_stream(user: User, pk: int) -> Stream:
+    """The upload, or 404 where there is none that the person may see."""
+    rows = policy_streams.visible_to(user).select_related("owner", "tree")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+# --- One stream -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict with the addresses of what it speaks of. ``place`` shows the section's bytes."""
+
+    verdict: StreamVerdict
+    job: Job | None
+    place: str
+    remedy: Remedy | None
+    changes: list[ChangeRequest]
+    device: str
+
+
+@login_required
+@require_safe
+def stream(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is in a stream (see :mod:`frontend.anatomy`), and what releases would say of it."""
+    found = visible_stream(person_of(request), pk)
+    if part := part_asked(request):
+        return render(request, part, {"window": window_of(found, request.GET)})
+    return respond(request, PAGE, BODY, _context(request, found))
+
+
+def _context(
+    request: HttpRequest, found: Stream, form: VerdictForm | None = None
+) -> dict[str, Any]:
+    """``job`` reads the stream while it waits; ``answers``: the verdicts, the newest first;
+    ``waiting``: one of them is still to come.
+    """
+    user = person_of(request)
+    return {
+        "stream": found,
+        "job": jobs.jobs_of(found).first() if found.state == Stream.State.WAITING else None,
+        "window": window_of(found, request.GET),
+        "form": form or _form(user, found, None),
+        **_answers(user, found),
+        "own": user.is_superuser or found.owner_id == user.pk,
+        "share": ShareForm(initial={"tree": found.tree}, trees=_own_trees(user)),
+    }
+
+
+def _form(user: User, found: Stream, data: Any) -> VerdictForm:
+    return VerdictForm(
+        data,
+        stream=found,
+        ends=ends.choices(user),
+        releases=[(item.label, item.label) for item in Release.objects.select_related("tree")],
+        profiles=policy_streams.visible_to(user).exclude(pk=found.pk).filter(state="read"),
+    )
+
+
+def _own_trees(user: User) -> Any:
+    if user.is_superuser:
+        return Tree.objects.all()
+    return Tree.objects.filter(memberships__user=user).distinct()
+
+
+def _answers(user: User, found: Stream) -> dict[str, Any]:
+    rows = found.verdicts.select_related(
+        "release__tree", "change_request", "started_on__tree", "profile", "asked_by"
+    )
+    answers = [answer_of(user, item) for item in rows[:MAX_LISTED]]
+    waiting = any(item.job is not None and item.job.is_open for item in answers)
+    return {"answers": answers, "waiting": waiting}
+
+
+def answer_of(user: User, verdict: StreamVerdict) -> Answer:
+    """What a page shows of a verdict."""
+    result = verdict.result or {}
+    entries = tuple(CompatProperty(*item) for item in result.get("suggested", ()))
+    remedy = None
+    if entries:
+        started_on = verdict.started_on.label if verdict.started_on else ""
+        reason = _("Without it the stream %(name)s is refused.") % {"name": verdict.stream.name}
+        remedy = Remedy(started_on, verdict.machine_type, entries, reason)
+    offered = entries and verdict.started_on is not None
+    return Answer(
+        verdict=verdict,
+        job=_job(verdict) if verdict.state == StreamVerdict.State.QUEUED else None,
+        place=place_of(verdict),
+        remedy=remedy,
+        changes=_changes(user, verdict) if offered else [],
+        device=(result.get("suggestion") or "").partition(".")[0],
+    )
+
+
+def _job(verdict: StreamVerdict) -> Job | None:
+    return jobs.jobs_of(verdict).first()
+
+
+def _changes(user: User, verdict: StreamVerdict) -> list[ChangeRequest]:
+    try:
+        value = f"change-{verdict.change_request_id}" if verdict.change_request_id else ""
+        end = ends.end_of(user, value or verdict.release.label, "into")
+    except Invalid:
+        return []
+    return changes_for(user, end)
+
+
+def place_of(verdict: StreamVerdict) -> str:
+    """The query that shows the section and field of a refusal; empty where it names none."""
+    section = (verdict.result or {}).get("section")
+    part = verdict.stream.parts.filter(name=section).first() if section else None
+    if part is None:
+        return ""
+    field = (verdict.result or {}).get("field") or ""
+    return address_of(part.name, part.instance_id, field)
+
+
+# --- What is done with one ------------------------------------------------------------------------
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def verdicts(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET: the verdicts, which a page asks for while one is open. POST: ask; a job answers."""
+    user = person_of(request)
+    found = visible_stream(user, pk)
+    page = f"{reverse('stream', args=[found.pk])}#verdicts"
+    if request.method != "POST":
+        context = {"stream": found, **_answers(user, found)}
+        if not is_swap(request):
+            return redirect(page)
+        return render(request, "partials/stream_answers.html", context)
+    form = _form(user, found, request.POST)
+    if form.is_valid():
+        try:
+            ask(user, found, form.cleaned_data)
+        except PolicyError as error:
+            put_into(form, error)
+        else:
+            return redirect(page)
+    return respond(request, PAGE, BODY, _context(request, found, form), status_of(form))
+
+
+@transaction.atomic
+def ask(user: User, found: Stream, data: dict[str, Any]) -> StreamVerdict:
+    """A question in the words of the form. Raises Forbidden, Invalid."""
+    into: End = ends.end_of(user, data["into"], "into")
+    started_on = data.get("started_on") or ""
+    question = Question(
+        release=into.release,
+        change=into.change,
+        machine_type=data.get("machine_type") or "",
+        started_on=ends.end_of(user, started_on, "started_on").release if started_on else None,
+        profile=data.get("profile"),
+        properties=data.get("properties") or (),
+    )
+    verdict = stream_verdicts.ask(user, found, question)
+    jobs.enqueue_verdict(verdict, user)
+    return verdict
+
+
+@login_required
+@require_POST
+def stream_share(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let the people of a tree look at it, or nobody any more."""
+    user = person_of(request)
+    found = visible_stream(user, pk)
+    form = ShareForm(request.POST, trees=_own_trees(user))
+    if form.is_valid():
+        policy_streams.share(user, found, form.cleaned_data["tree"])
+        messages.success(request, _("Saved."))
+    else:
+        messages.error(request, " ".join(map(str, form.errors["tree"])))
+    return redirect("stream", found.pk)
+
+
+@login_required
+@require_POST
+def stream_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a stream away."""
+    user = person_of(request)
+    found = visible_stream(user, pk)
+    name = found.name
+    policy_streams.delete(user, found)
+    messages.success(request, _("%(name)s is deleted.") % {"name": name})
+    return redirect("streams")
