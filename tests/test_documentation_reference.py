@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import click
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from frontend.api.urls import urlpatterns
+from frontend.cli import main as cli
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
 from frontend.views.changes import ACTIONS
 from machines.emulator.__main__ import main
@@ -112,3 +114,14 @@ def test_every_variable_that_the_settings_read_is_told() -> None:
     told = in_first_column(section(COMMANDS, "## Environment variables"))
     elsewhere = {"LOCKSTEP_SAMPLE", "LOCKSTEP_SCREENSHOTS", "PORT"}
     assert told == read | elsewhere
+
+
+def test_every_command_of_the_command_line_is_told_and_no_other_is() -> None:
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    told = {cell.split()[0] for cell in in_first_column(section(page, "## Commands"))}
+    assert told == set(cli.COMMANDS)
+    for name in ("change", "bundle"):
+        group = cli.lockstep.get_command(click.Context(cli.lockstep), name)
+        assert isinstance(group, click.Group)
+        cells = in_first_column(section(page, f"### {name}"))
+        assert {cell.split()[1] for cell in cells} == set(group.commands)
