@@ -80,7 +80,7 @@ class Preferences(models.Model):
     """How a person wants the pages to be; without a row as the defaults say."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system", _("as the system's")
+        SYSTEM = "system", _("as the system has it")
         LIGHT = "light", _("light")
         DARK = "dark", _("dark")
 

@@ -16,7 +16,9 @@ class DisplayForm(forms.Form):
     """How a person wants the pages to be: the fields are those of frontend.models.Preferences."""
 
     theme = forms.ChoiceField(
-        label=_("Theme"), choices=Preferences.Theme.choices, widget=forms.RadioSelect
+        label=_("Theme"),
+        choices=Preferences.Theme.choices,
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
     time_zone = forms.ChoiceField(
         label=_("Time zone of the times that are shown"),

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                     "theme",
                     models.CharField(
                         choices=[
-                            ("system", "as the system's"),
+                            ("system", "as the system has it"),
                             ("light", "light"),
                             ("dark", "dark"),
                         ],

@@ -201,6 +201,11 @@ def is_checkbox(field: BoundField) -> bool:
 
 
 @register.filter
+def is_radio(field: BoundField) -> bool:
+    return isinstance(field.field.widget, forms.RadioSelect)
+
+
+@register.filter
 def short(digest: str) -> str:
     """The first digits of a SHA-256, or of a commit that is named by its hash.
 

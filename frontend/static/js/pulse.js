@@ -4,9 +4,9 @@ import { announce, onContent, within, word } from "./base.js";
 
 const KEY = "lockstep-told";
 const KEPT = 40;
-let remembered = null;
+let remembered = [];
 
-/** Which finished jobs were told already, in any tab; null before the first time. */
+/** Which finished jobs were told already, in any tab. */
 function told() {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY));
@@ -14,7 +14,7 @@ function told() {
   } catch {
     // Storage is blocked: this page remembers for itself.
   }
-  return remembered;
+  return new Set(remembered);
 }
 
 function remember(jobs) {
@@ -27,11 +27,10 @@ function remember(jobs) {
 }
 
 function showFinished(pulse) {
-  const before = told();
-  const known = new Set(before || []);
+  const known = told();
   for (const template of pulse.querySelectorAll("template[data-finished]")) {
     const job = template.dataset.finished;
-    const fresh = before && !known.has(job);
+    const fresh = !known.has(job);
     known.add(job);
     // A page that is about this job tells it itself.
     if (!fresh || document.querySelector(`[data-shows-job~="${CSS.escape(job)}"]`)) continue;
