@@ -23,7 +23,7 @@ from django.utils import timezone
 from policy import audit, checking, differences, rules, state
 from policy.document import SCHEMA, Policy, canonical, digest
 from policy.exporters import mitigations, target
-from policy.models import ChangeRequest, Review, Revision
+from policy.models import ChangeRequest, Review, Revision, Trial
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -95,7 +95,7 @@ def _history(change: ChangeRequest, policy: Policy, approvals: Iterable[Review])
             }
             for vote in approvals
         ],
-        "trials": [_trial_summary(item) for item in checking.trials_of(change)],
+        "trials": _trial_summaries(checking.trials_of(change)),
     }
 
 
@@ -122,10 +122,16 @@ def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
 _SUMMARY = ("outcome", "reason", "section", "field", "kind", "lost", "forced", "assumptions")
 
 
-def _trial_summary(checked: checking.CheckedTrial) -> dict[str, Any]:
+def _trial_summaries(checked: Iterable[checking.CheckedTrial]) -> list[dict[str, Any]]:
+    checked = list(checked)
+    keys = [item.requirement.key for item in checked]
+    results = dict(Trial.objects.filter(key__in=keys).values_list("key", "result"))
+    return [_trial_summary(item, results.get(item.requirement.key) or {}) for item in checked]
+
+
+def _trial_summary(checked: checking.CheckedTrial, result: dict[str, Any]) -> dict[str, Any]:
     item, waiver = checked.requirement, checked.waived.waiver
     waived = waiver if checked.outcome == "waived" else None
-    result = item.trial.result if item.trial is not None and item.trial.result else {}
     return {
         "source": item.required.source,
         "destination": item.required.destination,

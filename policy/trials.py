@@ -106,7 +106,8 @@ def _shallow(item: TrialSide | TrialInputs) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A trial that a policy needs, and how it stands. ``trial`` is None while no row has its key.
+    """A trial that a policy needs, and how it stands. ``trial`` is None while no row has its key,
+    that of its ``inputs``; it comes without its own inputs and result, which are large.
 
     ``problem`` says why its inputs cannot even be put together. ``origins`` are those of source
     and destination: no input, as the same values migrate alike whoever told them.
@@ -118,10 +119,7 @@ class Requirement:
     inputs: TrialInputs | None = None
     problem: str = ""
     origins: tuple[Origin, Origin] = ("policy", "policy")
-
-    @property
-    def key(self) -> str:
-        return self.inputs.key if self.inputs is not None else ""
+    key: str = ""
 
 
 # --- What is needed -------------------------------------------------------------------------------
@@ -135,6 +133,30 @@ def required(change: ChangeRequest) -> list[Requirement]:
 def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]:
     """The trials that a policy needs; only those of one machine type where one is given."""
     builder = _Builder(policy)
+    ends = tuple(
+        (label, found if isinstance(found, str) else Content(found))
+        for label, found in builder.partners().items()
+    )
+    return _with_trials(_planned(_Question(policy.digest, ends, machine_type, builder)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which trials a policy needs, as the key of a cache: by all that the answer depends on."""
+
+    policy: str
+    ends: tuple[tuple[str, Content | str], ...]
+    machine_type: str
+    builder: _Builder = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _planned(question: _Question) -> tuple[Requirement, ...]:
+    """The trials with their inputs, without what became of them. A page asks for the same ones
+    each time it is opened, until something is edited.
+    """
+    builder, machine_type = question.builder, question.machine_type
+    policy = builder.policy
     partners = {
         label: rules.machine_types(found)
         for label, found in builder.partners().items()
@@ -153,18 +175,19 @@ def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]
             found.append(Requirement(item, None, "could-not-run", None, str(error)))
         else:
             origins = builder.origin(item.source), builder.origin(item.destination)
-            found.append(Requirement(item, None, "not-run", inputs, origins=origins))
-    found = _with_trials(found)
+            found.append(
+                Requirement(item, None, "not-run", inputs, origins=origins, key=inputs.key)
+            )
     if not machine_type:
         tried = {(item.required.source, item.required.destination) for item in found}
         found += _untried(policy, builder, tried)
-    return found
+    return tuple(found)
 
 
-def _with_trials(found: list[Requirement]) -> list[Requirement]:
+def _with_trials(found: Sequence[Requirement]) -> list[Requirement]:
     """Each requirement with the trial of its key: one query for all of them."""
     keys = [item.key for item in found]
-    rows = Trial.objects.filter(key__in=[key for key in keys if key]).defer("inputs")
+    rows = Trial.objects.filter(key__in=[key for key in keys if key]).defer("inputs", "result")
     trials = {
         trial.key: trial for trial in rows.select_related("source__tree", "destination__tree")
     }

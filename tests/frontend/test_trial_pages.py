@@ -49,7 +49,7 @@ def test_the_list_filters(world: World, login: Login, tried: ChangeRequest) -> N
     trial = Trial.objects.first()
     assert f"/trials/{trial.pk}/" in client.get("/trials/").content.decode()
     swapped = client.get("/trials/", {"outcome": "corrupt"}, headers={"HX-Request": "true"})
-    assert "No trial fits" in swapped.content.decode()
+    assert "Nothing fits" in swapped.content.decode()
     assert "<html" not in swapped.content.decode()
     shown = client.get("/trials/", {"release": tried.release.pk, "machine_type": MACHINES[1]})
     assert f"/trials/{trial.pk}/" in shown.content.decode()
@@ -224,11 +224,15 @@ def test_trials_of_a_cancelled_job_can_be_asked_for_again(world: World, login: L
 def test_of_many_trials_those_that_need_a_look_are_listed(
     world: World, login: Login, both: ChangeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials_tab, "MAX_TRIALS", 2)
+    monkeypatch.setattr(trials_tab, "PAGE_SIZE", 2)
     Trial.objects.filter(source__version="1.4", machine_type=MACHINES[1]).update(outcome="refused")
     client = login(world.reviewer)
     page = client.get(f"/changes/{both.pk}/?tab=trials").content.decode()
-    assert "2 more, with nothing to look at before these." in page
-    assert page.index("✕ differs") < page.index("2 more")
-    whole = client.get(f"/changes/{both.pk}/?tab=trials&all=trials").content.decode()
-    assert "with nothing to look at" not in whole
+    rows = page.partition("<tbody data-rows>")[2].partition("</tbody>")[0]
+    assert rows.count("<tr") == 2
+    assert rows.index("✕ differs") < rows.index("as promised")
+    assert "1–2 of 4" in page
+    chosen = client.get(f"/changes/{both.pk}/?tab=trials&show=differs").content.decode()
+    assert chosen.partition("<tbody data-rows>")[2].count("<tr") == 1
+    none = client.get(f"/changes/{both.pk}/?tab=trials&q=nonsense").content.decode()
+    assert "No trial fits" in none
