@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
 from machines.models import Release, Tree
-from policy.errors import Conflict, Forbidden, PolicyError
+from policy.errors import Conflict, Forbidden, MergeNeeded, PolicyError
 from policy.models import ChangeRequest, Comment, Thread
 from policy.permissions import may, require, trees_where
 
@@ -83,8 +83,9 @@ def own_draft(change: ChangeRequest, user: Any, pk: int) -> Comment:
 
 
 def put_into(form: BaseForm, error: PolicyError) -> None:
-    """Show a policy error at the field that it names; one of permission becomes a 403."""
-    if isinstance(error, Forbidden):
+    """Show a policy error at the field that it names; one of permission becomes a 403, and one
+    that asks for a choice leads to its own page (:mod:`frontend.meanwhile`)."""
+    if isinstance(error, Forbidden | MergeNeeded):
         raise error
     form.add_error(error.field if error.field in form.fields else None, str(error))
     if isinstance(error, Conflict):

@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "frontend.preferences.show_their_times",
     "django_htmx.middleware.HtmxMiddleware",
     "frontend.meanwhile.AskInstead",
+    "frontend.meanwhile.AskInstead",
     "frontend.middleware.one_look",
     "axes.middleware.AxesMiddleware",
 ]

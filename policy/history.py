@@ -34,10 +34,7 @@ BASE, REVIEWED, NOW = "base", "reviewed", "now"
 
 def keep(change: ChangeRequest, actor: User, action: str) -> None:
     """Keep the present content as a state of the change request."""
-    # Another change request may have had the same content at the same moment.
-    Document.objects.bulk_create(
-        [Document(digest=change.digest, content=_packed(change.policy))], ignore_conflicts=True
-    )
+    keep_document(change.policy)
     DraftState.objects.create(
         change_request=change,
         version=change.lock_version,
@@ -46,6 +43,14 @@ def keep(change: ChangeRequest, actor: User, action: str) -> None:
         action=action,
         at=change.edited_at,
     )
+
+
+def keep_document(policy: Policy) -> str:
+    """Keep a policy, so that its digest, which is returned, leads to it."""
+    # Another change request may have had the same content at the same moment.
+    document = Document(digest=policy.digest, content=_packed(policy))
+    Document.objects.bulk_create([document], ignore_conflicts=True)
+    return document.digest
 
 
 def _packed(policy: Policy) -> bytes:
@@ -93,11 +98,10 @@ def named(change: ChangeRequest, name: str, user: User | AnonymousUser) -> Told:
         return _reviewed(change, user)
     if not name.isascii() or not name.isdigit() or len(name) > 9:
         raise Invalid(f"'{name:.40}' names no state: {BASE}, {REVIEWED}, {NOW} or a version.")
-    # Title and description raise the version too: the content is then that of an earlier one.
-    kept = change.states.filter(version__lte=int(name)).order_by("-version").first()
-    if kept is None or int(name) > change.lock_version:
+    found = at(change, int(name))
+    if found is None:
         raise Invalid(f"The change request has no version {name}.")
-    return Told(name, policy_by_digest(kept.document_id), kept.document_id)
+    return Told(name, found, found.digest)
 
 
 def _reviewed(change: ChangeRequest, user: User | AnonymousUser) -> Told:
@@ -115,12 +119,38 @@ def between(
     return compare(old.policy, new.policy)
 
 
+def at(change: ChangeRequest, version: int) -> Policy | None:
+    """The draft at a version; None where that one is not known."""
+    if not 0 < version <= change.lock_version:
+        return None
+    # Title and description raise the version too: the content is then that of an earlier one.
+    kept = change.states.filter(version__lte=version).order_by("-version").first()
+    return policy_by_digest(kept.document_id) if kept is not None else None
+
+
 def since(change: ChangeRequest, version: int) -> tuple[Difference, ...]:
     """What was changed after a version of the draft; empty where that one is not known."""
-    if not 0 < version <= change.lock_version:
-        return ()
-    kept = change.states.filter(version__lte=version).order_by("-version").first()
-    return compare(policy_by_digest(kept.document_id), change.policy) if kept is not None else ()
+    seen = at(change, version)
+    return compare(seen, change.policy) if seen is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What others did to a draft between two of its versions: who (login names), and what."""
+
+    people: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+def meanwhile(change: ChangeRequest, seen: int) -> Meanwhile | None:
+    """What came between the version that a person saw and the edit of theirs that ``change`` is
+    after, with which it was merged; None where nothing did."""
+    between = [state for state in states(change) if seen < state.version < change.lock_version]
+    before, after = at(change, seen), at(change, change.lock_version - 1)
+    if not between or before is None or after is None:
+        return None
+    people = dict.fromkeys(state.actor.get_username() for state in reversed(between))
+    return Meanwhile(tuple(people), compare(before, after))
 
 
 # --- Others at the same things --------------------------------------------------------------------

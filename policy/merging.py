@@ -1,19 +1,33 @@
-"""Three-way merge of policies: my draft and their revision, both made from the same base. Pure.
+"""Three-way merge of policies: mine and theirs, both made from the same base. Pure.
 
-What only one side touched is taken from it. What both touched differently is a conflict, told
-thing by thing in the words of :mod:`policy.differences`, and someone has to choose.
+Both sides are laid beside their base thing by thing (a machine type, an entry, an override), and
+where both still have the thing, field by field. What only one side touched is taken from it. What
+both touched differently is a :class:`MergeConflict`, and somebody chooses: one side, or for a field
+that is a value another value altogether (:class:`Typed`).
+
+Whether a side is called mine or theirs makes no difference to what is merged without a conflict. So
+two additions at the same place of a list stand in the order of their names.
+
+    a thing                        its fields
+    backport                       what it brings, commit, tracker, justification
+    machine type                   parent, note, and its entries, each with its value
+    override                       action, justification
+    mitigation                     reason, until, and its entries, each with its value
+    migration                      expected, note
+    waiver                         none: it was given for what one person saw
+    devices that trials exercise   each by its name
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
+from machines.emulator.catalogue import CompatProperty
 from policy.differences import (
     backport_label,
-    entry_label,
+    backport_lines,
     migration_label,
     mitigation_label,
     numbered,
@@ -21,174 +35,406 @@ from policy.differences import (
     waiver_label,
     written,
 )
-from policy.document import MachineType, Policy
+from policy.document import (
+    Backport,
+    MachineType,
+    Migration,
+    Mitigation,
+    Override,
+    Policy,
+    Waiver,
+)
 
-Choice = Literal["mine", "theirs"]
+Side = Literal["mine", "theirs"]
+#: What may be typed instead of either side: nothing, a line, or several.
+Takes = Literal["", "line", "lines"]
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class MergeConflict:
-    """One thing that both sides changed. A side is empty where it removed the thing.
+class Typed:
+    """A value that neither side has. An empty one is a value as well."""
 
-    ``label`` names it, and is what a choice is given for.
+    text: str
+
+
+Choice = Side | Typed
+
+
+@dataclass(frozen=True, slots=True)
+class MergeConflict:
+    """One thing, or one field of one, that both sides changed. A side is empty without it.
+
+    ``path`` is what a choice is given for (``overrides[…].justification``), ``label`` names it for
+    people, ``takes`` says what may be typed instead.
     """
 
+    path: str
     label: str
     base: str
     mine: str
     theirs: str
+    takes: Takes = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The merged policy; where there are conflicts left, it has my side of them."""
+    """The merged policy; where there are ``conflicts`` left, it has my side of them.
+
+    ``settled``: what would be conflicts, but for the choices given.
+    """
 
     policy: Policy
     conflicts: tuple[MergeConflict, ...]
+    settled: tuple[tuple[MergeConflict, Choice], ...] = ()
 
 
 def merge(
     base: Policy, mine: Policy, theirs: Policy, choices: Mapping[str, Choice] | None = None
 ) -> Merge:
-    """Merge two policies of one release. ``choices`` settle conflicts by their labels.
+    """Merge two policies of one release. ``choices`` settle conflicts by their paths; one that
+    types a value where none can be typed settles nothing.
 
     The catalogue that a policy stands on is no decision: it is taken from ``theirs``.
     """
-    run = _Run(dict(choices or {}))
+    sides = base, mine, theirs
+    run = _Run(dict(choices or {}), (_uses(base), _uses(mine), _uses(theirs)))
     merged = replace(
         theirs,
-        backports=run.items(
-            base.backports,
-            mine.backports,
-            theirs.backports,
-            backport_label,
-            lambda item: item.justification,
+        backports=run.items(_BACKPORTS, "backports", *(side.backports for side in sides)),
+        machine_types=run.items(
+            _MACHINE_TYPES, "machine_types", *(side.machine_types for side in sides)
         ),
-        machine_types=run.machine_types(base, mine, theirs),
-        overrides=run.items(
-            base.overrides,
-            mine.overrides,
-            theirs.overrides,
-            override_label,
-            lambda item: f"{item.action}: {item.justification}",
-        ),
-        mitigations=run.items(
-            base.mitigations,
-            mine.mitigations,
-            theirs.mitigations,
-            mitigation_label,
-            lambda item: ", ".join(written(entry) for entry in item.entries),
-        ),
-        migrations=run.items(
-            base.migrations,
-            mine.migrations,
-            theirs.migrations,
-            migration_label,
-            lambda item: item.expected,
-        ),
-        waivers=run.items(
-            base.waivers,
-            mine.waivers,
-            theirs.waivers,
-            waiver_label,
-            lambda item: f"until {item.expires}: {item.reason}",
-        ),
-        devices=run.pick(
-            "devices that trials exercise", base.devices, mine.devices, theirs.devices, _listed
-        ),
+        overrides=run.items(_OVERRIDES, "overrides", *(side.overrides for side in sides)),
+        mitigations=run.items(_MITIGATIONS, "mitigations", *(side.mitigations for side in sides)),
+        migrations=run.items(_MIGRATIONS, "migrations", *(side.migrations for side in sides)),
+        waivers=run.items(_WAIVERS, "waivers", *(side.waivers for side in sides)),
+        devices=run.devices(base.devices, mine.devices, theirs.devices),
     )
-    return Merge(merged, tuple(run.conflicts))
+    if run.given_up:
+        merged = _without(merged, run.given_up)
+    return Merge(merged, tuple(run.conflicts), tuple(run.settled))
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "all that can migrate"
+def entries_of(policy: Policy) -> Iterator[tuple[str, CompatProperty]]:
+    """Every compat entry of machine types and mitigations, with the path of its value."""
+    owners: list[tuple[str, str, tuple[CompatProperty, ...]]] = []
+    for name, item in numbered(policy.machine_types, _MACHINE_TYPES.key).items():
+        owners.append(("machine_types", name, item.entries))
+    for name, set_by in numbered(policy.mitigations, _MITIGATIONS.key).items():
+        owners.append(("mitigations", name, set_by.entries))
+    for what, owner, entries in owners:
+        for label, entry in numbered(entries, _entries(owner).key).items():
+            yield f"{what}[{owner}].entries[{label}]", entry
+
+
+# --- What things are made of ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Attributes of a thing that are merged as one field; ``name`` is "" for all of it."""
+
+    name: str
+    attributes: tuple[str, ...]
+    words: Callable[..., str] = str
+    takes: Takes = ""
+
+    def of(self, item: Any) -> tuple[Any, ...]:
+        return tuple(getattr(item, name) for name in self.attributes)
+
+    def said(self, value: tuple[Any, ...] | None) -> str:
+        return self.words(*value) if value is not None else ""
+
+    def typed(self, text: str) -> tuple[Any, ...]:
+        """What a text says: the first attribute. The others are as empty as can be."""
+        return (text, *("" for _ in self.attributes[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[_T]):
+    """How things of one list are told apart, said in words, and taken apart.
+
+    ``lists``: the attribute that is a list itself, and how what is in it is called.
+    """
+
+    title: str
+    key: Callable[[_T], str]
+    words: Callable[[_T], str]
+    parts: tuple[_Part, ...]
+    lists: Callable[[str], Mapping[str, _Kind[Any]]] = lambda _: {}
+    label: Callable[[str], str] = str
+
+
+def _entries(of: str) -> _Kind[CompatProperty]:
+    """Compat entries of a machine type, or of what ``of`` names."""
+    return _Kind(
+        f"the entries of {of}",
+        lambda entry: f"{entry.driver}.{entry.property}",
+        lambda entry: entry.value,
+        (_Part("", ("value", "array"), lambda value, _array: value, takes="line"),),
+        label=lambda name: f"{name} on {of}",
+    )
+
+
+def _brought(feature: Any, introduced: str, grafts: Any) -> str:
+    lines = backport_lines(Backport(feature, introduced, grafts=grafts))
+    return "; ".join(f"{what} {value}".strip() for what, (value, _note) in lines.items() if value)
+
+
+def _waived(item: Waiver) -> str:
+    return f"until {item.expires}, for the content {item.bound[:12]}: {item.reason}"
+
+
+_BACKPORTS: _Kind[Backport] = _Kind(
+    "the backports",
+    backport_label,
+    lambda item: f"{_brought(item.feature, item.introduced, item.grafts)}: {item.justification}",
+    (
+        _Part("what it brings", ("feature", "introduced", "grafts"), _brought),
+        _Part("commit", ("commit",), takes="line"),
+        _Part("tracker", ("tracker",), takes="line"),
+        _Part("justification", ("justification",), takes="lines"),
+    ),
+)
+_MACHINE_TYPES: _Kind[MachineType] = _Kind(
+    "the machine types",
+    lambda item: item.name,
+    lambda item: f"{len(item.entries)} entries of its own",
+    (
+        _Part("parent", ("parent",)),
+        _Part("note", ("note",), takes="lines"),
+    ),
+    lambda name: {"entries": _entries(name)},
+)
+_OVERRIDES: _Kind[Override] = _Kind(
+    "the overrides",
+    override_label,
+    lambda item: f"{item.action}: {item.justification}",
+    (
+        _Part("action", ("action",)),
+        _Part("justification", ("justification",), takes="lines"),
+    ),
+)
+_MITIGATIONS: _Kind[Mitigation] = _Kind(
+    "the mitigations",
+    mitigation_label,
+    lambda item: ", ".join(written(entry) for entry in item.entries),
+    (
+        _Part("reason", ("reason",), takes="lines"),
+        _Part("until", ("until",), takes="line"),
+    ),
+    lambda name: {"entries": _entries(name)},
+)
+_MIGRATIONS: _Kind[Migration] = _Kind(
+    "the migrations",
+    migration_label,
+    lambda item: f"{item.expected}: {item.note}" if item.note else item.expected,
+    (
+        _Part("expected", ("expected",)),
+        _Part("note", ("note",), takes="lines"),
+    ),
+)
+_WAIVERS: _Kind[Waiver] = _Kind(
+    "the waivers",
+    waiver_label,
+    _waived,
+    (
+        _Part(
+            "",
+            ("finding", "bound", "reason", "expires", "about"),
+            lambda _finding, bound, reason, expires, _about: (
+                f"until {expires}, for the content {bound[:12]}: {reason}"
+            ),
+        ),
+    ),
+)
+_DEVICES: _Kind[str] = _Kind("the devices that trials exercise", str, str, ())
+
+
+# --- One merge ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class _Run:
-    """One merge: the choices given, the conflicts found."""
+    """One merge: the choices given, and what was found.
+
+    ``uses``: on each side, what names a thing, by the thing's path. ``given_up``: machine types
+    that went although a side began to name them.
+    """
 
     choices: dict[str, Choice]
+    uses: tuple[Mapping[str, _Uses], ...]
     conflicts: list[MergeConflict] = field(default_factory=list)
+    settled: list[tuple[MergeConflict, Choice]] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)
 
-    def pick(self, label: str, base: _T, mine: _T, theirs: _T, words: Callable[[_T], str]) -> _T:
-        """The side that changed the thing; where both did, the one that was chosen."""
+    def pick(self, part: _Part, path: str, label: str, values: Sequence[Any]) -> Any:
+        """The value of the side that changed it; where both did, what was chosen.
+
+        ``values``: base, mine and theirs, as the part has them; None where a side lacks the thing.
+        """
+        base, mine, theirs = values
         if theirs in (base, mine):
             return mine
         if mine == base:
             return theirs
-        if label not in self.choices:
-            self.conflicts.append(MergeConflict(label, words(base), words(mine), words(theirs)))
-        return theirs if self.choices.get(label) == "theirs" else mine
-
-    def items(
-        self,
-        base: Iterable[_T],
-        mine: Iterable[_T],
-        theirs: Iterable[_T],
-        key: Callable[[_T], str],
-        words: Callable[[_T], str],
-    ) -> tuple[_T, ...]:
-        """Merge lists whose items a key names; the same key again is told apart by its number."""
-        old, own, other = numbered(base, key), numbered(mine, key), numbered(theirs, key)
-
-        def said(item: _T | None) -> str:
-            return words(item) if item is not None else ""
-
-        merged = []
-        for name in self._order(list(old), list(own), list(other)):
-            item = self.pick(name, old.get(name), own.get(name), other.get(name), said)
-            if item is not None:
-                merged.append(item)
-        return tuple(merged)
-
-    def _order(self, old: list[str], own: list[str], other: list[str]) -> list[str]:
-        """All names, in the order of the side that moved some; what is new keeps its place."""
-        shared = set(old) & set(own) & set(other)
-        before, mine, theirs = (
-            tuple(name for name in names if name in shared) for names in (old, own, other)
+        conflict = MergeConflict(
+            path, label, part.said(base), part.said(mine), part.said(theirs), part.takes
         )
-        chosen = self.pick(f"order of {', '.join(before)}", before, mine, theirs, ", ".join)
-        first, second = (own, other) if chosen == mine != theirs else (other, own)
-        order = list(first)
-        for number, name in enumerate(second):
-            if name not in order:
-                known = [other for other in second[:number] if other in order]
-                order.insert(order.index(known[-1]) + 1 if known else 0, name)
+        choice = self.choices.get(path)
+        if choice is None or (isinstance(choice, Typed) and not part.takes):
+            self.conflicts.append(conflict)
+            return mine
+        self.settled.append((conflict, choice))
+        if isinstance(choice, Typed):
+            return part.typed(choice.text)
+        return theirs if choice == "theirs" else mine
+
+    def items(self, kind: _Kind[_T], path: str, *sides: Iterable[_T]) -> tuple[_T, ...]:
+        """Merge lists whose items a key names; the same key again is told apart by its number."""
+        named = [numbered(side, kind.key) for side in sides]
+        merged = {}
+        for name in dict.fromkeys(name for side in named for name in side):
+            item = self._item(kind, f"{path}[{name}]", name, [side.get(name) for side in named])
+            if item is not None:
+                merged[name] = item
+        order = self._order(kind.title, path, [list(side) for side in named])
+        return tuple(merged[name] for name in order if name in merged)
+
+    def _item(self, kind: _Kind[_T], path: str, name: str, sides: Sequence[_T | None]) -> _T | None:
+        base, mine, theirs = sides
+        if mine is None or theirs is None:
+            return self._whole(kind, path, name, sides)
+        merged: Any = mine
+        for part in kind.parts if mine != theirs else ():
+            values = [part.of(side) if side is not None else None for side in (base, mine, theirs)]
+            ending, label = f"{path}.{part.name}".rstrip("."), kind.label(name)
+            value = self.pick(part, ending, f"{label}: {part.name}".removesuffix(": "), values)
+            merged = replace(merged, **dict(zip(part.attributes, value, strict=True)))
+        for attribute, inner in kind.lists(name).items() if mine != theirs else ():
+            lists = [getattr(side, attribute, ()) for side in (base, mine, theirs)]
+            merged = replace(
+                merged, **{attribute: self.items(inner, f"{path}.{attribute}", *lists)}
+            )
+        found: _T = merged
+        return found
+
+    def _whole(
+        self, kind: _Kind[_T], path: str, name: str, sides: Sequence[_T | None]
+    ) -> _T | None:
+        """A thing that a side lacks: the other has added it, or this one has removed it.
+
+        Who begins to name a thing has changed it as well.
+        """
+        old: _Uses = self.uses[0].get(path, frozenset())
+        values = [
+            (side, tuple(sorted({words for words, _ in uses.get(path, old) - old})))
+            if side is not None
+            else None
+            for side, uses in zip(sides, self.uses, strict=True)
+        ]
+        whole = _Part("", (), lambda item, uses: "; ".join((kind.words(item), *uses)))
+        found = self.pick(whole, path, kind.label(name), values)
+        if found is None and any(value is not None and value[1] for value in values):
+            self.given_up.add(name)
+        item: _T | None = found[0] if found is not None else None
+        return item
+
+    def _order(self, title: str, path: str, sides: Sequence[list[str]]) -> list[str]:
+        """All names: those that all sides have in the order of the side that moved some, the
+        others behind those that they stand behind."""
+        shared = set.intersection(*map(set, sides))
+        orders = [tuple(name for name in side if name in shared) for side in sides]
+        part = _Part("", (), lambda *names: ", ".join(names[_alike(orders)]))
+        chosen = self.pick(part, f"{path}.order", f"order of {title}", orders)
+        runs = [_runs(side, shared) for side in sides[1:]]
+        order: list[str] = []
+        for place in ("", *chosen):
+            order += [place] if place else []
+            new = [[name for name in run.get(place, ()) if name not in order] for run in runs]
+            order += _woven(*new)
         return order
 
-    def machine_types(self, base: Policy, mine: Policy, theirs: Policy) -> tuple[MachineType, ...]:
-        """Merge machine types; one that all have is merged field by field, entry by entry."""
-        sides = [{item.name: item for item in p.machine_types} for p in (base, mine, theirs)]
-        together = {
-            name: self._machine_type(*(side[name] for side in sides))
-            for name in sides[1]
-            if all(name in side for side in sides)
-        }
-        # What all three have is settled above: here it counts as changed by nobody.
-        settled = [tuple(together.get(name, side[name]) for name in side) for side in sides]
-        return self.items(
-            settled[0],
-            settled[1],
-            settled[2],
-            lambda item: item.name,
-            lambda item: f"{len(item.entries)} entries of its own",
-        )
+    def devices(self, *sides: tuple[str, ...]) -> tuple[str, ...]:
+        """None means all: who goes there or leaves from there has changed the list as a whole."""
+        base, mine, theirs = map(set, sides)
+        removed = (base - mine) | (base - theirs)
+        if all(sides) and (mine | theirs) - removed:
+            return self.items(_DEVICES, "devices", *sides)
+        every = _Part("", (), lambda *names: ", ".join(names) or "all that can migrate")
+        return tuple(self.pick(every, "devices", _DEVICES.title.removeprefix("the "), sides))
 
-    def _machine_type(
-        self, base: MachineType, mine: MachineType, theirs: MachineType
-    ) -> MachineType:
-        name = base.name
-        return MachineType(
-            name,
-            self.pick(f"parent of {name}", base.parent, mine.parent, theirs.parent, str),
-            self.items(
-                base.entries,
-                mine.entries,
-                theirs.entries,
-                partial(entry_label, machine_type=name),
-                lambda entry: entry.value,
-            ),
-            self.pick(f"note of {name}", base.note, mine.note, theirs.note, str),
-        )
+
+# --- Order ----------------------------------------------------------------------------------------
+
+
+def _alike(orders: Sequence[tuple[str, ...]]) -> slice:
+    """The part of orders of the same names outside which they do not differ."""
+    rows = list(zip(*orders, strict=True))
+    places = [number for number, row in enumerate(rows) if len(set(row)) > 1]
+    return slice(places[0], places[-1] + 1) if places else slice(0)
+
+
+def _runs(names: Iterable[str], shared: Collection[str]) -> dict[str, list[str]]:
+    """A shared name, or "" for the beginning → the names that follow it and are not shared."""
+    runs: dict[str, list[str]] = {}
+    place = ""
+    for name in names:
+        if name in shared:
+            place = name
+        else:
+            runs.setdefault(place, []).append(name)
+    return runs
+
+
+def _woven(mine: list[str], theirs: list[str]) -> list[str]:
+    """Two runs as one, each in its order; whose they are makes no difference."""
+    first, second = sorted((mine, theirs))
+    woven = list(first)
+    for number, name in enumerate(second):
+        if name not in first:
+            before = [other for other in second[:number] if other in woven]
+            woven.insert(woven.index(before[-1]) + 1 if before else len(woven), name)
+    return woven
+
+
+# --- Things that others name ----------------------------------------------------------------------
+
+
+#: What names a thing: the words for it, and itself, as one that changed names it anew.
+_Uses = frozenset[tuple[str, Any]]
+
+
+def _uses(policy: Policy) -> dict[str, _Uses]:
+    """Path of a machine type → what names it."""
+    found: dict[str, set[tuple[str, Any]]] = {}
+    labelled: tuple[tuple[str, Iterable[Any], Callable[[Any], str]], ...] = (
+        ("override", policy.overrides, override_label),
+        ("mitigation", policy.mitigations, mitigation_label),
+        ("migration", policy.migrations, migration_label),
+        ("waiver", policy.waivers, waiver_label),
+    )
+    for what, items, label in labelled:
+        for item in items:
+            use = f"named by the {what} {label(item)}", item
+            found.setdefault(item.machine_type, set()).add(use)
+    for item in policy.machine_types:
+        found.setdefault(item.parent, set()).add((f"{item.name} goes on from it", item))
+    return {f"machine_types[{name}]": frozenset(uses) for name, uses in found.items()}
+
+
+def _without(policy: Policy, names: Collection[str]) -> Policy:
+    """The policy without what names these machine types, which it has no more; who went on from
+    one goes on from nothing."""
+    return replace(
+        policy,
+        machine_types=tuple(
+            replace(item, parent="") if item.parent in names else item
+            for item in policy.machine_types
+        ),
+        overrides=tuple(item for item in policy.overrides if item.machine_type not in names),
+        mitigations=tuple(item for item in policy.mitigations if item.machine_type not in names),
+        migrations=tuple(item for item in policy.migrations if item.machine_type not in names),
+        waivers=tuple(item for item in policy.waivers if item.machine_type not in names),
+    )

@@ -291,6 +291,33 @@ class DraftState(models.Model):
         return f"{self.change_request} v{self.version}"
 
 
+class UnmergedEdit(models.Model):
+    """An edit of an older version of a draft that waits for its author to choose what stays, where
+    others have changed the same since. Nothing of it is in the draft yet.
+    """
+
+    change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="unmerged")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    #: The version of the draft that the edit was made of.
+    seen_version = models.PositiveIntegerField(_("version"))
+    #: The draft as the edit would have left it.
+    document = models.ForeignKey(Document, models.PROTECT, related_name="+")
+    action = models.CharField(_("action"), max_length=60)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["change_request", "actor", "seen_version", "document"],
+                name="unmerged_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.change_request} v{self.seen_version}"
+
+
 class ReviewRequest(models.Model):
     """Somebody was asked by name to review a change request."""
 

@@ -97,7 +97,8 @@ class ChangePolicy(Api):
         """Put a policy document in the draft's place, or nothing of it.
 
         Where others have edited since ``lock_version``, both are merged; what both changed is
-        answered as 409 with ``conflicts``, to be settled by ``choices``.
+        answered as 409 with ``conflicts``, to be settled by ``choices`` with that answer's
+        ``current_version``.
         """
         data = given(shapes.PolicySerializer, request)
         change, actor, seen = (
@@ -106,9 +107,9 @@ class ChangePolicy(Api):
             data["lock_version"],
         )
         if "file" in data:
-            edits.import_policy(change, actor, seen, data["file"], data["choices"])
+            edits.import_policy(change, actor, seen, data["file"], shapes.settled(data))
         else:
-            edits.replace_policy(change, actor, seen, data["policy"], data["choices"])
+            edits.replace_policy(change, actor, seen, data["policy"], shapes.settled(data))
         return answer(request, pk)
 
 

@@ -16,7 +16,6 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from machines.catalogue import NoCatalogue
-from policy.edits.whole import MergeNeeded
 from policy.errors import Conflict, Forbidden, PolicyError
 
 #: Differences that one answer tells of at most.
@@ -88,7 +87,7 @@ def _both_sides(error: Conflict) -> dict[str, Any]:
     document: dict[str, Any] = {"current_version": error.current_version}
     if error.meanwhile:
         document["meanwhile"] = [asdict(item) for item in error.meanwhile[:MAX_DIFFERENCES]]
-    if isinstance(error, MergeNeeded):
+    if error.conflicts:
         document["conflicts"] = [asdict(item) for item in error.conflicts]
     return document
 

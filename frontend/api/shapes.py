@@ -5,11 +5,15 @@ What is sent names its faults field by field; the sentences of a fault are those
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from policy.document import MAX_TEXT
+from policy.drafts import Settled
+from policy.merging import Choice, Typed
 from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Revision, Thread
 from policy.policy_files import MAX_CHARACTERS
 
@@ -41,15 +45,62 @@ class DescriptionSerializer(EditSerializer):
     description = serializers.CharField(max_length=MAX_TEXT, default="", allow_blank=True)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "enum": list(SIDES)},
+            {
+                "type": "object",
+                "properties": {"value": {"type": "string", "maxLength": MAX_TEXT}},
+                "required": ["value"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+class ChoiceField(serializers.Field[Any, Any, Any, Any]):
+    """What stays of a conflict: a side, or ``{"value": …}``, a value that neither has."""
+
+    def to_internal_value(self, data: Any) -> Choice:
+        if data == "mine" or data == "theirs":
+            side: Choice = data
+            return side
+        if isinstance(data, dict) and [*data] == ["value"] and isinstance(data["value"], str):
+            return Typed(data["value"])
+        raise serializers.ValidationError('Send "mine", "theirs" or {"value": "…"}.')
+
+    def to_representation(self, value: Choice) -> Any:
+        return {"value": value.text} if isinstance(value, Typed) else value
+
+
 class ChoicesSerializer(EditSerializer):
-    """``choices``: the label of each conflict, and which side of it stays."""
+    """``choices``: the path of each conflict, and what stays of it."""
 
-    choices = serializers.DictField(
-        child=serializers.ChoiceField(SIDES), default=dict, allow_empty=True
-    )
+    choices = serializers.DictField(child=ChoiceField(), default=dict, allow_empty=True)
 
 
-class PolicySerializer(ChoicesSerializer):
+class MergeSerializer(ChoicesSerializer):
+    """``current_version``: the version of the draft that the choices were made against, as the
+    answer that asked for them names it."""
+
+    current_version = serializers.IntegerField(min_value=1, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["choices"] and "current_version" not in attrs:
+            raise serializers.ValidationError(
+                {"current_version": ["Say which version the choices were made against."]}
+            )
+        return attrs
+
+
+def settled(data: Mapping[str, Any]) -> Settled | None:
+    """What was sent of choices; None without any."""
+    if "current_version" not in data:
+        return None
+    return Settled(data["current_version"], data["choices"])
+
+
+class PolicySerializer(MergeSerializer):
     """Either the document itself, or ``file``: the text of a file, YAML or JSON."""
 
     policy = serializers.JSONField(required=False)
@@ -58,7 +109,7 @@ class PolicySerializer(ChoicesSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("policy" in attrs) == ("file" in attrs):
             raise serializers.ValidationError({"policy": ["Send either policy or file."]})
-        return attrs
+        return super().validate(attrs)
 
 
 class RebaseSerializer(ChoicesSerializer):

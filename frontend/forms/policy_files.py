@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -10,18 +9,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import EditForm
-from policy.merging import Choice, MergeConflict
 from policy.policy_files import MAX_CHARACTERS
-
-#: So many conflicts are asked about at once.
-MAX_CONFLICTS = 500
 
 
 class PolicyFileForm(EditForm):
-    """A file, or its text; ``content`` is what was sent of the two.
-
-    Once conflicts were shown, each is sent back as ``label_N`` with the side ``side_N``.
-    """
+    """A file, or its text; ``content`` is what was sent of the two."""
 
     file = forms.FileField(
         label=_("File"),
@@ -36,7 +28,6 @@ class PolicyFileForm(EditForm):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 14, "class": "font-monospace", "spellcheck": "false"}),
     )
-    conflicts: Sequence[MergeConflict] = ()
 
     def clean_file(self) -> str:
         sent = self.cleaned_data["file"]
@@ -61,25 +52,3 @@ class PolicyFileForm(EditForm):
             kept["text"] = cleaned["file"]
             self.data = kept
         return cleaned
-
-    def choices(self) -> dict[str, Choice]:
-        """Label of a conflict → the side that was chosen."""
-        found: dict[str, Choice] = {}
-        for number in range(MAX_CONFLICTS):
-            label = self.data.get(f"label_{number}")
-            if label is None:
-                break
-            side = self.data.get(f"side_{number}")
-            if side == "mine" or side == "theirs":
-                found[label] = side
-        return found
-
-    def asking(self, conflicts: Sequence[MergeConflict]) -> PolicyFileForm:
-        """The form as it asks for a side of each conflict."""
-        self.conflicts = conflicts[:MAX_CONFLICTS]
-        self.add_error(None, _("Others changed the same in the meantime: choose a side of each."))
-        return self
-
-    def rows(self) -> list[tuple[int, MergeConflict]]:
-        """For the page: each conflict with its number."""
-        return list(enumerate(self.conflicts))

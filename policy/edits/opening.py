@@ -12,8 +12,7 @@ from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
 from machines.models import Release
 from policy import audit, drafts, history, seeding, state
 from policy.document import Policy
-from policy.edits.migrations import default_migrations
-from policy.errors import Conflict, Invalid
+from policy.errors import Conflict, Invalid, labels_of
 from policy.inputs import (
     title_of,
     words,
@@ -21,6 +20,7 @@ from policy.inputs import (
 from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require
+from policy.promises import default_migrations
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -151,10 +151,10 @@ def rebase(
 ) -> ChangeRequest:
     """Base the draft on the release's newest revision and its catalogue of today.
 
-    ``choices`` settle conflicts: the label of each → "mine" or "theirs"; ``onto`` is the number of
-    the revision that they were chosen against. Raises Invalid (field ``choices``) while one is not
-    settled, or where the draft follows the newest revision already; Conflict where another
-    revision than ``onto`` is the newest by now.
+    ``choices`` settle conflicts by their paths; ``onto`` is the number of the revision that they
+    were chosen against. Raises Conflict (field ``choices``) with those that are not settled, or
+    where another revision than ``onto`` is the newest by now; Invalid where the draft follows the
+    newest revision already.
     """
     newest = state.newest_revision(change.release)
     if newest is None or newest.pk == change.base_revision_id:
@@ -172,11 +172,16 @@ def rebase(
     def alter(policy: Policy) -> Policy:
         merged = _merged(change, policy, newest, choices or {})
         if merged.conflicts:
-            labels = "; ".join(conflict.label for conflict in merged.conflicts)
-            raise Invalid(f"Both sides changed: {labels}. Choose one.", field="choices")
+            raise Conflict(
+                f"Both sides changed: {labels_of(merged.conflicts)}. Choose what stays.",
+                change.lock_version,
+                "choices",
+                conflicts=merged.conflicts,
+            )
+        drafts.check_typed(merged, merged.policy, (policy, state.policy_of(newest)))
         return replace(merged.policy, base=base)
 
-    return drafts.rewrite(change, actor, expected_version, "rebase", alter, base_revision=newest)
+    return drafts.follow(change, actor, expected_version, alter, newest)
 
 
 def _merged(

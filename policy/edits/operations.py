@@ -241,7 +241,11 @@ def _made(
 
 
 def apply(
-    change: ChangeRequest, actor: User, expected_version: int, operations: Sequence[Operation]
+    change: ChangeRequest,
+    actor: User,
+    expected_version: int,
+    operations: Sequence[Operation],
+    settled: drafts.Settled | None = None,
 ) -> ChangeRequest:
     """Make operations of a draft as one edit, all or none.
 
@@ -256,4 +260,4 @@ def apply(
         return found.policy
 
     action = names.pop() if len(names) == 1 else SEVERAL
-    return drafts.rewrite(change, actor, expected_version, action, alter)
+    return drafts.rewrite(change, actor, expected_version, action, alter, settled)

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, history, inputs, policy_files
+from policy import drafts, inputs, policy_files
 from policy.document import DocumentError, Policy, from_json
-from policy.errors import Conflict, Invalid
+from policy.errors import Invalid
 from policy.exporters import formats
 from policy.inputs import base_of, check_label, words
-from policy.merging import Choice, MergeConflict, merge
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-
-class MergeNeeded(Conflict):
-    """Others changed the same things meanwhile: ``conflicts`` has both sides of each."""
-
-    def __init__(self, change: ChangeRequest, conflicts: tuple[MergeConflict, ...]) -> None:
-        labels = "; ".join(conflict.label for conflict in conflicts)
-        super().__init__(
-            f"Someone else changed the same in the meantime: {labels}. Choose a side of each.",
-            current_version=change.lock_version,
-            field="choices",
-        )
-        self.conflicts = conflicts
 
 
 def replace_policy(
@@ -36,26 +21,22 @@ def replace_policy(
     actor: User,
     seen_version: int,
     document: Any,
-    choices: Mapping[str, Choice] | None = None,
+    settled: drafts.Settled | None = None,
 ) -> ChangeRequest:
     """Put a whole policy document in the draft's place, or nothing of it.
 
-    ``document`` was made from the draft at ``seen_version``. Where others have edited since, the
-    two are merged: what both changed differently is settled by ``choices`` (the label of each →
-    "mine" or "theirs"), else :class:`MergeNeeded` is raised with both sides. The release and the
-    catalogue that the policy stands on cannot be changed so. Raises Forbidden, Invalid with the
-    path of the first entry at fault.
+    ``document`` was made from the draft at ``seen_version``; where others have edited since, it is
+    merged as any edit is. The release and the catalogue that the policy stands on cannot be changed
+    so. Raises what every edit raises, Invalid with the path of the first entry at fault.
     """
     mine = read(document)
 
-    def alter(present: Policy) -> Policy:
-        _check_same_release(present, mine)
-        _check_contents(present, mine)
+    def alter(seen: Policy) -> Policy:
+        _check_same_release(seen, mine)
+        _check_contents(seen, mine)
         return mine
 
-    if seen_version == change.lock_version:
-        return drafts.rewrite(change, actor, seen_version, "replace policy", alter)
-    return _merged(change, actor, seen_version, mine, choices or {})
+    return drafts.rewrite(change, actor, seen_version, "replace policy", alter, settled)
 
 
 def import_policy(
@@ -63,7 +44,7 @@ def import_policy(
     actor: User,
     seen_version: int,
     text: str,
-    choices: Mapping[str, Choice] | None = None,
+    settled: drafts.Settled | None = None,
 ) -> ChangeRequest:
     """:func:`replace_policy` with the text of a file, YAML or JSON.
 
@@ -74,7 +55,7 @@ def import_policy(
     except policy_files.FileError as error:
         raise Invalid(f"The file, {error}.", field="file") from error
     try:
-        return replace_policy(change, actor, seen_version, found.document, choices)
+        return replace_policy(change, actor, seen_version, found.document, settled)
     except Invalid as error:
         if not error.field.startswith("policy"):
             raise
@@ -88,27 +69,6 @@ def read(document: Any) -> Policy:
         return from_json(document)
     except DocumentError as error:
         raise Invalid(str(error), field=error.path) from error
-
-
-def _merged(
-    change: ChangeRequest,
-    actor: User,
-    seen_version: int,
-    mine: Policy,
-    choices: Mapping[str, Choice],
-) -> ChangeRequest:
-    present = drafts.fresh(change)
-    seen = history.named(present, str(seen_version), actor).policy
-
-    def alter(theirs: Policy) -> Policy:
-        _check_same_release(theirs, mine)
-        merged = merge(seen, mine, theirs, choices)
-        if merged.conflicts:
-            raise MergeNeeded(present, merged.conflicts)
-        _check_contents(theirs, merged.policy)
-        return merged.policy
-
-    return drafts.rewrite(change, actor, present.lock_version, "merge policy", alter)
 
 
 def _check_values(value: Any, path: str, depth: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from django.test import Client
 from policy_world import MACHINES, World, person
@@ -19,6 +22,14 @@ def outdated(world: World, mine: str = "8", theirs: str = "7") -> ChangeRequest:
     other, change = world.change(), world.edit(world.change(), world.maintainer, mine)
     world.publish(edits.change_entry(other, world.maintainer, 1, NEWEST, 0, theirs))
     return change
+
+
+def answered(client: Client, change: ChangeRequest, choice: str) -> dict[str, str]:
+    """What the page's form sends with this choice for its one conflict."""
+    page = client.get(address(change)).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    hidden.pop("csrfmiddlewaretoken", None)
+    return {name: unescape(value) for name, value in hidden.items()} | {"choice_0": choice}
 
 
 def address(change: ChangeRequest) -> str:
@@ -47,7 +58,7 @@ def test_a_conflict_shows_all_three_and_takes_a_choice(world: World, login: Logi
     shown = client.get(address(change)).content.decode().partition("data-conflicts")[2]
     for text in (f"foo.speed on {NEWEST}", ">5<", ">8<", ">7<"):
         assert text in shown
-    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "theirs"}
+    sent = answered(client, change, "theirs")
     assert client.post(address(change), sent)["Location"] == f"/changes/{change.pk}/"
     change.refresh_from_db()
     assert change.base_revision is not None
@@ -55,22 +66,33 @@ def test_a_conflict_shows_all_three_and_takes_a_choice(world: World, login: Logi
     assert [entry.value for entry in change.policy.resolved(NEWEST)] == ["7"]
 
 
-def test_an_unknown_side_is_refused(world: World, login: Login) -> None:
-    change = outdated(world)
-    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "both"}
-    answer = login(world.maintainer).post(address(change), sent)
-    assert answer.status_code == 422
+def test_a_value_is_typed_that_neither_side_has(world: World, login: Login) -> None:
+    change, client = outdated(world), login(world.maintainer)
+    sent = answered(client, change, "typed")
+    refused = client.post(address(change), sent | {"typed_0": "fast"})
+    assert refused.status_code == 422
+    assert 'value="fast"' in refused.content.decode()
+    assert client.post(address(change), sent | {"typed_0": "9"}).status_code == 302
     change.refresh_from_db()
-    assert change.lock_version == sent["lock_version"]
+    assert [entry.value for entry in change.policy.resolved(NEWEST)] == ["9"]
+
+
+@pytest.mark.parametrize("choice", ["both", ""])
+def test_an_unknown_side_is_refused(world: World, login: Login, choice: str) -> None:
+    change, client = outdated(world), login(world.maintainer)
+    answer = client.post(address(change), answered(client, change, choice))
+    assert answer.status_code == 422
+    before = change.lock_version
+    change.refresh_from_db()
+    assert change.lock_version == before
 
 
 @pytest.mark.parametrize("stale", [{"lock_version": 1}, {"revision": 1}])
 def test_a_choice_from_what_is_no_longer_there_is_a_conflict(
     world: World, login: Login, stale: dict[str, int]
 ) -> None:
-    change = outdated(world)
-    sent = {"lock_version": change.lock_version, "revision": 2, "choice_0": "mine"} | stale
-    answer = login(world.maintainer).post(address(change), sent)
+    change, client = outdated(world), login(world.maintainer)
+    answer = client.post(address(change), answered(client, change, "mine") | stale)
     assert answer.status_code == 409
     page = answer.content.decode()
     assert 'role="alert"' in page

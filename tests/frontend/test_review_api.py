@@ -60,7 +60,10 @@ def test_a_whole_draft_is_replaced_and_merged(world: World, login: Login) -> Non
     assert lost.status_code == 409
     (conflict,) = lost.json()["conflicts"]
     assert (conflict["mine"], conflict["theirs"]) == ("8", "7")
-    settled = {"lock_version": 1, "policy": document, "choices": {conflict["label"]: "mine"}}
+    chosen = {"choices": {conflict["path"]: "mine"}}
+    settled = {"lock_version": 1, "policy": document, **chosen}
+    assert send(client, "put", address, settled).json()["errors"].keys() == {"current_version"}
+    settled["current_version"] = lost.json()["current_version"]
     assert send(client, "put", address, settled).status_code == 200
     as_file = {"lock_version": 3, "file": "schema: 2"}
     assert "Line 1: policy.schema" in send(client, "put", address, as_file).json()["detail"]
@@ -196,10 +199,12 @@ def test_a_rebase_asks_for_a_side_of_each_conflict(world: World, login: Login) -
     world.publish(world.edit(first, world.maintainer, "7"))
     client, address = login(world.maintainer), f"changes/{second.pk}/rebase/"
     asked = send(client, "post", address, {"lock_version": 2})
-    assert (asked.status_code, asked.json()["field"]) == (422, "choices")
-    choices = {"choices": {LABEL: "both"}}
+    assert (asked.status_code, asked.json()["field"]) == (409, "choices")
+    (conflict,) = asked.json()["conflicts"]
+    assert (conflict["label"], conflict["mine"], conflict["theirs"]) == (LABEL, "8", "7")
+    choices = {"choices": {conflict["path"]: "both"}}
     assert send(client, "post", address, {"lock_version": 2, **choices}).status_code == 422
-    choices = {"choices": {LABEL: "mine"}}
+    choices = {"choices": {conflict["path"]: "mine"}}
     done = send(client, "post", address, {"lock_version": 2, "onto": 2, **choices})
     assert done.json()["base_revision"] == 2
     assert send(client, "post", address, {"lock_version": 3}).status_code == 422

@@ -13,8 +13,8 @@ from policy_world import MACHINES, World
 from machines.emulator.catalogue import CompatProperty
 from policy import edits, workflow
 from policy.document import CatalogueRef, MachineType, Migration, Policy
-from policy.errors import Invalid
-from policy.merging import merge
+from policy.errors import Conflict, Invalid
+from policy.merging import Typed, merge
 from policy.models import ChangeRequest
 
 NEWEST, OLDER = MACHINES
@@ -49,8 +49,10 @@ def test_what_both_changed_is_a_conflict_until_one_is_chosen() -> None:
         "2",
         "3",
     )
-    assert merge(base, mine, theirs, {"foo.a on m": "theirs"}).policy == theirs
-    assert merge(base, mine, theirs, {"foo.a on m": "mine"}).policy == mine
+    assert merge(base, mine, theirs, {conflict.path: "theirs"}).policy == theirs
+    assert merge(base, mine, theirs, {conflict.path: "mine"}).policy == mine
+    typed = merge(base, mine, theirs, {conflict.path: Typed("4")}).policy
+    assert typed == policy(replace(A, value="4"))
 
 
 def test_a_removed_thing_that_the_other_changed_is_a_conflict() -> None:
@@ -79,7 +81,7 @@ def test_who_changed_nothing_takes_the_other_side(base: Policy, other: Policy) -
 @given(policies(), policies(), policies())
 def test_chosen_conflicts_are_settled(base: Policy, mine: Policy, theirs: Policy) -> None:
     found = merge(base, mine, theirs)
-    again = merge(base, mine, theirs, {item.label: "theirs" for item in found.conflicts})
+    again = merge(base, mine, theirs, {item.path: "theirs" for item in found.conflicts})
     assert again.conflicts == ()
 
 
@@ -107,10 +109,13 @@ def test_a_conflict_waits_for_a_choice(world: World) -> None:
     first, second = world.change(), world.edit(world.change(), world.maintainer, "8")
     world.publish(world.edit(first, world.maintainer, "7"))
     (conflict,) = edits.rebase_conflicts(second)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(Conflict) as caught:
         edits.rebase(second, world.maintainer, 2)
-    assert caught.value.field == "choices"
-    second = edits.rebase(second, world.maintainer, 2, {conflict.label: "mine"})
+    assert caught.value.conflicts == (conflict,)
+    with pytest.raises(Invalid) as refused:
+        edits.rebase(second, world.maintainer, 2, {conflict.path: Typed("fast")})
+    assert refused.value.field == conflict.path
+    second = edits.rebase(second, world.maintainer, 2, {conflict.path: "mine"})
     assert [entry.value for entry in second.policy.resolved(NEWEST)] == ["8"]
 
 

@@ -13,8 +13,8 @@ from policy_world import MACHINES, World
 
 from policy import edits, policy_files
 from policy.document import Policy
-from policy.edits.whole import MergeNeeded
-from policy.errors import Conflict, Forbidden, Invalid
+from policy.drafts import Settled
+from policy.errors import Forbidden, Invalid, MergeNeeded
 from policy.models import AuditEntry, ChangeRequest, DraftState
 from policy.policy_files import MAX_CHARACTERS, FileError, read
 
@@ -138,7 +138,8 @@ def test_what_others_edited_meanwhile_is_merged() -> None:
     change.refresh_from_db()
     change = edits.import_policy(change, world.maintainer, 1, text)
     assert [entry.value for entry in change.policy.resolved(MACHINES[1])] == ["8", "3"]
-    assert AuditEntry.objects.latest("id").action == "merge policy"
+    merged = AuditEntry.objects.latest("id").after["merged"]
+    assert (merged["edit"], merged["seen"], merged["with"]) == ("replace policy", 1, 2)
 
 
 @pytest.mark.django_db
@@ -150,11 +151,10 @@ def test_what_both_changed_is_shown_with_both_sides_and_settled() -> None:
     change.refresh_from_db()
     with pytest.raises(MergeNeeded) as caught:
         edits.import_policy(change, world.maintainer, 1, text)
-    assert isinstance(caught.value, Conflict)
     (conflict,) = caught.value.conflicts
     assert (conflict.base, conflict.mine, conflict.theirs) == ("5", "8", "7")
-    choices = {conflict.label: "mine"}
-    change = edits.import_policy(change, world.maintainer, 1, text, choices)  # type: ignore[arg-type]
+    settled = Settled(2, {conflict.path: "mine"})
+    change = edits.import_policy(change, world.maintainer, 1, text, settled)
     assert [entry.value for entry in change.policy.resolved(MACHINES[0])] == ["8"]
 
 

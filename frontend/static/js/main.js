@@ -15,4 +15,5 @@ import "./properties.js";
 import "./lists.js";
 import "./review.js";
 import "./merging.js";
+import "./merging.js";
 import "./drafts.js";
