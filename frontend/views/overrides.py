@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import previews
+from frontend import meanwhile, previews
 from frontend.access import person_of, put_into, status_of, visible_change
 from frontend.forms.edits import NEW_CHANGE, TogglesForm
 from frontend.overview import open_changes
@@ -66,7 +66,8 @@ def save(request: HttpRequest, tree: str, version: str, name: str) -> HttpRespon
         raise PermissionDenied(_("You cannot edit this here."))
     changes = list(open_changes().filter(release=scope.release)) if scope.change is None else []
     form = toggles_form(view, changes, request.POST)
-    if view.toggles and form.is_valid():
+    is_whole = bool(view.toggles) and not view.problems
+    if is_whole and form.is_valid():
         try:
             change = _saved(request, view, form)
         except operations.Refused as error:
@@ -76,8 +77,10 @@ def save(request: HttpRequest, tree: str, version: str, name: str) -> HttpRespon
         else:
             return _after(request, scope, change, view)
     fresh = looked_at(request, scope_of(request, tree, version), name, request.POST)
+    if not fresh.toggles and not fresh.problems:
+        fresh.problems.append(_("No bit is to be turned over."))
     context = context_of(request, fresh, form if fresh.toggles else None)
-    return respond(request, PAGE, BODY, context, status=status_of(form))
+    return respond(request, PAGE, BODY, context, status=status_of(form) if is_whole else 422)
 
 
 def _saved(request: HttpRequest, view: DeviceView, form: TogglesForm) -> ChangeRequest:
@@ -90,7 +93,9 @@ def _saved(request: HttpRequest, view: DeviceView, form: TogglesForm) -> ChangeR
             change = edits.open_change(view.scope.release, user, data["title"])
         elif change is None:
             change = visible_change(request.user, int(data["into"]))
-        return operations.apply(change, user, seen or change.lock_version, wanted)
+        edited = operations.apply(change, user, seen or change.lock_version, wanted)
+    meanwhile.tell(request, edited, seen or change.lock_version)
+    return edited
 
 
 def _after(
