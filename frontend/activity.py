@@ -57,6 +57,7 @@ _WORDS: dict[str, str | Promise] = {
     "run trials": _("asked for trials"),
     "seed machine types": _("composed machine types"),
     "set approvals": _("changed the approvals needed"),
+    "set promises": _("changed the promised migrations"),
     "submit": _("submitted"),
     "take role": _("took a role away"),
     "tighten version": _("tightened a version"),

@@ -7,6 +7,7 @@ of a change request, only :mod:`policy.audit` writes audit entries.
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
@@ -105,6 +106,34 @@ class ReviewRules(models.Model):
 
     def __str__(self) -> str:
         return f"review rules of {self.tree}"
+
+
+class TreePromises(models.Model):
+    """Which migrations a tree promises (:mod:`policy.promises`, which alone writes them).
+
+    A tree without a row promises what follows from its releases.
+    """
+
+    class Majors(models.TextChoices):
+        NONE = "none", _("no, in neither direction")
+        FORWARD = "forward", _("forward only")
+        BOTH = "both", _("in both directions")
+
+    #: The largest number of releases to count, and what stands for every one.
+    MOST: ClassVar[int] = 9
+    EVERY: ClassVar[int] = 100
+
+    tree = models.OneToOneField(Tree, models.CASCADE, related_name="promises")
+    older = models.PositiveSmallIntegerField(_("older releases that guests come from"))
+    back = models.PositiveSmallIntegerField(_("older releases that guests go back to"))
+    majors = models.CharField(_("across major releases"), max_length=10, choices=Majors.choices)
+
+    class Meta:
+        verbose_name = _("promised migrations")
+        verbose_name_plural = _("promised migrations")
+
+    def __str__(self) -> str:
+        return f"promised migrations of {self.tree}"
 
 
 class Feature(models.Model):
@@ -693,3 +722,56 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object_label}"
+
+
+class Webhook(models.Model):
+    """An address that is told of what happens in a tree: see :mod:`policy.webhooks`."""
+
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="webhooks")
+    url = models.URLField(_("address"), max_length=500)
+    events = models.JSONField(_("events"))
+    #: What its secret is derived from, with the service's own key: no secret is kept here.
+    nonce = models.CharField(max_length=64, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        verbose_name = _("webhook")
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One telling of one event to one webhook: written with what it tells of, sent afterwards."""
+
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    #: What the receiver knows it by, however often it is sent.
+    identity = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event = models.CharField(_("event"), max_length=20)
+    #: What must not be told twice has a name of its own.
+    key = models.CharField(max_length=200, blank=True)
+    #: The JSON, to the byte as it is signed and sent.
+    body = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    #: When it is sent next; empty for one that was taken or given up.
+    due_at = models.DateTimeField(null=True, db_index=True)
+    delivered_at = models.DateTimeField(null=True)
+    #: What the receiver answered last, and why that was not enough.
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["webhook", "key"], condition=~models.Q(key=""), name="delivered_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook}"

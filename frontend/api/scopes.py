@@ -31,6 +31,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-tokens": SESSION,
     "api-token": READ,  # a token revokes itself, and no other: see frontend.api.tokens
     "api-review-rules": WRITE,
+    "api-promises": WRITE,
     "api-mail-settings": WRITE,
     "api-changes": WRITE,
     "api-change": WRITE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from django import forms
@@ -9,7 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.models import Preferences
 from policy import tokens
-from policy.models import ReviewRules, Token
+from policy.models import ReviewRules, Token, TreePromises
+from policy.promises import Promises
+
+if TYPE_CHECKING:
+    from django.utils.functional import Promise
 
 
 class DisplayForm(forms.Form):
@@ -56,6 +61,40 @@ class ReviewRulesForm(forms.Form):
         choices=[(number, str(number)) for number in range(1, ReviewRules.MOST_APPROVALS + 1)],
         help_text=_("What is in review or approved now is judged again by the new number."),
     )
+
+
+def _counts(every: str | Promise) -> list[tuple[int, str | Promise]]:
+    numbers = range(1, TreePromises.MOST + 1)
+    return [
+        (0, _("none")),
+        *((number, str(number)) for number in numbers),
+        (TreePromises.EVERY, every),
+    ]
+
+
+class PromisesForm(forms.Form):
+    """What a tree promises of migrations: the fields are those of policy.promises.Promises."""
+
+    older = forms.TypedChoiceField(
+        label=_("Older releases that guests come from"),
+        coerce=int,
+        choices=lambda: _counts(_("every older one")),
+        help_text=_("The nearest ones; more than one means that releases may be skipped."),
+    )
+    back = forms.TypedChoiceField(
+        label=_("Older releases that guests go back to"),
+        coerce=int,
+        choices=lambda: _counts(_("every older one")),
+    )
+    majors = forms.ChoiceField(
+        label=_("From one major release to another"),
+        choices=TreePromises.Majors.choices,
+        help_text=_("Major releases differ in the first number of their version."),
+    )
+
+    def promises(self) -> Promises:
+        """What was typed."""
+        return Promises(**self.cleaned_data)
 
 
 class TokenForm(forms.Form):

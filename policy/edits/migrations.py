@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.drivers import description_of
-from machines.models import Release
 from policy import rules
 from policy.document import (
     DECLARABLE,
@@ -33,29 +32,6 @@ from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-
-#: Older releases from which a new one takes guests, where nobody says otherwise.
-PREDECESSORS = 2
-
-
-def default_migrations(release: Release) -> tuple[Migration, ...]:
-    """What a release's first policy promises: how a tree is upgraded, and rolled back.
-
-    Guests come from the nearest older releases of the tree that are published, and go back to the
-    one right before it. On every machine type that both have, and nothing is lost.
-    """
-    older = (
-        Release.objects.filter(tree=release.tree, sort_key__lt=release.sort_key)
-        .filter(revisions__isnull=False)
-        .select_related("tree")
-        .distinct()
-        .order_by("-sort_key")[:PREDECESSORS]
-    )
-    labels = [item.label for item in older]
-    forward = [Migration(label, release.label, "correct") for label in labels]
-    backward = [Migration(release.label, label, "correct") for label in labels[:1]]
-    return (*forward, *backward)
 
 
 # --- Declared migrations --------------------------------------------------------------------------

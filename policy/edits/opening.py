@@ -35,17 +35,20 @@ def open_change(release: Release, author: User, title: str, description: str = "
     """
     require(author, "edit", release.tree)
     title, description = title_of(title), words(description, "description")
+    newest = state.newest_revision(release)
+    return _open(release, author, title, description, beginning(release), newest)
+
+
+def beginning(release: Release) -> Policy:
+    """The policy that a change request of the release begins with. Raises Invalid."""
     try:
         base = state.catalogue_ref(release)
         newest = state.newest_revision(release)
-        policy = (
-            replace(state.policy_of(newest), base=base)
-            if newest is not None
-            else _first_policy(release, Policy(release.tree.name, release.version, base))
-        )
+        if newest is not None:
+            return replace(state.policy_of(newest), base=base)
+        return _first_policy(release, Policy(release.tree.name, release.version, base))
     except NoCatalogue as error:
         raise Invalid(str(error), field="release") from error
-    return _open(release, author, title, description, policy, newest)
 
 
 def open_revert(
