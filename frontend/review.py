@@ -78,8 +78,12 @@ def whose_of(changes: Iterable[ChangeRequest]) -> dict[int, str]:
 
 
 def _names(found: Iterable[Turn]) -> dict[int, str]:
-    wanted = {pk for turn in found for pk in turn.people}
-    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
+    found = list(found)
+    known = {turn.change.author_id: turn.change.author.username for turn in found}
+    wanted = {pk for turn in found for pk in turn.people} - set(known)
+    if not wanted:
+        return known
+    return known | dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
 
 
 def _who(turn: Turn, names: dict[int, str]) -> str:

@@ -153,7 +153,8 @@ def _others(policy: Policy, release: Release) -> Sequence[State]:
     declared = {
         label for item in policy.migrations for label in (item.source, item.destination)
     } - {policy.label}
-    siblings = list(release.tree.releases.exclude(pk=release.pk).order_by("sort_key"))
+    own_tree = (item for item in state.releases() if item.tree_id == release.tree_id)
+    siblings = [item for item in own_tree if item.pk != release.pk]
     older = [item for item in siblings if item.sort_key < release.sort_key][::-1]
     newer = [item for item in siblings if item.sort_key >= release.sort_key]
     named = [state.release_of(label) for label in sorted(declared)]

@@ -52,14 +52,15 @@ def release_of(label: str) -> Release | None:
     """The release that a document's label (``rhel 9.2``) names."""
     tree, _, version = label.partition(" ")
     if is_looking():
-        return _releases().get((tree, version))
+        named = (item for item in releases() if (item.tree.name, item.version) == (tree, version))
+        return next(named, None)
     return Release.objects.filter(tree__name=tree, version=version).first()
 
 
 @once_a_look
-def _releases() -> Mapping[tuple[str, str], Release]:
-    releases = Release.objects.select_related("tree", "base__tree", "stand_in__tree")
-    return {(item.tree.name, item.version): item for item in releases}
+def releases() -> tuple[Release, ...]:
+    """Every release with its tree, by tree and version."""
+    return tuple(Release.objects.select_related("tree", "base__tree", "stand_in__tree"))
 
 
 def newest_revision(release: Release) -> Revision | None:

@@ -38,6 +38,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from policy import votes
 from policy.models import ChangeRequest, Review, ReviewRequest, Revision, Thread
 from policy.permissions import ROLES, trees_where
 
@@ -80,6 +81,14 @@ class Turn:
 
 def open_changes() -> QuerySet[ChangeRequest]:
     """The open change requests with all that :func:`turns_of` asks of them, without content."""
+    given = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
+    return _told().prefetch_related(
+        "editors", "requested", Prefetch("reviews", given, to_attr="votes")
+    )
+
+
+def _told() -> QuerySet[ChangeRequest]:
+    """The open change requests, and what is known of each without asking who took part."""
     newest = Revision.objects.filter(release=OuterRef("release")).order_by("-number")
     threads = (
         Thread.objects.filter(change_request=OuterRef("pk"), resolved_at=None)
@@ -89,14 +98,10 @@ def open_changes() -> QuerySet[ChangeRequest]:
         .annotate(count=Count("pk", distinct=True))
         .values("count")
     )
-    votes = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
     return (
         ChangeRequest.objects.filter(status__in=ChangeRequest.OPEN)
         .select_related("release__tree", "author")
         .defer("content")
-        .prefetch_related(
-            "editors", Prefetch("reviews", votes, to_attr="votes"), "requested__reviewer"
-        )
         .annotate(
             newest_revision=Subquery(newest.values("pk")[:1]),
             newest_published=Subquery(newest.values("published_at")[:1]),
@@ -121,19 +126,35 @@ def turns_of(change: ChangeRequest) -> list[Turn]:
     return []
 
 
+# A list has fetched for all of its rows who took part; of a single one its page asks that anyway.
+
+
 def _votes(change: ChangeRequest, verdict: str) -> dict[int, datetime]:
     """Who voted so last on the present content, and when."""
-    newest = {vote.reviewer_id: vote for vote in change.votes if vote.digest == change.digest}  # type: ignore[attr-defined]
+    if hasattr(change, "votes"):
+        newest = {vote.reviewer_id: vote for vote in change.votes if vote.digest == change.digest}
+    else:
+        newest = votes.standing_votes(change)
     return {pk: vote.created_at for pk, vote in newest.items() if vote.verdict == verdict}
+
+
+def _writers(change: ChangeRequest) -> frozenset[int]:
+    if hasattr(change, "votes"):
+        return frozenset({change.author_id, *(editor.pk for editor in change.editors.all())})
+    return votes.writers(change)
+
+
+def _requested(change: ChangeRequest) -> Iterable[ReviewRequest]:
+    return change.requested.all() if hasattr(change, "votes") else votes.who_was_asked(change)
 
 
 def _reviewing(change: ChangeRequest) -> list[Turn]:
     since = max(change.status_since, change.edited_at)
     approved = _votes(change, Review.Verdict.APPROVE)
-    done = {change.author_id, *(editor.pk for editor in change.editors.all()), *approved}
+    done = {*_writers(change), *approved}
     asked = [
         Turn(change, "review", max(since, item.requested_at), frozenset({item.reviewer_id}))
-        for item in change.requested.all()
+        for item in _requested(change)
         if item.reviewer_id not in done
     ]
     if asked:
@@ -160,7 +181,7 @@ def _publishing(change: ChangeRequest, author: frozenset[int]) -> Turn:
 
 def of_one(change: ChangeRequest) -> list[Turn]:
     """Whose turn this change request is, as the database has it now."""
-    found = open_changes().filter(pk=change.pk).first()
+    found = _told().filter(pk=change.pk).first()
     return turns_of(found) if found is not None else []
 
 

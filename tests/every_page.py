@@ -22,7 +22,19 @@ from workers.models import Job
 NO_PAGES = frozenset({"login", "logout", "unsubscribe"})
 #: Parts of an address that name something which is acted on, never looked at by itself.
 ACTED_ON = frozenset(
-    {"action", "comment", "finding", "identity", "position", "serial", "thread", "token"}
+    {
+        "action",
+        "comment",
+        "edit",
+        "finding",
+        "identity",
+        "key",
+        "position",
+        "saved",
+        "serial",
+        "thread",
+        "token",
+    }
 )
 TABS = ("changes", "findings", "trials", "discussion", "history", "bundle")
 
@@ -69,10 +81,14 @@ class Subjects:
         }
         if route.startswith("trees/"):
             known["name"] = release.tree.name
+        elif route.startswith("lists/"):
+            known["name"] = "changes"
         elif "devices/" in route:
             known["name"] = self.device
         if "pk" in names:
             known["pk"] = self._key(route)
+        if unknown := names - set(known):
+            raise LookupError(f"{route}: say in tests/every_page.py what {unknown} is")
         return {name: known[name] for name in names}
 
     def _key(self, route: str) -> int:

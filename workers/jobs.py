@@ -289,9 +289,14 @@ def records_of(trial: Trial) -> models.QuerySet[Job]:
     return Job.objects.filter(kind=Job.Kind.RECORD, payload__trial=trial.pk)
 
 
-def open_jobs_of(obj: Release | ChangeRequest | Revision) -> models.QuerySet[Job]:
-    """Those that have not ended, the one that runs longest first."""
-    return jobs_of(obj).filter(status__in=OPEN).order_by("-status", "pk")
+def latest_of(obj: Release | ChangeRequest | Revision | Trial) -> Job | None:
+    """The job about it that is still open, one that runs before others; else the newest."""
+    rank = models.Case(
+        models.When(status=Job.Status.RUNNING, then=0),
+        models.When(status__in=OPEN, then=1),
+        default=2,
+    )
+    return jobs_of(obj).order_by(rank, "-id").first()
 
 
 def may_cancel(job: Job, user: User) -> bool:

@@ -8,7 +8,7 @@ with those of every other release, several hundred times.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -191,7 +191,7 @@ class _Maker:
             self._report(done, wanted, "change requests")
         self.run_trials()
 
-    def _states(self, wanted: int) -> list[str]:
+    def _states(self, wanted: int) -> Sequence[str]:
         """As many states as asked for, in some order; where there are few, still one of each."""
         shared = [s for s, share in SHARES for _ in range(math.ceil(wanted * share / 100))]
         self._chance.shuffle(shared)

@@ -42,15 +42,18 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
     found = differences.compare(before, change.policy)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     threads = discussion.threads(change, request.user)
+    numbers = discussion.numbers(change)
     vote = history.last_vote(change, request.user)
     return {
         "may_edit": may_edit,
         "seed": _seed(before) if change.base_revision is None else None,
         "difference_count": len(found),
-        "review_count": change.reviews.count() + len(threads),
+        "review_count": numbers.reviews + len(threads),
         "threads": threads,
-        "draft_count": discussion.drafts_of(change, request.user).count(),
-        "state_count": change.states.count(),
+        "draft_count": sum(
+            item.published_at is None for thread in threads for item in thread.shown
+        ),
+        "state_count": numbers.states,
         # Not offered where nothing has changed since.
         "reviewed": vote if vote is not None and vote.digest != change.digest else None,
         **_CONTEXTS[tab](change, request, found),

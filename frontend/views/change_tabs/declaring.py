@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.forms.changes import DevicesForm, MigrationForm, MitigationForm
-from machines.models import Release
+from policy import state
 from policy.models import ChangeRequest
 
 
 def _labels(change: ChangeRequest) -> list[str]:
     """The releases that a declaration may name, this tree's first."""
-    releases = Release.objects.select_related("tree")
+    releases = state.releases()
     own = [item.label for item in releases if item.tree_id == change.release.tree_id]
     return own + [item.label for item in releases if item.label not in own]
 

@@ -109,8 +109,8 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
 
 def _progress(change: ChangeRequest, required: Sequence[Requirement]) -> dict[str, Any]:
     """What is still to be run, and the job that is at it."""
-    asked = jobs.open_jobs_of(change).first()
-    job = asked or jobs.jobs_of(change).first()
+    job = jobs.latest_of(change)
+    asked = job if job and job.is_open else None
     ahead = [item for item in required if item.verdict in {"not-run", "running"}]
     # Another change's job may have run the same trials: then nothing is waited for here.
     waited_for = job if job and job.is_open and ahead else None
