@@ -6,6 +6,7 @@ Production sets ``LOCKSTEP_SECRET_KEY``, ``LOCKSTEP_ALLOWED_HOSTS``, ``DATABASE_
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -88,7 +89,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "frontend.preferences.show_their_times",
     "django_htmx.middleware.HtmxMiddleware",
-    "frontend.meanwhile.AskInstead",
     "frontend.meanwhile.AskInstead",
     "frontend.middleware.one_look",
     "axes.middleware.AxesMiddleware",
@@ -204,6 +204,12 @@ AXES_LOCKOUT_TEMPLATE = "pages/locked_out.html"
 # --- Mails ------------------------------------------------------------------------------------
 
 #: Where the pages are reached from outside: the links in mails begin with it.
+#: Networks (``10.1.0.0/16,…``) into which webhooks may lead though they are private, http too.
+LOCKSTEP_WEBHOOK_NETWORKS = [
+    ipaddress.ip_network(network.strip())
+    for network in os.environ.get("LOCKSTEP_WEBHOOK_NETWORKS", "").split(",")
+    if network.strip()
+]
 LOCKSTEP_URL = os.environ.get("LOCKSTEP_URL", "http://127.0.0.1:8000").rstrip("/")
 #: After how many days somebody is reminded of what waits for them; 0: never.
 LOCKSTEP_REMIND_DAYS = int(os.environ.get("LOCKSTEP_REMIND_DAYS", "3"))

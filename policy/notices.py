@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from policy import audit, turns
+from policy import audit, turns, webhooks
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Comment, MailSettings, Notice, Review, ReviewRequest
 from policy.signals import mails_required
@@ -49,7 +49,8 @@ class News:
 def told(change: ChangeRequest, actor: User | None) -> Iterator[News]:
     """Tell by mail whose turn it becomes by what happens within, and the news that it yields.
 
-    The mails are written in the same transaction: what is undone is not told.
+    Webhooks hear of it where it is a turn to review. All of it is written in the same
+    transaction: what is undone is not told.
     """
     with transaction.atomic():
         before = _whose(change)
@@ -71,6 +72,12 @@ def told(change: ChangeRequest, actor: User | None) -> Iterator[News]:
                 if person.pk not in known
             ]
         _write(written)
+        asked = [
+            person
+            for pk, (person, turn) in after.items()
+            if turn.code == "review" and (pk not in before or before[pk][1].code != "review")
+        ]
+        webhooks.tell_review(fresh, asked)
 
 
 def _whose(change: ChangeRequest) -> dict[int, tuple[User, turns.Turn]]:

@@ -15,5 +15,8 @@ bundle_required = Signal()
 #: Bundles or their index wait to be signed. Sent inside the transaction: enqueue on commit.
 signatures_required = Signal()
 
+#: Webhooks wait to be told: rows of Delivery. Sent inside the transaction: enqueue on commit.
+deliveries_required = Signal()
+
 #: Mails wait to be sent: rows of Notice. Sent inside the transaction: enqueue on commit.
 mails_required = Signal()

@@ -24,7 +24,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import audit, discussion, drafts, notices, revisions, standing, state, trials, turns
+from policy import (
+    audit,
+    discussion,
+    drafts,
+    notices,
+    revisions,
+    standing,
+    state,
+    trials,
+    turns,
+    webhooks,
+)
 from policy.blockers import blockers
 from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
@@ -238,6 +249,7 @@ def publish(change: ChangeRequest, actor: User) -> Revision:
                 stack.enter_context(notices.told(other, actor))
             revision = _publish(change, actor)
             news.tell(Notice.Kind.OUTCOME, f"{actor} published it as {revision}")
+            webhooks.tell_published(revision, drafts.fresh(change))
             return revision
     except IntegrityError as error:
         raise Conflict(

@@ -14,6 +14,7 @@ class WorkersConfig(AppConfig):
         # Importing the application here makes it the one that tasks are sent by.
         from policy.signals import (
             bundle_required,
+            deliveries_required,
             mails_required,
             signatures_required,
             trials_required,
@@ -23,6 +24,7 @@ class WorkersConfig(AppConfig):
         trials_required.connect(_run_trials, dispatch_uid="workers.trials")
         bundle_required.connect(_build_bundle, dispatch_uid="workers.bundle")
         signatures_required.connect(_sign, dispatch_uid="workers.signatures")
+        deliveries_required.connect(_tell_webhooks, dispatch_uid="workers.deliveries")
         mails_required.connect(_send_mails, dispatch_uid="workers.mails")
 
 
@@ -43,6 +45,12 @@ def _sign(sender: object, **_: object) -> None:
     from workers import jobs
 
     jobs.enqueue_signatures()
+
+
+def _tell_webhooks(sender: object, **_: object) -> None:
+    from workers import jobs
+
+    jobs.enqueue_deliveries()
 
 
 def _send_mails(sender: object, **_: object) -> None:

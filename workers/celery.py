@@ -27,6 +27,7 @@ ROUTES = {
     "workers.tasks.run_bundle": {"queue": "exports"},
     "workers.tasks.run_signatures": {"queue": "exports"},
     "workers.tasks.run_mails": {"queue": "exports"},
+    "workers.tasks.run_deliveries": {"queue": "exports"},
     "workers.tasks.remind": {"queue": "exports"},
     "workers.tasks.sweep": {"queue": "exports"},
 }

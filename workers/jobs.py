@@ -45,6 +45,7 @@ TASKS: dict[str, str] = {
     Job.Kind.BUNDLE: "workers.tasks.run_bundle",
     Job.Kind.SIGN: "workers.tasks.run_signatures",
     Job.Kind.MAILS: "workers.tasks.run_mails",
+    Job.Kind.DELIVER: "workers.tasks.run_deliveries",
     Job.Kind.STREAM: "workers.tasks.run_stream",
     Job.Kind.RECORD: "workers.tasks.run_record",
     Job.Kind.VERDICT: "workers.tasks.run_verdict",
@@ -191,6 +192,21 @@ def enqueue_search(trial: Trial, change: ChangeRequest | None, user: User | None
     )
 
 
+def enqueue_again(trials: Sequence[Trial], user: User) -> list[Job]:
+    """Ask for trials that somebody wants to be run once more, whoever required them."""
+    ids = sorted(trial.pk for trial in trials)
+    batch = secrets.token_hex(8)
+    return [
+        enqueue(
+            Job.Kind.TRIALS,
+            {"trials": ids[at : at + TRIALS_PER_JOB], "batch": batch},
+            title=f"{len(ids)} trial migrations once more",
+            user=user,
+        )
+        for at in range(0, len(ids), TRIALS_PER_JOB)
+    ]
+
+
 def enqueue_variant(trial: Trial, user: User) -> Job:
     """Ask for a trial that somebody repeats with other properties."""
     return enqueue(
@@ -254,6 +270,11 @@ def enqueue_signatures() -> Job:
 def enqueue_mails() -> Job:
     """Ask for the sending of every mail that waits."""
     return enqueue(Job.Kind.MAILS, {}, title="Mails", user=None, dedup_key="mails")
+
+
+def enqueue_deliveries() -> Job:
+    """Ask for the telling of every webhook that is due to be told."""
+    return enqueue(Job.Kind.DELIVER, {}, title="Webhooks", user=None, dedup_key="deliver")
 
 
 def asked_since(kind: str, moment: datetime) -> bool:

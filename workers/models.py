@@ -19,6 +19,7 @@ class Job(models.Model):
         BUNDLE = "bundle", _("bundle")
         SIGN = "sign", _("signatures")
         MAILS = "mails", _("mails")
+        DELIVER = "deliver", _("webhooks")
         STREAM = "stream", _("reading of a stream")
         RECORD = "record", _("stream of a trial")
         VERDICT = "verdict", _("verdict on a stream")

@@ -37,7 +37,7 @@ from policy import (
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
-from workers import attempts, jobs, mails, previews, sweeping
+from workers import attempts, deliveries, jobs, mails, previews, sweeping
 from workers.attempts import Attempt
 from workers.models import Job, Upload
 
@@ -93,6 +93,12 @@ def run_mails(job_id: int) -> None:
 
 
 @shared_task
+def run_deliveries(job_id: int) -> None:
+    """Tell the webhooks that are due (queue ``exports``)."""
+    execute(job_id, tell_webhooks)
+
+
+@shared_task
 def run_stream(job_id: int) -> None:
     """Read an uploaded stream (queue ``imports``)."""
     execute(job_id, read_stream)
@@ -117,6 +123,7 @@ def sweep() -> None:
     if swept != sweeping.Swept():
         log.warning("Swept: %s", swept)
     mails.take_up()
+    deliveries.take_up()
     streams.sweep()
     _take_up_signatures()
 
@@ -285,6 +292,19 @@ def send_mails(attempt: Attempt) -> None:
             sent += mails.send(notice)
     attempt.step(sent, len(tried))
     attempt.finish({"sent": sent, "left": len(tried) - sent})
+
+
+def tell_webhooks(attempt: Attempt) -> None:
+    """No payload: whatever is due is sent; what fails is due again later."""
+    tried: set[int] = set()
+    taken = 0
+    while waiting := [item for item in deliveries.due() if item.pk not in tried]:
+        for delivery in waiting:
+            attempt.step(len(tried), len(tried) + len(waiting), str(delivery))
+            tried.add(delivery.pk)
+            taken += deliveries.send(delivery)
+    attempt.step(len(tried), len(tried))
+    attempt.finish({"taken": taken, "left": len(tried) - taken})
 
 
 def read_stream(attempt: Attempt) -> None:
