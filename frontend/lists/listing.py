@@ -76,7 +76,7 @@ class Listing:
         self.kind = kind
         self.request = asked.request
         self.where = asked.where
-        self.actions: tuple[Action, ...] = ()
+        self.actions = tuple(actions)
         self.query = effective(kind, asked.query)
         self.filters = kind.filters(self.query, queryset=rows, request=asked.request)
         self._prepare = prepare
@@ -185,6 +185,19 @@ class Listing:
     def kept(self) -> list[tuple[str, str]]:
         """What the filter form carries along."""
         return [(name, self.query[name]) for name in KEPT if self.query.get(name)]
+
+    @property
+    def everything(self) -> Any:
+        """All rows of the list, whatever is filtered."""
+        return self.filters.queryset
+
+    @property
+    def place(self) -> str:
+        """Where the list is, as the query of another address: its release, the draft it shows."""
+        parts = QueryDict(mutable=True)
+        for name, value in (*self.where.items(), *self.kept):
+            parts[name] = value
+        return f"?{parts.urlencode()}" if parts else ""
 
     @property
     def has_preset(self) -> bool:

@@ -106,7 +106,10 @@ KIND = Kind(
     api="api-devices",
     empty=_("The release’s catalogue tells of no device type."),
 )  # fmt: skip
-OVERRIDE = Action("override", _("Relax or tighten a version"))
+ACTIONS = (
+    Action("override", _("Relax or tighten a version")),
+    Action("clear-override", _("Clear overrides")),
+)
 
 
 def _policy(row: Row) -> list[str]:
@@ -131,7 +134,7 @@ def _of(asked: Asked, scope: Scope, state: State) -> Listing:
     names = sorted({*state.catalogue.types, *state.catalogue.descriptions})
     rows = Rows(Row(state, name, overrides[name], backports[name]) for name in names)
     may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
-    return Listing(KIND, asked, rows, (OVERRIDE,) if may_edit else ())
+    return Listing(KIND, asked, rows, ACTIONS if may_edit else ())
 
 
 @login_required
