@@ -24,6 +24,7 @@ from policy import audit, checking, differences, rules, state
 from policy.document import SCHEMA, Policy, canonical, digest
 from policy.exporters import mitigations, target
 from policy.models import ChangeRequest, Review, Revision, Trial
+from policy.votes import approvals as approvals_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,30 +40,13 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
     Raises ``NoCatalogue``, and IntegrityError where another change was published meanwhile.
     """
     base = change.base_revision
-    number = base.number + 1 if base is not None else 1
     now = timezone.now()
-    policy = change.policy
-    found = state.of_policy(policy)
-    published = {
-        "number": number,
-        "parent": base.digest if base is not None else "",
-        "published_at": _instant(now),
-        "published_by": actor.get_username(),
-    }
-    derived = {
-        **_properties(policy, found),
-        **_history(change, policy, approvals),
-        "schema": SCHEMA,
-        "revision": published,
-        "snapshot": found.source.snapshot.digest,
-        "audit_head": audit.head(),
-        "generator": GENERATOR,
-    }
-    document = {"policy": policy.to_json(), "derived": derived}
+    found = state.of_policy(change.policy)
+    document = _document(change, found, approvals, now, actor.get_username(), audit.head())
     return Revision.objects.create(
         release=change.release,
         # Two that follow the same revision get the same number: the database refuses the second.
-        number=number,
+        number=_next_number(change),
         content=canonical(document),
         digest=digest(document),
         snapshot=found.source.snapshot,
@@ -70,6 +54,61 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
         published_by=actor,
         published_at=now,
     )
+
+
+def preview(change: ChangeRequest) -> str:
+    """The content of the revision that publishing the change would make, by nobody and as of its
+    last edit: the same as long as nothing happens. Nothing is written. Raises ``NoCatalogue``.
+    """
+    found = state.of_policy(change.policy)
+    return canonical(_document(change, found, approvals_of(change), change.edited_at, ""))
+
+
+def preview_of_seed(change: ChangeRequest) -> str:
+    """The same of what a release's first change started from. Raises ``NoCatalogue``."""
+    untouched = ChangeRequest(
+        pk=change.pk,
+        release=change.release,
+        title=change.title,
+        author=change.author,
+        content=change.seed.content,
+        digest=state.baseline(change).digest,
+    )
+    untouched.seed = change.seed
+    found = state.of_policy(untouched.policy)
+    return canonical(_document(untouched, found, (), change.created_at, ""))
+
+
+def _next_number(change: ChangeRequest) -> int:
+    return change.base_revision.number + 1 if change.base_revision is not None else 1
+
+
+def _document(
+    change: ChangeRequest,
+    found: state.State,
+    approvals: Iterable[Review],
+    now: datetime,
+    by: str,
+    audit_head: str = "",
+) -> dict[str, Any]:
+    """The document of a revision: ``found`` is the change's own state, ``by`` who publishes it."""
+    policy, base = change.policy, change.base_revision
+    published = {
+        "number": _next_number(change),
+        "parent": base.digest if base is not None else "",
+        "published_at": _instant(now),
+        "published_by": by,
+    }
+    derived = {
+        **_properties(policy, found),
+        **_history(change, policy, approvals),
+        "schema": SCHEMA,
+        "revision": published,
+        "snapshot": found.source.snapshot.digest,
+        "audit_head": audit_head,
+        "generator": GENERATOR,
+    }
+    return {"policy": policy.to_json(), "derived": derived}
 
 
 def _instant(when: datetime) -> str:

@@ -26,6 +26,12 @@ class Compared:
 def compare(before: bytes, after: bytes) -> Compared:
     """Two whole bundles against each other. Raises ArchiveError and BundleError."""
     old, new = archive.unpack(before).files, archive.unpack(after).files
+    policies = [read(files[REVISION].decode()).policy for files in (old, new)]
+    return Compared(differences.compare(*policies), changed_files(old, new))
+
+
+def changed_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, str]:
+    """The files of two bundles that a build would install otherwise: path → how."""
     changed = {}
     for path in sorted((old.keys() | new.keys()) - _ALWAYS):
         if path not in old:
@@ -34,5 +40,4 @@ def compare(before: bytes, after: bytes) -> Compared:
             changed[path] = "removed"
         elif old[path] != new[path]:
             changed[path] = "changed"
-    policies = [read(files[REVISION].decode()).policy for files in (old, new)]
-    return Compared(differences.compare(*policies), changed)
+    return changed

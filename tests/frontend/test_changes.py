@@ -107,9 +107,22 @@ def test_differences_are_in_words(world: World, login: Login) -> None:
     page = login(world.reviewer).get(f"/changes/{change.pk}/").content.decode()
     assert f"foo.speed on {MACHINES[0]}" in page
     assert f"r{revision.number}" in page
-    bundle = login(world.reviewer).get(f"/changes/{change.pk}/?tab=bundle").content.decode()
-    assert "- -global foo.speed=5" in bundle
-    assert "+ -global foo.speed=9" in bundle
+
+
+def test_the_bundles_files_are_compared(world: World, login: Login) -> None:
+    world.published()
+    change = world.edit(world.change(), world.maintainer, "9")
+    client = login(world.reviewer)
+    address, path = f"/changes/{change.pk}/", f"qemu/machine-types/{MACHINES[0]}/globals.args"
+    tab = client.get(f"{address}?tab=bundle").content.decode()
+    assert path in tab
+    assert "sets `foo.speed=9`, was `foo.speed=5`" in tab
+    for asked in (f"{address}?tab=bundle&file={path}", f"{address}bundle/?file={path}"):
+        shown = client.get(asked, HTTP_HX_REQUEST="true").content.decode()
+        assert "- -global foo.speed=5" in shown
+        assert "+ -global foo.speed=9" in shown
+    assert client.get(f"{address}bundle/?file=x", HTTP_HX_REQUEST="true").status_code == 404
+    assert client.get(f"{address}bundle/?file={path}")["Location"].startswith(address)
 
 
 def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> None:

@@ -1,25 +1,33 @@
-"""The tab of the bundle: what its files would change."""
+"""The tab of the bundle: which of its files publishing the change would alter, and how."""
 
 from __future__ import annotations
 
 import difflib
-import json
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from machines.catalogue import NoCatalogue
-from machines.emulator.catalogue import CompatProperty
-from policy import rules, state
+from policy import bundle
+from policy.bundle import BundleError, Preview
 from policy.differences import Difference
-from policy.document import Policy
 from policy.errors import PolicyError
 from policy.exporters import ExportError
-from policy.exporters import globals as arguments
 from policy.models import ChangeRequest
 
 MAX_DIFF_LINES = 400
+#: What a build takes stands first, what people read after it.
+_FOLDERS: dict[str, str | Promise] = {
+    "": _("What the bundle tells"),
+    "qemu": _("For QEMU"),
+    "lockstep": _("For Lockstep’s emulator"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,59 +39,85 @@ class DiffLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportDifference:
-    """What changes in one machine type's exported property set."""
+class TextDifference:
+    """A unified difference; ``hidden`` lines are left out at its end."""
 
-    machine_type: str
     lines: list[DiffLine]
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file of the bundle: how it is changed, and by how many lines. ``shown`` is the difference,
+    where it was asked for.
+    """
+
+    path: str
+    how: str
     added: int
     removed: int
-    hidden: int
+    shown: TextDifference | None = None
+
+    @property
+    def anchor(self) -> str:
+        return f"file-{hashlib.sha256(self.path.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    title: str | Promise
+    files: list[ChangedFile]
 
 
 def context(
     change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
 ) -> dict[str, Any]:
+    """``?file=`` names the file whose difference is shown; without it the summary's is."""
     try:
-        before, after = _exported_before(change), _exported(change.policy)
-    except (NoCatalogue, PolicyError, ExportError) as error:
-        return {"exports": [], "unchanged": 0, "problem": str(error)}
-    names = [item.name for item in change.policy.machine_types]
-    names += [name for name in before if name not in names]
-    exports = [
-        text_difference(name, before.get(name, ""), after.get(name, ""))
-        for name in names
-        if before.get(name) != after.get(name)
-    ]
-    return {"exports": exports, "unchanged": len(names) - len(exports)}
-
-
-def _exported_before(change: ChangeRequest) -> dict[str, str]:
-    """Each machine type's ``globals.args`` in what the change starts from."""
-    if change.base_revision is None:
-        return _exported(state.baseline(change))
-    derived = json.loads(change.base_revision.content)["derived"]
+        preview = bundle.preview(change)
+    except (NoCatalogue, PolicyError, ExportError, BundleError) as error:
+        return {"folders": [], "unchanged": 0, "problem": str(error)}
+    asked = request.GET.get("file", "CHANGES.md")
     return {
-        name: arguments.export(
-            name,
-            [CompatProperty(item["driver"], item["property"], item["value"]) for item in listed],
-        )
-        for name, listed in derived.get("properties", {}).items()
+        "folders": list(_folders(preview, asked)),
+        "changed_files": len(preview.changed),
+        "unchanged": len(preview.after.keys() - preview.changed.keys()),
     }
 
 
-def _exported(policy: Policy) -> dict[str, str]:
-    """Each machine type's ``globals.args`` as this policy would export it."""
-    found = state.of_policy(policy)
-    return {
-        item.name: arguments.export(
-            item.name, rules.resolved_properties(policy, found.catalogue, item.name)
-        )
-        for item in policy.machine_types
-    }
+def shown_file(change: ChangeRequest, path: str) -> ChangedFile | None:
+    """One changed file with its difference; None where it does not change.
+
+    Raises what :func:`policy.bundle.preview` does.
+    """
+    preview = bundle.preview(change)
+    return _file(preview, path, path) if path in preview.changed else None
 
 
-def text_difference(name: str, before: str, after: str) -> ExportDifference:
+def _folders(preview: Preview, asked: str) -> Iterator[Folder]:
+    for folder, title in _FOLDERS.items():
+        files = [
+            _file(preview, path, asked)
+            for path in preview.changed
+            if (path.partition("/")[0] if "/" in path else "") == folder
+        ]
+        if files:
+            yield Folder(title, files)
+
+
+def _file(preview: Preview, path: str, asked: str) -> ChangedFile:
+    before, after = (files.get(path, b"").decode() for files in (preview.before, preview.after))
+    old, new = Counter(before.splitlines()), Counter(after.splitlines())
+    return ChangedFile(
+        path,
+        preview.changed[path],
+        added=(new - old).total(),
+        removed=(old - new).total(),
+        shown=text_difference(before, after) if path == asked else None,
+    )
+
+
+def text_difference(before: str, after: str) -> TextDifference:
     """A unified difference of two texts, cut where it is long."""
     compared = list(
         difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
@@ -93,10 +127,4 @@ def text_difference(name: str, before: str, after: str) -> ExportDifference:
         DiffLine(kinds.get(line[:1], "same"), line if line[:1] == "@" else f"{line[:1]} {line[1:]}")
         for line in compared
     ]
-    return ExportDifference(
-        name,
-        lines[:MAX_DIFF_LINES],
-        sum(line.kind == "added" for line in lines),
-        sum(line.kind == "removed" for line in lines),
-        len(lines[MAX_DIFF_LINES:]),
-    )
+    return TextDifference(lines[:MAX_DIFF_LINES], len(lines[MAX_DIFF_LINES:]))
