@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms, template
 from django.forms import BoundField
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -45,7 +46,7 @@ OUTCOMES = {
         Mark("waived", "⊘", _("waived")),
     )
 }
-_STATUSES = {
+STATUSES = {
     mark.name: mark
     for mark in (
         Mark("draft", "✎", _("draft"), "outline"),
@@ -62,7 +63,7 @@ _STATUSES = {
         Mark("cancelled", "✕", _("cancelled"), "grey"),
     )
 }
-_GRADES = {
+GRADES = {
     mark.name: mark
     for mark in (
         Mark("corrupts", "!", _("corrupts"), "red"),
@@ -70,7 +71,7 @@ _GRADES = {
         Mark("harmless", "✓", _("harmless"), "blue"),
     )
 }
-_SEVERITIES = {
+SEVERITIES = {
     mark.name: mark
     for mark in (
         Mark("error", "✕", _("error"), "red"),
@@ -83,6 +84,13 @@ _HEX = re.compile(r"[0-9a-fA-F]{12,}")
 _ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
 
 
+@register.simple_block_tag
+def notice(content: str, level: str = "info") -> SafeString:
+    """Something to be told in its place: ``{% notice "error" %}…{% endnotice %}``."""
+    context = {"level": level, "text": content}
+    return render_to_string("components/notice.html", context)
+
+
 @register.simple_tag
 def outcome_of(outcome: str) -> Mark:
     """The mark of a trial's outcome, or of why it has none yet."""
@@ -93,19 +101,19 @@ def outcome_of(outcome: str) -> Mark:
 @register.simple_tag
 def status_of(status: str) -> Mark:
     """The mark of a change request's or a job's status."""
-    return _STATUSES.get(status, Mark(status, "?", status))
+    return STATUSES.get(status, Mark(status, "?", status))
 
 
 @register.simple_tag
 def grade_of(grade: str) -> Mark:
     """The mark of a static difference's grade."""
-    return _GRADES.get(grade, Mark(grade, "?", grade))
+    return GRADES.get(grade, Mark(grade, "?", grade))
 
 
 @register.simple_tag
 def severity_of(severity: str) -> Mark:
     """The mark of a finding's severity."""
-    return _SEVERITIES.get(severity, Mark(severity, "?", severity))
+    return SEVERITIES.get(severity, Mark(severity, "?", severity))
 
 
 @register.filter
@@ -138,7 +146,7 @@ def time_left(job: Any) -> str:
 
 @register.filter
 def took(job: Any) -> str:
-    """How long a job ran, from its first attempt to its end: ``48 s``, ``3 min 5 s``, ``2 h 4 min``.
+    """How long a job ran, from first attempt to end: ``48 s``, ``3 min 5 s``, ``2 h 4 min``.
 
     Empty for a job that has not begun or not ended.
     """

@@ -1,0 +1,51 @@
+"""The page of all components: none is missing, each says what it needs, no production shows it."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.template import Context, Template
+from django.test import Client
+from django.urls import reverse
+
+from frontend.specimens import described, specimens
+
+pytestmark = pytest.mark.django_db
+FILES = Path(settings.BASE_DIR, "frontend/templates/components")
+NAMES = sorted(path.stem for path in FILES.glob("*.html"))
+
+
+@pytest.fixture
+def ada(client: Client) -> User:
+    user = User.objects.create_user("ada")
+    client.force_login(user)
+    return user
+
+
+def test_every_component_is_shown() -> None:
+    assert sorted({item.name for item in specimens()}) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_component_says_what_it_is_for(name: str) -> None:
+    assert len(described(name)) > 20
+
+
+def test_each_is_drawn_in_both_themes(client: Client, ada: User, settings) -> None:
+    settings.LOCKSTEP_COMPONENTS = True
+    page = client.get(reverse("components")).text
+    for name in NAMES:
+        assert f'id="{name}"' in page
+    assert page.count('<div class="theme-sheet" data-bs-theme="dark">') == len(NAMES)
+
+
+def test_production_has_no_such_page(client: Client, ada: User) -> None:
+    assert client.get(reverse("components")).status_code == 404
+
+
+def test_a_notice_holds_more_than_a_text() -> None:
+    source = '{% load lockstep %}{% notice "error" %}{{ text }} <a href="/">on</a>{% endnotice %}'
+    html = Template(source).render(Context({"text": "<b>"}))
+    assert '&lt;b&gt; <a href="/">on</a>' in html
+    assert 'role="alert"' in html
