@@ -257,7 +257,7 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in _NAT64:
             wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(item is not None and not item.is_global for item in wrapped):
+        if any(item is not None and not is_public(item) for item in wrapped):
             return False
     return address.is_global and not address.is_multicast
 
