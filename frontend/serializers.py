@@ -291,4 +291,5 @@ class ProblemSerializer(serializers.Serializer[Any]):
     current_version = serializers.IntegerField(required=False)
     meanwhile = DifferenceSerializer(many=True, required=False)
     conflicts = serializers.ListField(child=serializers.DictField(), required=False)
+    operations = serializers.ListField(child=serializers.DictField(), required=False)
     errors = serializers.DictField(required=False)  # type: ignore[assignment]

@@ -110,8 +110,8 @@ def preview(
         values=tuple(values),
         outcomes=tuple(outcomes),
         untouched=untouched,
-        appearing=_only(new, old),
-        going=_only(old, new),
+        appearing=only_in(new, old),
+        going=only_in(old, new),
     )
 
 
@@ -194,7 +194,7 @@ def _lost(result: TrialResult) -> tuple[str, ...]:
 # --- Findings -------------------------------------------------------------------------------------
 
 
-def _only(these: Iterable[Finding], others: Iterable[Finding]) -> tuple[FindingChange, ...]:
+def only_in(these: Iterable[Finding], others: Iterable[Finding]) -> tuple[FindingChange, ...]:
     """The findings that the others do not have."""
     known = {item.identity for item in others}
     found = [item for item in these if item.identity not in known]

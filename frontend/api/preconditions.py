@@ -11,13 +11,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import visible_change
+from machines.catalogue import NoCatalogue
 from policy import history
-from policy.errors import Conflict, Invalid
+from policy.errors import Conflict, Invalid, PolicyError
+from policy.models import ChangeRequest
 
 #: Where an address that is about one change request begins.
 BELOW_A_CHANGE = "api/v1/changes/<int:pk>/"
@@ -26,6 +31,8 @@ _TAG = re.compile(r'"(\d{1,9})-[0-9a-f]{16}"')
 _TAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 
 Handler = Callable[..., Response]
+#: What a handler raises where the call is at fault.
+REFUSALS = (APIException, PolicyError, PermissionDenied, Http404, NoCatalogue)
 
 
 class PreconditionRequired(APIException):
@@ -50,26 +57,44 @@ def told(data: Any) -> str | None:
 
 
 def held(handler: Handler) -> Handler:
-    """The handler of a call on a change request, reached only where ``If-Match`` holds."""
+    """The handler of a call on a change request, reached only where ``If-Match`` holds; and until
+    the call is done nobody else edits it."""
 
     def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
-        _check(request, kwargs)
-        return handler(request, *args, **kwargs)
+        asked = _asked(request)
+        if asked is None:
+            return handler(request, *args, **kwargs)
+        refusal = None
+        with transaction.atomic():
+            list(ChangeRequest.objects.select_for_update().filter(pk=kwargs["pk"]).values("pk"))
+            _check(visible_change(request.user, kwargs["pk"]), asked)
+            try:
+                response = handler(request, *args, **kwargs)
+            except REFUSALS as error:
+                # Raised only after the end of the transaction: what the handler recorded stays.
+                refusal = error
+        if refusal is not None:
+            raise refusal
+        return response
 
     return answer
 
 
-def _check(request: Request, kwargs: Mapping[str, Any]) -> None:
+def _asked(request: Request) -> str | None:
+    """The tags that a call on a change request names; None where any draft will do."""
     asked = request.headers.get("If-Match")
     match = request.resolver_match
     if asked is None or match is None or not match.route.startswith(BELOW_A_CHANGE):
-        return
+        return None
     asked = asked.strip()
     if asked == "*":
-        return
+        return None
     if not _TAGS.fullmatch(asked):
         raise Invalid("It holds entity tags, each in double quotes, or *.", field="If-Match")
-    change = visible_change(request.user, kwargs["pk"])
+    return asked
+
+
+def _check(change: ChangeRequest, asked: str) -> None:
     if tag(change.lock_version, change.digest) not in re.findall(r'(?:W/)?"[^"]*"', asked):
         raise Conflict(
             "The draft is no longer the one that If-Match names; nothing of yours was written.",

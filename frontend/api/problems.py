@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from machines.catalogue import NoCatalogue
+from policy.edits.operations import Refused
 from policy.errors import Conflict, Forbidden, PolicyError
 
 #: Differences that one answer tells of at most.
@@ -69,6 +70,9 @@ def _problem(error: Exception) -> tuple[int | None, dict[str, Any]]:
             return 403, {"detail": str(error) or "You may not do this."}
         case Conflict():
             return 409, _policy_problem(error) | _both_sides(error)
+        case Refused():
+            at_fault = [asdict(problem) for problem in error.problems]
+            return 422, _policy_problem(error) | {"operations": at_fault}
         case PolicyError():
             return 422, _policy_problem(error)
         case NoCatalogue():

@@ -11,34 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
-from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import person_of
+from frontend.api.preconditions import REFUSALS, Handler
 from frontend.models import RememberedAnswer
-from machines.catalogue import NoCatalogue
-from policy.errors import Invalid, PolicyError
+from policy.errors import Invalid
 
 HEADER = "Idempotency-Key"
 #: Says on an answer that it is not the first one.
 REPLAYED = "Idempotency-Replayed"
 KEPT = timedelta(days=1)
 MAX_KEY = 255
-
-Handler = Callable[..., Response]
-#: What a handler raises where the call is at fault: nothing was done.
-_REFUSALS = (APIException, PolicyError, PermissionDenied, Http404, NoCatalogue)
 
 
 def once(handler: Handler) -> Handler:
@@ -52,7 +44,7 @@ def once(handler: Handler) -> Handler:
                 return _remembered(row)
             try:
                 response = handler(request, *args, **kwargs)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 # Raised only after the end of the transaction: what the handler recorded stays.
                 refusal = error
                 row.delete()

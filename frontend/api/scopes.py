@@ -36,6 +36,8 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-changes": WRITE,
     "api-change": WRITE,
     "api-change-policy": WRITE,
+    "api-change-edits": WRITE,
+    "api-change-edits-preview": READ,  # nothing is written
     "api-change-rebase": WRITE,
     "api-change-action": ACTIONS,
     "api-threads": REVIEW,

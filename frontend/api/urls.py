@@ -10,6 +10,7 @@ from frontend.api import (
     bundles,
     changes,
     comparing,
+    edits,
     explaining,
     features,
     foreseeing,
@@ -65,6 +66,12 @@ urlpatterns: list[URLPattern] = [
     path("changes/", changes.Changes.as_view(), name="api-changes"),
     path("changes/<int:pk>/", changes.ChangeDetail.as_view(), name="api-change"),
     path(f"{_CHANGE}policy/", changes.ChangePolicy.as_view(), name="api-change-policy"),
+    path(f"{_CHANGE}edits/", edits.ChangeEdits.as_view(), name="api-change-edits"),
+    path(
+        f"{_CHANGE}edits/preview/",
+        edits.ChangeEditsPreview.as_view(),
+        name="api-change-edits-preview",
+    ),
     path(f"{_CHANGE}rebase/", changes.ChangeRebase.as_view(), name="api-change-rebase"),
     path(f"{_CHANGE}states/", changes.ChangeStates.as_view(), name="api-change-states"),
     path(

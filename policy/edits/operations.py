@@ -21,7 +21,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from machines.emulator.catalogue import CompatProperty
-from policy import drafts
+from policy import drafts, inputs
 from policy.document import Policy
 from policy.edits import backports, machine_types, migrations, overrides, waivers
 from policy.edits.operation import Operation
@@ -56,6 +56,8 @@ OPERATIONS: Mapping[str, type[Operation]] = {
     "apply-proposal": waivers.ApplyProposal,
     "remove-waiver": waivers.RemoveWaiver,
 }
+#: Characters of a wrong name that a message repeats.
+MAX_TOLD = 60
 #: What the audit trail calls edits of several kinds at once.
 SEVERAL = "make several edits"
 
@@ -113,7 +115,8 @@ def _operation(document: Any) -> Operation:
     known = fields(kind)
     for key in document:
         if key != "op" and key not in known:
-            raise Invalid(f"{name} takes no '{key:.60}', but {', '.join(known)}.", field="op")
+            told = f" '{key}'" if key.isprintable() and len(key) <= MAX_TOLD else " such field"
+            raise Invalid(f"{name} takes no{told}, but {', '.join(known)}.", field="op")
     values = {}
     for key, field in known.items():
         if key in document:
@@ -165,6 +168,8 @@ def _value(value: Any, kind: Any, key: str) -> Any:
         return _day(value, key)
     if type(value) is not kind:
         raise Invalid(f"It is {_WORDS[kind]}.", field=key)
+    if isinstance(value, str):
+        inputs.words(value, key)
     return value
 
 
@@ -172,9 +177,7 @@ def _entry(value: Any, key: str) -> CompatProperty:
     names = ("driver", "property", "value")
     if not isinstance(value, dict) or set(value) != set(names):
         raise Invalid("An entry has driver, property and value.", field=key)
-    if not all(isinstance(item, str) for item in value.values()):
-        raise Invalid("Driver, property and value are text.", field=key)
-    return CompatProperty(*(value[name] for name in names))
+    return CompatProperty(*(_value(value[name], str, key) for name in names))
 
 
 def _day(value: Any, key: str) -> date:
