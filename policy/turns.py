@@ -3,9 +3,10 @@
     status             condition, the first that holds         whose turn                 code
     draft                                                      the author                 finish
     changes requested                                          the author                 correct
-    in review          somebody asked by name has not voted    those                      review
+    in review          who was asked by name has not voted     those, while they may      review
                        otherwise                               the tree's reviewers       review
-    approved           somebody's request for changes stands   those                      review
+    approved           somebody's request for changes stands   those, while they may      review
+                       of somebody who may no longer review    the author                 correct
                        another revision was published since    the author                 rebase
                        a thread is open                        the author                 answer
                        a finding or a trial is in the way      the author                 mend
@@ -39,8 +40,8 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from policy import votes
-from policy.models import ChangeRequest, Review, ReviewRequest, Revision, Thread
-from policy.permissions import ROLES, trees_where
+from policy.models import ChangeRequest, Membership, Review, ReviewRequest, Revision, Thread
+from policy.permissions import ROLES, may, trees_where
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -82,8 +83,12 @@ class Turn:
 def open_changes() -> QuerySet[ChangeRequest]:
     """The open change requests with all that :func:`turns_of` asks of them, without content."""
     given = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
+    reviewing = Membership.objects.filter(role__in=ROLES["review"])
     return _told().prefetch_related(
-        "editors", "requested", Prefetch("reviews", given, to_attr="votes")
+        "editors",
+        Prefetch("requested", ReviewRequest.objects.select_related("reviewer")),
+        Prefetch("reviews", given.select_related("reviewer"), to_attr="votes"),
+        Prefetch("release__tree__memberships", reviewing, to_attr="reviewing"),
     )
 
 
@@ -129,13 +134,22 @@ def turns_of(change: ChangeRequest) -> list[Turn]:
 # A list has fetched for all of its rows who took part; of a single one its page asks that anyway.
 
 
-def _votes(change: ChangeRequest, verdict: str) -> dict[int, datetime]:
-    """Who voted so last on the present content, and when."""
+def _votes(change: ChangeRequest, verdict: str) -> dict[int, Review]:
+    """Who voted so last on the present content."""
     if hasattr(change, "votes"):
         newest = {vote.reviewer_id: vote for vote in change.votes if vote.digest == change.digest}
     else:
         newest = votes.standing_votes(change)
-    return {pk: vote.created_at for pk, vote in newest.items() if vote.verdict == verdict}
+    return {pk: vote for pk, vote in newest.items() if vote.verdict == verdict}
+
+
+def _may_review(change: ChangeRequest, person: User) -> bool:
+    """Whoever lost the role cannot be waited for."""
+    tree = change.release.tree
+    if not hasattr(tree, "reviewing"):
+        return may(person, "review", tree)
+    held = person.is_superuser or person.pk in {item.user_id for item in tree.reviewing}
+    return person.is_active and held
 
 
 def _writers(change: ChangeRequest) -> frozenset[int]:
@@ -155,18 +169,21 @@ def _reviewing(change: ChangeRequest) -> list[Turn]:
     asked = [
         Turn(change, "review", max(since, item.requested_at), frozenset({item.reviewer_id}))
         for item in _requested(change)
-        if item.reviewer_id not in done
+        if item.reviewer_id not in done and _may_review(change, item.reviewer)
     ]
     if asked:
         return asked
-    last = max([since, *approved.values()])
+    last = max([since, *(vote.created_at for vote in approved.values())])
     return [Turn(change, "review", last, action="review", without=frozenset(done))]
 
 
 def _publishing(change: ChangeRequest, author: frozenset[int]) -> Turn:
     since = change.status_since
     if objections := _votes(change, Review.Verdict.REQUEST_CHANGES):
-        return Turn(change, "review", since, frozenset(objections))
+        theirs = {pk for pk, vote in objections.items() if _may_review(change, vote.reviewer)}
+        if not theirs:  # nobody can take it back: other content voids it
+            return Turn(change, "correct", since, author)
+        return Turn(change, "review", since, frozenset(theirs))
     if change.newest_revision != change.base_revision_id:  # type: ignore[attr-defined]
         return Turn(change, "rebase", max(since, change.newest_published), author)  # type: ignore[attr-defined]
     if change.open_threads:  # type: ignore[attr-defined]

@@ -57,6 +57,32 @@ def test_who_was_asked_by_name_comes_before_the_role() -> None:
     assert whose(change) == [("review", ["head", "other", "reviewer"])]
 
 
+def test_whoever_was_asked_and_lost_the_role_is_not_waited_for() -> None:
+    world = World()
+    second = person("second", Role.REVIEWER)
+    change = world.in_review()
+    reviewers.request(change, world.maintainer, "second")
+    second.memberships.all().delete()
+    assert whose(change) == [("review", ["other", "reviewer"])]
+    listed = turns.turns_of(turns.open_changes().get(pk=change.pk))
+    assert [turn.action for turn in listed] == ["review"]
+    assert turns.your_turns(second) == []
+    second.is_active = False
+    assert turns.your_turns(second) == []
+
+
+def test_an_objection_of_somebody_without_the_role_is_the_author_s_to_answer() -> None:
+    world = World()
+    change = world.in_review()
+    workflow.request_changes(change, world.other, change.digest, "Not so.")
+    change = workflow.submit(change, world.maintainer)
+    workflow.approve(change, world.reviewer, change.digest)
+    world.other.memberships.filter(role=Role.REVIEWER).delete()
+    assert whose(change) == [("correct", ["maintainer"])]
+    listed = turns.turns_of(turns.open_changes().get(pk=change.pk))
+    assert [turn.code for turn in listed] == ["correct"]
+
+
 def test_an_edit_after_an_approval_gives_the_turn_back_to_the_reviewer() -> None:
     world = World()
     change = world.approved()
