@@ -1,12 +1,16 @@
-"""A machine type's resolved list as its page shows it: each entry with its origin and standing."""
+"""A machine type's resolved list as its page shows it: each entry with its origin and standing,
+and the list beside that of another machine type.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
 
 from machines.emulator.catalogue import CompatProperty
-from machines.emulator.qdev import properties_of, text_of
+from machines.emulator.qdev import properties_of, same_value, text_of
 from machines.precedence import standings
 from policy.state import State
 
@@ -86,3 +90,73 @@ def grouped(state: State, rows: Sequence[Row]) -> list[Group]:
         )
         for driver in sorted(_drivers(rows))
     ]
+
+
+# --- Two machine types ----------------------------------------------------------------------------
+
+#: How what counts for a property here stands to what counts there.
+Standing = Literal["same", "differs", "only-here", "only-there"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A property that at least one of two lists sets, with the entry that counts in each.
+
+    ``default`` is what holds where the other list sets nothing, None where that release does not
+    tell; a side whose release does not have the device type is ``absent``.
+    """
+
+    driver: str
+    property: str
+    here: Row | None
+    there: Row | None
+    standing: Standing
+    default: str | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PairGroup:
+    """The properties of one device type on which two lists disagree."""
+
+    driver: str
+    pairs: tuple[Pair, ...]
+
+
+def beside(state: State, here: Sequence[Row], other: State, there: Sequence[Row]) -> list[Pair]:
+    """What two lists set, by device type and property; an entry that is overridden says nothing.
+
+    An entry that sets what the other release has by default is the same.
+    """
+    ours, theirs = _counting(here), _counting(there)
+    return [
+        _pair(key, ours.get(key), theirs.get(key), state, other) for key in sorted({*ours, *theirs})
+    ]
+
+
+def _counting(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    return {(row.entry.driver, row.entry.property): row for row in rows if row.winner is None}
+
+
+def _pair(
+    key: tuple[str, str], here: Row | None, there: Row | None, state: State, other: State
+) -> Pair:
+    driver, name = key
+    if here is not None and there is not None:
+        same = same_value(here.entry.value, there.entry.value)
+        return Pair(driver, name, here, there, "same" if same else "differs")
+    lacking, row = (other, here) if here is not None else (state, there)
+    info = properties_of(lacking.catalogue, driver).get(name)
+    default = text_of(info.default) if info is not None else None
+    standing: Standing = "only-here" if here is not None else "only-there"
+    if row is not None and default is not None and same_value(default, row.entry.value):
+        standing = "same"
+    absent = driver not in lacking.catalogue.types
+    return Pair(driver, name, here, there, standing, default, absent)
+
+
+def pair_groups(pairs: Iterable[Pair]) -> list[PairGroup]:
+    """Those that are not the same, by device type."""
+    differing = [pair for pair in pairs if pair.standing != "same"]
+    grouped_ = groupby(differing, key=lambda pair: pair.driver)
+    return [PairGroup(driver, tuple(found)) for driver, found in grouped_]

@@ -18,14 +18,17 @@ MAX_VALUE = 1000
 
 
 class EntryForm(EditForm):
-    """A further compat entry. ``position`` counts from 0; empty is the end."""
+    """A further compat entry. ``place`` counts from 1, as people do; empty is the end."""
 
     driver = forms.CharField(label=_("Device type"), max_length=255)
     property = forms.CharField(label=_("Property"), max_length=255)
     value = forms.CharField(label=_("Value"), max_length=MAX_VALUE, required=False)
-    position = forms.IntegerField(
-        label=_("Place"), required=False, min_value=0, widget=forms.HiddenInput
-    )
+    place = forms.IntegerField(label=_("Place"), required=False, min_value=1)
+
+    def position(self) -> int | None:
+        """Where it goes, from 0; None is the end."""
+        place: int | None = self.cleaned_data["place"]
+        return None if place is None else place - 1
 
 
 class RequiredEntryForm(EntryForm):
@@ -42,10 +45,27 @@ class EntryValueForm(EditForm):
 
 
 class EntryPlaceForm(EditForm):
-    """Where an entry goes: its own position, and ``to`` where it moves."""
+    """An entry's own position, from 0."""
 
     position = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-    to = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class EntryMoveForm(EditForm):
+    """Where an entry goes: ``3:2`` is from position 3 to position 2, from 0."""
+
+    move = forms.RegexField(r"^[0-9]{1,6}:[0-9]{1,6}$", widget=forms.HiddenInput)
+
+    @property
+    def way(self) -> tuple[int, int]:
+        """From where, and to where."""
+        start, end = self.cleaned_data["move"].split(":")
+        return int(start), int(end)
+
+
+class EntryRestoreForm(EntryPlaceForm):
+    """An entry that was removed: where it was, in which version of the draft."""
+
+    version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class MachineTypeForm(EditForm):

@@ -1,52 +1,42 @@
-"""One machine type of a release: its resolved properties, and edits of its own entries."""
+"""One machine type of a release: its resolved list, its own entries, what differs elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from frontend.access import person_of, put_into, status_of
+from frontend import ends
 from frontend.addresses import release_address
-from frontend.entries import Row, grouped, rows_of
-from frontend.forms.edits import (
-    EntryForm,
-    EntryPlaceForm,
-    EntryValueForm,
-)
+from frontend.entries import Row, beside, grouped, pair_groups, rows_of
+from frontend.forms.edits import EntryForm
 from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.overview import open_changes
-from frontend.scope import Scope, scope_of, scope_of_change, state_or_404
-from frontend.swaps import is_swap, respond
-from machines.emulator.catalogue import MachineType
-from machines.emulator.qdev import properties_of, text_of
-from policy import edits, rules
-from policy.errors import PolicyError
-from policy.models import ChangeRequest
+from frontend.scope import Scope, scope_of, state_or_404
+from frontend.swaps import respond
+from machines.emulator.catalogue import CompatProperty, MachineType
+from policy import rules
+from policy.edits.restoring import entry_of_version
+from policy.errors import Invalid
 from policy.permissions import may
 from policy.state import State
 
 PAGE, BODY = "pages/machine_type.html", "partials/machine_type_body.html"
-
-
-@login_required
-@require_safe
-def machine_type(request: HttpRequest, tree: str, version: str, name: str) -> HttpResponse:
-    """Context: see :func:`_context`."""
-    scope = scope_of(request, tree, version)
-    return respond(request, PAGE, BODY, _context(request, scope, name))
+#: What htmx may swap alone, by the id of its element.
+PARTS = {"own-card": "partials/own_entries.html", "resolved-card": "partials/resolved_list.html"}
+#: How the resolved list is shown.
+VIEWS = {
+    "": gettext_lazy("By device"),
+    "order": gettext_lazy("In order of application"),
+    "difference": gettext_lazy("Difference"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +48,43 @@ class Typed:
     errors: str
 
 
-def _context(
-    request: HttpRequest,
-    scope: Scope,
-    name: str,
-    form: EntryForm | None = None,
-    typed: Typed | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An entry that was just removed, and what brings it back: where it was, in which version."""
+
+    position: int
+    version: int
+    entry: CompatProperty
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What the page says after an edit, or while one is made.
+
+    ``form`` is a further entry, ``typed`` what could not be saved; the focus goes to the entry at
+    ``edited``, or follows the one that was ``moved``. ``editing`` is the entry whose value is open.
+    """
+
+    form: EntryForm | None = None
+    typed: Typed | None = None
+    moved: int | None = None
+    edited: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@login_required
+@require_safe
+def machine_type(request: HttpRequest, tree: str, version: str, name: str) -> HttpResponse:
+    """Context: see :func:`context_of`. ``?edit=3`` opens the own entry at that position."""
+    scope = scope_of(request, tree, version)
+    part = PARTS.get(getattr(request.htmx, "target", None) or "", BODY)  # type: ignore[attr-defined]
+    return respond(request, PAGE, part, context_of(request, scope, name, Edit()))
+
+
+def context_of(request: HttpRequest, scope: Scope, name: str, edit: Edit) -> dict[str, Any]:
     """``rows`` in order of application, ``own`` those that can be edited, ``groups`` by device;
-    ``form`` a further entry; ``typed`` what could not be saved; ``others`` to switch to.
+    ``form`` a further entry; ``typed`` what could not be saved; ``names`` to switch to; what
+    :func:`_difference` and :class:`Edit` add.
     """
     state = state_or_404(scope)
     names = newest_first(rules.machine_types(state))
@@ -74,8 +92,10 @@ def _context(
         raise Http404(f"{scope.release.label} has no machine type {name}.")
     rows = rows_of(state, name)
     shown = [row for row in rows if _matches(row, request.GET.get("q", ""))]
+    form = edit.form
     if form is None and scope.may_edit and scope.change is not None:
         form = EntryForm(initial={"lock_version": scope.change.lock_version})
+    view = request.GET.get("view", "")
     return {
         "scope": scope,
         "state": state,
@@ -89,14 +109,49 @@ def _context(
         "shown": shown,
         "own": [row for row in rows if row.machine_type == name],
         "overridden": sum(row.winner is not None for row in rows),
-        "by_order": request.GET.get("view") == "order",
+        "view": view if view in VIEWS else "",
+        "views": VIEWS,
         "groups": grouped(state, shown),
         "form": form,
-        "typed": typed,
-        "drivers": sorted(state.catalogue.types) if scope.may_edit else (),
+        "typed": edit.typed,
+        "moved": edit.moved,
+        "edited": edit.edited,
+        "editing": _editing(request, edit),
+        "removed": _removed(request, scope, name),
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
+        **(_difference(request, scope, state, name, rows) if view == "difference" else {}),
+        **edit.extra,
     }
+
+
+def _editing(request: HttpRequest, edit: Edit) -> int | None:
+    """The position of the own entry whose value is open for editing."""
+    if edit.typed is not None:
+        return edit.typed.position
+    return number_of(request.GET.get("edit", "")) if request.method == "GET" else None
+
+
+def _removed(request: HttpRequest, scope: Scope, name: str) -> Removed | None:
+    """The entry that ``?undo=VERSION:POSITION`` names, while nothing was edited after it."""
+    version, _colon, position = request.GET.get("undo", "").partition(":")
+    numbers = number_of(version), number_of(position)
+    if scope.change is None or not scope.may_edit or None in numbers:
+        return None
+    if scope.change.lock_version != (numbers[0] or 0) + 1:
+        return None
+    return removed_entry(request.user, scope, name, numbers[0] or 0, numbers[1] or 0)
+
+
+def removed_entry(
+    user: Any, scope: Scope, name: str, version: int, position: int
+) -> Removed | None:
+    """The own entry that a version of the draft had at a position."""
+    try:
+        entry = entry_of_version(scope.edited, user, version, name, position)
+    except Invalid:
+        return None
+    return Removed(position, version, entry)
 
 
 _SOURCES = {"query-machines": gettext_lazy("QEMU itself"), "arrays": gettext_lazy("the C arrays")}
@@ -115,152 +170,48 @@ def _matches(row: Row, search: str) -> bool:
     return all(word in text for word in search.lower().split())
 
 
-@login_required
-@require_safe
-def completion(request: HttpRequest, tree: str, version: str) -> HttpResponse:
-    """The properties of ``?driver=`` as options, and what ``?property=`` takes. htmx swaps it."""
-    state = state_or_404(scope_of(request, tree, version))
-    driver = request.GET.get("driver", "")
-    properties = properties_of(state.catalogue, driver)
-    info = properties.get(request.GET.get("property", ""))
-    context = {
-        "driver": driver,
-        "known": driver in state.catalogue.types,
-        "properties": sorted(properties),
-        "info": info,
-        "default": text_of(info.default) if info else None,
-        "asked": request.GET.get("property", ""),
-    }
-    return render(request, "partials/completion.html", context)
+# --- Beside another one ---------------------------------------------------------------------------
 
 
-# --- Edits of a machine type's own entries --------------------------------------------------------
+def _difference(
+    request: HttpRequest, scope: Scope, state: State, name: str, rows: list[Row]
+) -> dict[str, Any]:
+    """``?beside=`` names the other release (:mod:`frontend.ends`), ``?with=`` the machine type.
 
-
-@login_required
-@require_POST
-def entry_add(request: HttpRequest, pk: int) -> HttpResponse:
-    """Add an entry to a machine type's own ones."""
-    scope, name = scope_of_change(request, pk), request.POST.get("machine_type", "")
-    form = EntryForm(request.POST)
-
-    def edit(change: ChangeRequest, data: dict[str, Any]) -> str:
-        edits.add_entry(
-            change, person_of(request), data["lock_version"],
-            name, data["driver"], data["property"], data["value"], data["position"],
-        )  # fmt: skip
-        return _("%(driver)s.%(property)s=%(value)s is added.") % data
-
-    if _edited(request, scope, form, edit):
-        return _after_edit(request, scope, name)
-    return _failed(request, scope, name, form, form, None)
-
-
-@login_required
-@require_POST
-def entry_change(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give one of a machine type's own entries another value."""
-    scope, name = scope_of_change(request, pk), request.POST.get("machine_type", "")
-    form = EntryValueForm(request.POST)
-
-    def edit(change: ChangeRequest, data: dict[str, Any]) -> str:
-        edits.change_entry(
-            change, person_of(request), data["lock_version"], name, data["position"], data["value"]
-        )
-        return _("The value is %(value)s now.") % data
-
-    if _edited(request, scope, form, edit):
-        return _after_edit(request, scope, name)
-    return _failed(request, scope, name, form, None, _typed(form))
-
-
-@login_required
-@require_POST
-def entry_move(request: HttpRequest, pk: int) -> HttpResponse:
-    """Move one of a machine type's own entries to the place ``to``."""
-
-    def edit(change: ChangeRequest, data: dict[str, Any]) -> str:
-        to = data["to"] if data["to"] is not None else data["position"]
-        name = request.POST.get("machine_type", "")
-        edits.move_entry(
-            change, person_of(request), data["lock_version"], name, data["position"], to
-        )
-        return _("Moved to place %(place)d.") % {"place": to + 1}
-
-    return _placed(request, pk, edit)
-
-
-@login_required
-@require_POST
-def entry_remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Remove one of a machine type's own entries."""
-
-    def edit(change: ChangeRequest, data: dict[str, Any]) -> str:
-        name = request.POST.get("machine_type", "")
-        edits.remove_entry(change, person_of(request), data["lock_version"], name, data["position"])
-        return _("The entry is removed.")
-
-    return _placed(request, pk, edit)
-
-
-_Edit = Callable[[ChangeRequest, dict[str, Any]], str]
-
-
-def _placed(request: HttpRequest, pk: int, edit: _Edit) -> HttpResponse:
-    scope, name = scope_of_change(request, pk), request.POST.get("machine_type", "")
-    form = EntryPlaceForm(request.POST)
-    if _edited(request, scope, form, edit):
-        return _after_edit(request, scope, name, form.cleaned_data["to"])
-    return _failed(request, scope, name, form, None, _typed(form))
-
-
-def _edited(request: HttpRequest, scope: Scope, form: BaseForm, edit: _Edit) -> bool:
-    """Try the edit; False leaves the reason in the form."""
-    if not form.is_valid():
-        return False
+    ``beside_choices``, ``beside_value``, ``beside_names`` to choose from, ``beside`` (End) and
+    ``beside_name`` the chosen ones, ``beside_url`` their page, ``pair_groups`` what differs,
+    ``same`` how much does not; ``beside_problem`` says why nothing can be compared.
+    """
+    own = f"change-{scope.change.pk}" if scope.change is not None else scope.release.label
+    value = request.GET.get("beside") or own
+    known: dict[str, Any] = {"beside_choices": ends.choices(request.user), "beside_value": value}
     try:
-        messages.success(request, edit(scope.edited, form.cleaned_data))
-    except PolicyError as error:
-        put_into(form, error)
-        return False
-    return True
+        end = ends.end_of(request.user, value, "beside")
+    except Invalid as error:
+        return known | {"beside_problem": str(error)}
+    names = newest_first(rules.machine_types(end.state))
+    chosen = _other(request.GET.get("with", ""), names, name, value == own)
+    known |= {"beside_names": names, "beside_name": chosen, "beside": end}
+    if not chosen:
+        text = _("%(release)s has no machine type.") % {"release": end.name}
+        return known | {"beside_problem": text}
+    pairs = beside(state, rows, end.state, rows_of(end.state, chosen))
+    return known | {
+        "beside_url": release_address(
+            "machine-type", end.release, chosen, change=end.change.pk if end.change else ""
+        ),
+        "pair_groups": pair_groups(pairs),
+        "same": sum(pair.standing == "same" for pair in pairs),
+    }
 
 
-def _after_edit(
-    request: HttpRequest, scope: Scope, name: str, moved: int | None = None
-) -> HttpResponse:
-    """The page as it is now. ``moved``: the place to which the focus follows an entry."""
-    if not is_swap(request):
-        return redirect(_address(scope, name))
-    fresh = scope_of_change(request, scope.edited.pk)
-    context = _context(request, fresh, name) | {"oob_messages": True, "moved": moved}
-    return render(request, BODY, context)
-
-
-def _failed(
-    request: HttpRequest,
-    scope: Scope,
-    name: str,
-    form: BaseForm,
-    add: EntryForm | None,
-    typed: Typed | None,
-) -> HttpResponse:
-    """The page as it is now, with what the person typed and why it was not saved."""
-    fresh = scope_of_change(request, scope.edited.pk)
-    if not fresh.may_edit:
-        raise PermissionDenied(_("This change request cannot be edited by you."))
-    return respond(request, PAGE, BODY, _context(request, fresh, name, add, typed),
-                   status=status_of(form))  # fmt: skip
-
-
-def _typed(form: BaseForm) -> Typed:
-    position = number_of(form.data.get("position", ""))
-    return Typed(
-        -1 if position is None else position,
-        form.data.get("value", ""),
-        " ".join(str(problem) for problems in form.errors.values() for problem in problems),
-    )
-
-
-def _address(scope: Scope, name: str) -> str:
-    return release_address("machine-type", scope.release, name, change=scope.edited.pk)
+def _other(asked: str, names: tuple[str, ...], name: str, is_own: bool) -> str:
+    """The machine type that is asked for; else the same one, of the own release its neighbour."""
+    if asked in names:
+        return asked
+    if name in names and not is_own:
+        return name
+    if name in names and len(names) > 1:
+        place = names.index(name)
+        return names[place - 1] if place else names[1]
+    return names[0] if names else ""

@@ -228,6 +228,26 @@ def check_value(info: PropertyInfo, text: str) -> str | None:
     return None
 
 
+_CHOICES = re.compile(r"(?:^|\()\s*([\w.-]+(?:/[\w.-]+)+)\s*\)?$", re.ASCII)
+
+
+def choices_of(info: PropertyInfo) -> tuple[str, ...]:
+    """The values to choose from, where the property's type or its description tells them.
+
+    An enumeration's description lists its values between slashes, alone or in parentheses at its
+    end (hw/core/qdev-properties.c and qdev-properties-system.c: ``on/off/auto``).
+
+    >>> choices_of(PropertyInfo("x", "OnOffAuto", "auto", "on/off/auto"))
+    ('on', 'off', 'auto')
+    """
+    if info.type == "bool":
+        return "on", "off"
+    if _INTEGER_TYPE.match(info.type) or info.type in {"size", "str", "string"}:
+        return ()
+    found = _CHOICES.search(info.description or "")
+    return tuple(found[1].split("/")) if found else ()
+
+
 def _check_bool(text: str) -> str | None:
     if text.lower() in TRUE_WORDS | FALSE_WORDS:
         return None

@@ -17,3 +17,5 @@ import "./review.js";
 import "./merging.js";
 import "./merging.js";
 import "./drafts.js";
+import "./combobox.js";
+import "./entries.js";
