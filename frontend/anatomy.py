@@ -1,6 +1,6 @@
 """A kept stream as a page shows it: its parts, and one part's pieces beside their bytes.
 
-An address names a byte of the stream (``?at=0x1f3a2``) or a field
+An address names a part (``?part=12``), a byte of the stream (``?at=0x1f3a2``) or a field
 (``?section=serial&instance=0&field=state.ier``; of a trial ``?device=isa-serial&field=state.ier``).
 What is shown is the window around it, so that a stream of any size is a page of the same size.
 """
@@ -17,6 +17,7 @@ from django.utils.http import urlencode
 from frontend.numbers import number_of
 from machines import kept_streams
 from machines.emulator.anatomy import Piece, value_of
+from machines.emulator.events import SectionType
 from machines.emulator.recording import Arrival
 from machines.kept_streams import Opened
 from machines.models import Stream, StreamPart
@@ -34,7 +35,8 @@ SHOWN_BYTES = 24
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A piece of the open part. ``at`` is its offset in the stream; ``arrival`` what became of it
-    on the destination of a trial, with ``found``, its value there.
+    on the destination of a trial, with ``found``, its value there. ``frames``: it is of the wire
+    format, not of a device.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Shown:
     value: str
     found: str
     arrival: Arrival | None
+    frames: bool
     current: bool
 
     @property
@@ -169,6 +172,11 @@ def _place(parts: Any, query: QueryDict) -> tuple[StreamPart, int]:
             raise Http404
         return part, at
     name, device = query.get("section", ""), query.get("device", "")
+    number = number_of(query.get("part", ""))
+    if number is not None:
+        if (part := parts.filter(number=number).first()) is None:
+            raise Http404
+        return part, part.offset
     if not (name or device):
         part = parts.filter(kind="section").first() or parts.first()
         return part, part.offset
@@ -221,15 +229,15 @@ def _around(
 
 
 def _windows(opened: Opened) -> Iterator[tuple[int, int]]:
-    """Bytes from and to, one window after the other, each with few pieces."""
+    """Bytes from and to, one window after the other; a large piece goes on in the next one."""
     start, count = 0, 0
     for piece in opened.pieces:
-        if count >= PIECES or (count and piece.offset + piece.size - start > BYTES):
-            yield start, piece.offset
-            start, count = piece.offset, 0
         while piece.offset + piece.size - start > BYTES:
             yield start, start + BYTES
             start, count = start + BYTES, 0
+        if count == PIECES:
+            yield start, piece.offset
+            start, count = piece.offset, 0
         count += 1
     if start < len(opened.content):
         yield start, len(opened.content)
@@ -268,6 +276,7 @@ def _pieces(
             value=shown_value(piece, opened.content),
             found="" if arrival is None else _found(piece, arrival),
             arrival=arrival,
+            frames=_frames(opened, piece),
             current=number == chosen,
         )
 
@@ -291,7 +300,8 @@ def _rows(
             if piece.offset < high and piece.offset + piece.size > low
         ]
         raw = opened.content[low:high]
-        yield Row(row, part.offset + low - row, runs, _readable(raw))
+        before = part.offset + low - row
+        yield Row(row, before, runs, " " * before + _readable(raw))
 
 
 def _run(
@@ -304,9 +314,16 @@ def _run(
     chosen: int | None,
 ) -> Run:
     begin, end = max(low, piece.offset), min(high, piece.offset + piece.size)
-    kind = piece.kind if piece.kind in ("frame", "subsection") else "field"
+    kind = "frame" if _frames(opened, piece) else "field"
+    if piece.kind == "subsection":
+        kind = piece.kind
     text = opened.content[begin:end].hex(" ")
     return Run(number, part.offset + piece.offset, text, kind, number == chosen)
+
+
+def _frames(opened: Opened, piece: Piece) -> bool:
+    start, size = opened.payload
+    return piece.kind == "frame" or (size > 0 and not start <= piece.offset < start + size)
 
 
 def _readable(raw: bytes) -> str:
@@ -321,6 +338,8 @@ def shown_value(piece: Piece, content: bytes) -> str:
     raw = content[piece.offset : piece.offset + piece.size]
     if piece.kind in ("text", "subsection"):
         return _text(piece, raw)
+    if piece.kind == "frame" and piece.name == "type":
+        return f"{raw[0]} {SectionType(raw[0]).name}"
     if piece.count > 1 and len(raw) > SHOWN_BYTES and not raw.strip(b"\0"):
         return f"{piece.count} × 0"
     short = piece

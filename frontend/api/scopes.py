@@ -31,6 +31,10 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-tokens": SESSION,
     "api-token": READ,  # a token revokes itself, and no other: see frontend.api.tokens
     "api-review-rules": WRITE,
+    "api-webhooks": SESSION,  # its answer holds a secret
+    "api-webhook": WRITE,
+    "api-webhook-ping": WRITE,
+    "api-delivery-repeat": WRITE,
     "api-promises": WRITE,
     "api-mail-settings": WRITE,
     "api-changes": WRITE,
@@ -50,6 +54,12 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-compare": READ,  # a stream is uploaded to be looked at
     "api-explain": READ,  # and so is a log
     "api-trial-remedies": WRITE,
+    "api-trial-stream": WRITE,
+    "api-trial-vary": WRITE,
+    "api-streams": WRITE,
+    "api-stream": WRITE,
+    "api-stream-share": WRITE,
+    "api-stream-verdicts": WRITE,
     "api-job-cancel": WRITE,
     "api-imports": WRITE,
     "api-release-findings": READ,  # nothing is written

@@ -20,7 +20,9 @@ from frontend.api import (
     records,
     releases,
     review,
+    streams,
     tokens,
+    webhooks,
 )
 from frontend.api.base import Api
 from frontend.api.scopes import HasScope
@@ -34,6 +36,7 @@ class Schema(Api, SpectacularAPIView):
 
 _RELEASE = "releases/<str:tree>/<str:version>/"
 _CHANGE = "changes/<int:pk>/"
+_WEBHOOK = "trees/<str:tree>/webhooks/<int:pk>/"
 _BUNDLES = "bundles/<str:tree>/<str:version>/"
 _BUNDLE = f"{_BUNDLES}r<int:number>/"
 urlpatterns: list[URLPattern] = [
@@ -44,6 +47,15 @@ urlpatterns: list[URLPattern] = [
     path("trees/", releases.Trees.as_view(), name="api-trees"),
     path("trees/<str:tree>/review-rules/", review.ReviewRules.as_view(), name="api-review-rules"),
     path("trees/<str:tree>/promises/", promises.TreePromisesView.as_view(), name="api-promises"),
+    path("trees/<str:tree>/webhooks/", webhooks.Webhooks.as_view(), name="api-webhooks"),
+    path(_WEBHOOK, webhooks.WebhookDetail.as_view(), name="api-webhook"),
+    path(f"{_WEBHOOK}ping/", webhooks.WebhookPing.as_view(), name="api-webhook-ping"),
+    path(f"{_WEBHOOK}deliveries/", webhooks.Deliveries.as_view(), name="api-deliveries"),
+    path(
+        f"{_WEBHOOK}deliveries/<int:delivery>/repeat/",
+        webhooks.DeliveryRepeat.as_view(),
+        name="api-delivery-repeat",
+    ),
     path("turns/", review.Turns.as_view(), name="api-turns"),
     path("mail-settings/", review.MailSettings.as_view(), name="api-mail-settings"),
     path("releases/", releases.Releases.as_view(), name="api-releases"),
@@ -110,6 +122,20 @@ urlpatterns: list[URLPattern] = [
     path("explain/", explaining.Explain.as_view(), name="api-explain"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
+    path("trials/<int:pk>/stream/", streams.TrialStream.as_view(), name="api-trial-stream"),
+    path("trials/<int:pk>/vary/", streams.TrialVary.as_view(), name="api-trial-vary"),
+    path("streams/", streams.Streams.as_view(), name="api-streams"),
+    path("streams/<int:pk>/", streams.StreamDetail.as_view(), name="api-stream"),
+    path("streams/<int:pk>/share/", streams.StreamShare.as_view(), name="api-stream-share"),
+    path("streams/<int:pk>/parts/", streams.StreamParts.as_view(), name="api-stream-parts"),
+    path(
+        "streams/<int:pk>/parts/<int:number>/",
+        streams.StreamPartDetail.as_view(),
+        name="api-stream-part",
+    ),
+    path(
+        "streams/<int:pk>/verdicts/", streams.StreamVerdicts.as_view(), name="api-stream-verdicts"
+    ),
     path("trials/<int:pk>/remedies/", records.TrialRemedies.as_view(), name="api-trial-remedies"),
     path("bundles/", bundles.Bundles.as_view(), name="api-bundles"),
     path("bundles/index.json", bundles.BundleIndexFile.as_view(), name="api-bundle-index"),

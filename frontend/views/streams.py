@@ -165,7 +165,7 @@ def _context(
     request: HttpRequest, found: Stream, form: VerdictForm | None = None
 ) -> dict[str, Any]:
     """``job`` reads the stream while it waits; ``answers``: the verdicts, the newest first;
-    ``waiting``: one of them is still to come.
+    ``judging``: one of them is still to come.
     """
     user = person_of(request)
     return {
@@ -200,8 +200,8 @@ def _answers(user: User, found: Stream) -> dict[str, Any]:
         "release__tree", "change_request", "started_on__tree", "profile", "asked_by"
     )
     answers = [answer_of(user, item) for item in rows[:MAX_LISTED]]
-    waiting = any(item.job is not None and item.job.is_open for item in answers)
-    return {"answers": answers, "waiting": waiting}
+    judging = any(item.job is not None and item.job.is_open for item in answers)
+    return {"answers": answers, "judging": judging}
 
 
 def answer_of(user: User, verdict: StreamVerdict) -> Answer:

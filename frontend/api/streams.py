@@ -1,0 +1,400 @@
+"""Streams: uploads, what is in one, and whether a release would load it; a trial's, made again."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError as Refused
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.exceptions import APIException
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from frontend import uploads
+from frontend.access import person_of
+from frontend.anatomy import shown_value
+from frontend.api.base import Api, given
+from frontend.forms.streams import properties_of
+from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
+from frontend.views import streams as pages
+from frontend.views.trials import ask_for_stream, vary, visible_trial
+from machines import kept_streams
+from machines.models import Stream, StreamPart, Tree
+from policy import recordings
+from policy import streams as policy_streams
+from policy.errors import Invalid
+from policy.models import StreamVerdict
+from workers import jobs
+
+
+class TooLarge(APIException):
+    """The upload is larger than one may be."""
+
+    status_code = 413
+    default_code = "too_large"
+
+
+# --- Shapes ---------------------------------------------------------------------------------------
+
+
+class KeptStreamSerializer(serializers.ModelSerializer[Stream]):
+    """A stream. ``problem`` tells where reading stopped: ``offset`` is a byte's number from 0."""
+
+    owner = serializers.CharField(source="owner.username", default=None)
+    shared_with = serializers.CharField(source="tree.name", default=None)
+    machine_type = serializers.CharField(allow_blank=True)
+
+    class Meta:
+        model = Stream
+        fields: ClassVar = [
+            "id",
+            "name",
+            "owner",
+            "shared_with",
+            "state",
+            "size",
+            "digest",
+            "length",
+            "machine_type",
+            "memory",
+            "problem",
+            "created_at",
+            "expires_at",
+        ]
+
+
+class UploadedStreamSerializer(serializers.Serializer[Any]):
+    """A file as QEMU's ``migrate`` wrote it, plain or .xz."""
+
+    file = serializers.FileField()
+
+
+class ShareSerializer(serializers.Serializer[Any]):
+    """The tree whose people may look at it; null for nobody."""
+
+    tree = serializers.CharField(max_length=40, allow_null=True)
+
+
+class PartSerializer(serializers.ModelSerializer[StreamPart]):
+    """A part of a stream. ``lost`` and ``refused`` tell of a trial what its destination did."""
+
+    class Meta:
+        model = StreamPart
+        fields: ClassVar = [
+            "number",
+            "kind",
+            "name",
+            "description",
+            "instance_id",
+            "section_id",
+            "version_id",
+            "offset",
+            "size",
+            "driver",
+            "refused",
+            "lost",
+        ]
+
+
+class PieceSerializer(serializers.Serializer[Any]):
+    """A run of bytes with a meaning. ``fate`` and ``found``: what a trial's destination has."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    offset = serializers.IntegerField()
+    size = serializers.IntegerField()
+    inside = serializers.ListField(child=serializers.CharField())
+    value = serializers.CharField()
+    fate = serializers.CharField(allow_null=True)
+    found = serializers.CharField(allow_null=True)
+
+
+class PartDetailSerializer(PartSerializer):
+    """A part with its pieces and its bytes in hex, as far as they are kept."""
+
+    pieces = PieceSerializer(many=True)
+    content = serializers.CharField()
+
+    class Meta(PartSerializer.Meta):
+        fields: ClassVar = [*PartSerializer.Meta.fields, "pieces", "content"]
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    """Would a release (``rhel 9.3``, or ``change-7`` for a draft) load the stream?
+
+    ``properties`` are set on the destination: ``driver.property=value``. ``profile`` is a stream
+    that the destination itself saved in the same configuration.
+    """
+
+    into = serializers.CharField(max_length=120)
+    machine_type = serializers.CharField(
+        max_length=255, required=False, allow_blank=True, default=""
+    )
+    started_on = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+    profile = serializers.IntegerField(min_value=1, required=False, allow_null=True, default=None)
+    properties = serializers.ListField(
+        child=serializers.CharField(max_length=1500), required=False, max_length=64, default=list
+    )
+
+
+class VerdictResultSerializer(serializers.Serializer[Any]):
+    """The answer: where and why it is refused, in QEMU's words; what would let it in."""
+
+    outcome = serializers.ChoiceField(choices=["accepted", "refused"])
+    section = serializers.CharField(allow_null=True)
+    field = serializers.CharField(allow_null=True)
+    kind = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    suggestion = serializers.CharField(allow_null=True)
+    assumptions = serializers.ListField(child=serializers.CharField())
+    suggested = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+
+
+class StreamVerdictSerializer(serializers.ModelSerializer[StreamVerdict]):
+    """A question about a stream; ``result`` is null until a worker has answered it."""
+
+    into = serializers.CharField(source="release.label")
+    change = serializers.IntegerField(source="change_request_id", allow_null=True)
+    started_on = serializers.CharField(source="started_on.label", default=None)
+    asked_by = serializers.CharField(source="asked_by.username")
+    result = VerdictResultSerializer(allow_null=True)
+    properties = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+
+    class Meta:
+        model = StreamVerdict
+        fields: ClassVar = [
+            "id",
+            "into",
+            "change",
+            "machine_type",
+            "started_on",
+            "profile",
+            "properties",
+            "state",
+            "result",
+            "error",
+            "asked_by",
+            "created_at",
+        ]
+
+
+class VariantSerializer(serializers.Serializer[Any]):
+    """Properties to set on top of a trial, on either side: ``driver.property=value``."""
+
+    source = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(max_length=1500), required=False, max_length=64, default=list
+    )
+    destination = serializers.ListField(
+        child=serializers.CharField(max_length=1500), required=False, max_length=64, default=list
+    )
+
+
+# --- Uploads --------------------------------------------------------------------------------------
+
+
+class Streams(Api, generics.ListAPIView[Any]):
+    """Uploads of the person's own, and those shared with a tree of theirs, the newest first."""
+
+    serializer_class = KeptStreamSerializer
+    parser_classes = [MultiPartParser]
+    search_fields = ("name", "machine_type")
+    ordering_fields = ("id", "name", "size", "created_at", "expires_at")
+    #: A file may be read once.
+    remembers_answers = False
+    _upload: uploads.StreamUpload | None = None
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return Stream.objects.none()
+        rows = policy_streams.visible_to(person_of(self.request))
+        return rows.select_related("owner", "tree")
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        # Before anything reads the form: whoever asks, no more is read than an upload may have.
+        if request.method == "POST":
+            self._upload = uploads.receive(request)
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(
+        request={"multipart/form-data": UploadedStreamSerializer},
+        responses={202: KeptStreamSerializer, 413: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Upload a stream; a job reads it. Its guest memory is counted and thrown away."""
+        user = person_of(request)
+        try:
+            policy_streams.require_room(user)
+            if uploads.announces_too_much(request._request):
+                raise TooLarge(pages.too_large())
+            sent = UploadedStreamSerializer(data=request.data)
+            if self._upload is not None and self._upload.too_large:
+                raise TooLarge(pages.too_large())
+            sent.is_valid(raise_exception=True)
+            file = sent.validated_data["file"]
+            if not isinstance(file, uploads.ReceivedFile):
+                raise Invalid("Send the stream as a file.", field="file")
+            stream = pages.take_in(user, file)
+        finally:
+            if self._upload is not None:
+                self._upload.discard()
+        return Response(KeptStreamSerializer(stream).data, status=202)
+
+
+class StreamDetail(Api):
+    """One stream: an upload, or that of a trial."""
+
+    @extend_schema(responses=KeptStreamSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        """A stream, and how far it could be read."""
+        return Response(KeptStreamSerializer(_readable(request, pk)).data)
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Take an upload away, with the verdicts on it."""
+        user = person_of(request)
+        policy_streams.delete(user, pages.visible_stream(user, pk))
+        return Response(status=204)
+
+
+class StreamShare(Api):
+    """Who else sees an upload."""
+
+    @extend_schema(request=ShareSerializer, responses=KeptStreamSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Let the people of a tree look at an upload, or nobody."""
+        user = person_of(request)
+        name = given(ShareSerializer, request)["tree"]
+        tree = None
+        if name is not None and (tree := Tree.objects.filter(name=name).first()) is None:
+            raise Invalid("There is no such tree.", field="tree")
+        stream = policy_streams.share(user, pages.visible_stream(user, pk), tree)
+        return Response(KeptStreamSerializer(stream).data)
+
+
+class StreamParts(Api, generics.ListAPIView[Any]):
+    """The parts of a stream in their order."""
+
+    serializer_class = PartSerializer
+    search_fields = ("name", "driver")
+    ordering_fields = ("number", "name", "size", "offset", "lost")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return StreamPart.objects.none()
+        stream = _readable(self.request, self.kwargs["pk"])
+        return stream.parts.defer("content", "detail").order_by("number")
+
+
+class StreamPartDetail(Api):
+    """One part of a stream."""
+
+    @extend_schema(responses=PartDetailSerializer)
+    def get(self, request: Request, pk: int, number: int) -> Response:
+        """A part with every run of its bytes: what it is, and its value."""
+        part = _readable(request, pk).parts.filter(number=number).first()
+        if part is None:
+            raise Http404
+        found = kept_streams.opened(part)
+        pieces = []
+        for place, item in enumerate(found.pieces):
+            arrival = found.arrivals.get(place)
+            there = arrival.found if arrival is not None else None
+            pieces.append(
+                {
+                    "name": item.name,
+                    "kind": item.kind,
+                    "offset": part.offset + item.offset,
+                    "size": item.size,
+                    "inside": list(item.inside),
+                    "value": shown_value(item, found.content),
+                    "fate": arrival.fate if arrival is not None else None,
+                    "found": there.hex() if there is not None else None,
+                }
+            )
+        told = PartSerializer(part).data
+        return Response({**told, "pieces": pieces, "content": found.content.hex()})
+
+
+class StreamVerdicts(Api):
+    """Whether releases would load an upload."""
+
+    @extend_schema(responses=StreamVerdictSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """The questions asked about an upload, the newest first, with their answers."""
+        stream = pages.visible_stream(person_of(request), pk)
+        rows = stream.verdicts.select_related("release__tree", "started_on__tree", "asked_by")
+        return Response(StreamVerdictSerializer(rows, many=True).data)
+
+    @extend_schema(
+        request=QuestionSerializer,
+        responses={202: StreamVerdictSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask whether a release would load an upload; a worker answers."""
+        user = person_of(request)
+        stream = pages.visible_stream(user, pk)
+        asked = dict(given(QuestionSerializer, request))
+        asked["properties"] = _properties(asked["properties"], "properties")
+        if asked["profile"] is not None:
+            asked["profile"] = policy_streams.visible_to(user).filter(pk=asked["profile"]).first()
+            if asked["profile"] is None:
+                raise Invalid("There is no such stream.", field="profile")
+        verdict = pages.ask(user, stream, asked)
+        return Response(StreamVerdictSerializer(verdict).data, status=202)
+
+
+# --- Of trials ------------------------------------------------------------------------------------
+
+
+class TrialStream(Api):
+    """A trial's stream."""
+
+    @extend_schema(responses=KeptStreamSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        """The trial's stream; 404 until somebody has asked for it and it was made again."""
+        stream = recordings.stream_of(visible_trial(request.user, pk))
+        if stream is None:
+            raise Http404
+        return Response(KeptStreamSerializer(stream).data)
+
+    @extend_schema(request=None, responses={202: JobSerializer, 422: ProblemSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Have the trial's stream made again from its inputs; the answer is the job."""
+        user, trial = person_of(request), visible_trial(request.user, pk)
+        ask_for_stream(user, trial)
+        job = jobs.records_of(trial).first() or jobs.enqueue_record(trial, user)
+        return Response(JobSerializer(job).data, status=202)
+
+
+class TrialVary(Api):
+    """A trial with other properties."""
+
+    @extend_schema(
+        request=VariantSerializer, responses={202: TrialSerializer, 422: ProblemSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Hold a trial with properties set on top; the answer is the new trial."""
+        asked = given(VariantSerializer, request)
+        sides = {end: _properties(lines, end) for end, lines in asked.items()}
+        varied = vary(person_of(request), visible_trial(request.user, pk), **sides)
+        return Response(TrialSerializer(varied).data, status=202)
+
+
+def _properties(lines: list[str], field: str) -> Any:
+    try:
+        return properties_of(lines)
+    except Refused as error:
+        raise Invalid(" ".join(error.messages), field=field) from error
+
+
+def _readable(request: Request, pk: int) -> Stream:
+    """An upload that the person sees, or a trial's stream; else 404."""
+    seen = Q(pk__in=policy_streams.visible_to(person_of(request)).values("pk")) | ~Q(key="")
+    found = Stream.objects.select_related("owner", "tree").filter(seen, pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
