@@ -15,7 +15,6 @@ import "./properties.js";
 import "./lists.js";
 import "./review.js";
 import "./merging.js";
-import "./merging.js";
 import "./drafts.js";
 import "./combobox.js";
 import "./entries.js";
