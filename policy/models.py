@@ -239,6 +239,8 @@ class ChangeRequest(models.Model):
         max_length=10, choices=Standing.choices, blank=True, editable=False
     )
     trials_digest = models.CharField(max_length=64, blank=True, editable=False)
+    #: What else that rested on (:func:`policy.standing.surroundings`).
+    surroundings = models.CharField(max_length=64, blank=True, editable=False)
 
     OPEN: ClassVar[tuple[str, ...]] = (
         Status.DRAFT,

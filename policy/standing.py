@@ -3,16 +3,23 @@
 What is noted says whose turn it is (:mod:`policy.turns`) in every list, where nothing can be
 calculated anew. A page about one change request asks :mod:`policy.checking` and
 :mod:`policy.examining` themselves.
+
+It changes without anybody touching the change request: other releases are published or imported, a
+waiver's last day passes. So what it rested on is noted too, and :func:`refresh`, which the sweeper
+calls, notes anew what rested on something else.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from machines.catalogue import NoCatalogue
-from policy import checking, examining, webhooks
+from machines.models import Release, Snapshot
+from policy import checking, examining, notices, webhooks
 from policy.checking import CheckedTrial
-from policy.models import ChangeRequest
+from policy.document import digest
+from policy.models import ChangeRequest, Revision
 
 Standing = ChangeRequest.Standing
 
@@ -38,15 +45,44 @@ def note(change: ChangeRequest) -> None:
 
     To be called wherever that may have changed.
     """
+    around = surroundings()  # first: what changes meanwhile is noted anew
     try:
         held = checking.trials_of(change)
         standing = _standing(change, held)
     except NoCatalogue:
         held, standing = [], Standing.BROKEN
     ChangeRequest.objects.filter(pk=change.pk).update(
-        trials_standing=standing, trials_digest=change.digest
+        trials_standing=standing, trials_digest=change.digest, surroundings=around
     )
     webhooks.tell_trials(change, (_told(item) for item in held if item.outcome in checking.BROKEN))
+
+
+def surroundings() -> str:
+    """Names all that a standing rests on besides the draft and its trials: the day, what is
+    published, what is imported, and which releases stand on which.
+    """
+    releases = Release.objects.order_by("pk").values_list("pk", "base", "stand_in")
+    current = Snapshot.objects.filter(is_current=True).order_by("pk").values_list("pk", flat=True)
+    newest = Revision.objects.order_by("-pk").values_list("pk", flat=True).first()
+    day = checking.today().isoformat()
+    return digest([day, [list(item) for item in releases], list(current), newest])
+
+
+def refresh(seconds: float = 5) -> int:
+    """Note anew how change requests in review stand where that rested on something else.
+
+    Ends after about so many ``seconds``: the rest waits for the next call. Returns how many it was.
+    """
+    reviewed = (ChangeRequest.Status.SUBMITTED, ChangeRequest.Status.APPROVED)
+    waiting = ChangeRequest.objects.filter(status__in=reviewed).order_by("status", "pk")  # approved ones first
+    ends, done = time.monotonic() + seconds, 0
+    for change in waiting.exclude(surroundings=surroundings()).iterator(chunk_size=20):
+        with notices.told(change, None):
+            note(change)
+        done += 1
+        if time.monotonic() > ends:
+            break
+    return done
 
 
 def _told(item: CheckedTrial) -> dict[str, str]:

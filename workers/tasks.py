@@ -126,6 +126,7 @@ def sweep() -> None:
     deliveries.take_up()
     streams.sweep()
     _take_up_signatures()
+    standing.refresh()
 
 
 def _take_up_signatures() -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from policy_world import World, person, run_trials
+from policy_world import World, old_catalogue, person, release, run_trials
 
+from machines.models import Release
 from policy import discussion, edits, reviewers, standing, turns, workflow
 from policy.models import ChangeRequest, Role
 
@@ -153,3 +154,38 @@ def test_nobody_is_waited_for_who_is_gone() -> None:
     world.reviewer.save()
     assert whose(change) == [("review", ["other"])]
     assert turns.your_turns(world.reviewer) == []
+
+
+def test_a_waiver_that_ends_over_night_makes_it_the_author_s_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.published()
+    change = world.waived(world.edit(world.change(), world.maintainer))
+    change = workflow.submit(change, world.maintainer)
+    workflow.approve(change, world.reviewer, change.digest)
+    assert whose(change) == [("publish", ["manager"])]
+    assert standing.refresh() == 0
+    later = timezone.now() + timedelta(days=400)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert standing.refresh() == 1
+    assert whose(change) == [("mend", ["maintainer"])]
+    assert standing.refresh() == 0
+
+
+def test_what_is_published_or_imported_elsewhere_is_looked_at_anew() -> None:
+    world = World()
+    world.in_review()
+    assert standing.refresh() == 0
+    release("up", "3.0", old_catalogue(version="3.0.0"))
+    assert (standing.refresh(), standing.refresh()) == (1, 0)
+    Release.objects.filter(version="3.0").update(base=world.old)
+    assert (standing.refresh(), standing.refresh()) == (1, 0)
+
+
+def test_a_refresh_that_takes_too_long_goes_on_the_next_time() -> None:
+    world = World()
+    for _ in range(2):
+        world.in_review()
+    release("up", "3.0", old_catalogue(version="3.0.0"))
+    assert [standing.refresh(seconds=0) for _ in range(3)] == [1, 1, 0]
