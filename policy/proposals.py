@@ -135,6 +135,75 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:100]
 
 
+# --- What speaks for a proposal -------------------------------------------------------------------
+
+#: So many places that switch a property are named.
+MAX_PLACES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedIn:
+    """A compat array (or a machine type, of a release that tells no arrays) that sets the gate."""
+
+    place: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the two catalogues show: ``kind`` is subsection, version or property.
+
+    ``fields`` are those that are new, each with its size in bytes; ``property`` is the gate with
+    its type and default; ``switched_in`` are the places that switch it, ``more`` of them unnamed.
+    """
+
+    kind: str
+    fields: tuple[str, ...]
+    property: str
+    switched_in: tuple[SwitchedIn, ...]
+    more: int
+
+
+def evidence_of(proposal: Proposal, new: Catalogue) -> Evidence:
+    """What speaks for a proposal of :func:`propose`, in the catalogue that has gained it."""
+    spec = proposal.spec
+    carrier = spec.carriers[0] if spec.carriers else None
+    kind = "property" if carrier is None else "subsection" if carrier.subsection else "version"
+    fields: list[str] = []
+    if carrier is not None:
+        section = section_at(new, spec.device, carrier.section)
+        listed = section.description.fields if section is not None else ()
+        wanted = carrier.fields or [item.name for item in listed]
+        fields = [f"{item.name} ({item.size} B)" for item in listed if item.name in wanted]
+    places = _switched_in(spec.gate, new) if spec.gate is not None else []
+    return Evidence(
+        kind,
+        tuple(fields),
+        _described(spec.gate, new) if spec.gate is not None else "",
+        tuple(places[:MAX_PLACES]),
+        len(places[MAX_PLACES:]),
+    )
+
+
+def _described(gate: Gate, catalogue: Catalogue) -> str:
+    info = qdev.properties_of(catalogue, gate.driver).get(gate.property)
+    if info is None:
+        return f"{gate.driver}.{gate.property}"
+    return f"{gate.driver}.{gate.property}: {info.type}, default {qdev.text_of(info.default)}"
+
+
+def _switched_in(gate: Gate, catalogue: Catalogue) -> list[SwitchedIn]:
+    lists = catalogue.arrays or {
+        name: item.compat for name, item in catalogue.machine_types.items()
+    }
+    return [
+        SwitchedIn(name, entry.value)
+        for name, entries in lists.items()
+        for entry in entries
+        if (entry.driver, entry.property) == (gate.driver, gate.property)
+    ]
+
+
 # --- What a backport brings along -----------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """Whose turn a change request is: always known, with why and since when.
 
     status             condition, the first that holds         whose turn                 code
-    draft                                                      the author                 finish
+    draft              a backport is begun in it               the author                 resume
+                       otherwise                               the author                 finish
     changes requested                                          the author                 correct
     in review          who was asked by name has not voted     those, while they may      review
                        otherwise                               the tree's reviewers       review
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import User
 from django.db.models import (
     Count,
+    Exists,
     IntegerField,
     OuterRef,
     Prefetch,
@@ -40,7 +42,15 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from policy import votes
-from policy.models import ChangeRequest, Membership, Review, ReviewRequest, Revision, Thread
+from policy.models import (
+    BegunBackport,
+    ChangeRequest,
+    Membership,
+    Review,
+    ReviewRequest,
+    Revision,
+    Thread,
+)
 from policy.permissions import ROLES, may, trees_where
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ Status = ChangeRequest.Status
 #: What a turn's code asks of the person.
 WORDS: dict[str, str | Promise] = {
     "finish": _("Finish it and submit it for review."),
+    "resume": _("Go on with the backport that is begun in it."),
     "correct": _("A reviewer requested changes."),
     "review": _("Review it."),
     "rebase": _("Another revision was published: rebase it."),
@@ -109,6 +120,7 @@ def _told() -> QuerySet[ChangeRequest]:
         .defer("content")
         .annotate(
             newest_revision=Subquery(newest.values("pk")[:1]),
+            has_begun=Exists(BegunBackport.objects.filter(change_request=OuterRef("pk"))),
             newest_published=Subquery(newest.values("published_at")[:1]),
             open_threads=Coalesce(
                 Subquery(threads, output_field=IntegerField()), Value(0, IntegerField())
@@ -121,7 +133,8 @@ def turns_of(change: ChangeRequest) -> list[Turn]:
     """Whose turn it is; empty where it is closed. ``change`` is one of :func:`open_changes`."""
     author = frozenset({change.author_id})
     if change.status == Status.DRAFT:
-        return [Turn(change, "finish", change.status_since, author)]
+        code = "resume" if change.has_begun else "finish"  # type: ignore[attr-defined]
+        return [Turn(change, code, change.status_since, author)]
     if change.status == Status.CHANGES_REQUESTED:
         return [Turn(change, "correct", change.status_since, author)]
     if change.status == Status.SUBMITTED:
