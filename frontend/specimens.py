@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.contrib.messages import ERROR, SUCCESS, WARNING
+from django.contrib.messages.storage.base import Message
 from django.core.paginator import Paginator
 from django.template.loader import get_template
 from django.utils import timezone
@@ -142,7 +144,7 @@ def _messages() -> Iterator[Specimen]:
     empty = {"title": "No trial fits", "text": "Take a filter away to see more."}
     yield Specimen("empty", "", empty)
     yield Specimen("empty", "leads on", empty | {"href": "#", "action": "Clear the filters"})
-    said = [SimpleNamespace(level_tag=tag, tags=tag) for tag in ("success", "warning", "error")]
+    said = [Message(level, "It was told.") for level in (SUCCESS, WARNING, ERROR)]
     yield Specimen("messages", "after a reload", {"messages": said}, within="inline-messages")
 
 

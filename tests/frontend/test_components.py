@@ -36,7 +36,7 @@ def test_each_is_drawn_in_both_themes(client: Client, ada: User, settings) -> No
     settings.LOCKSTEP_COMPONENTS = True
     page = client.get(reverse("components")).text
     for name in NAMES:
-        assert f'id="{name}"' in page
+        assert f'id="component-{name}"' in page
     assert page.count('<div class="theme-sheet" data-bs-theme="dark">') == len(NAMES)
 
 
