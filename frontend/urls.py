@@ -43,10 +43,12 @@ from frontend.views import (
     tokens,
     trees,
     trials,
+    webhooks,
 )
 
 RELEASE = "releases/<str:tree>/<str:version>/"
 CHANGE = "changes/<int:pk>/"
+WEBHOOK = "trees/<str:name>/webhooks/<int:pk>/"
 BUNDLES = "bundles/<str:tree>/<str:version>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -72,6 +74,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(RELEASE, releases.release, name="release"),
     path(f"{RELEASE}revisions/", revisions.revisions, name="revisions"),
     path("trees/<str:name>/", trees.tree, name="tree"),
+    path("trees/<str:name>/webhooks/", webhooks.webhook_list, name="webhooks"),
+    path(WEBHOOK, webhooks.webhook, name="webhook"),
+    path(f"{WEBHOOK}change/", webhooks.webhook_change, name="webhook-change"),
+    path(f"{WEBHOOK}ping/", webhooks.webhook_ping, name="webhook-ping"),
+    path(f"{WEBHOOK}remove/", webhooks.webhook_remove, name="webhook-remove"),
+    path(
+        f"{WEBHOOK}deliveries/<int:delivery>/repeat/",
+        webhooks.delivery_repeat,
+        name="delivery-repeat",
+    ),
     path(f"{RELEASE}completion/", completion.completion, name="completion"),
     path(f"{RELEASE}machine-types/", lists.machine_types.machine_types, name="machine-types"),
     path(f"{RELEASE}machine-types/<path:name>/", machine_type.machine_type, name="machine-type"),
