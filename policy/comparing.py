@@ -2,8 +2,8 @@
 
 What each sends and the other reads is told by :mod:`machines.emulator.compare` from descriptions,
 machine types and properties; added here is what policies decide on top: backports (they are in the
-catalogue), machine types of their own, mitigations, and blacklist bitmaps. A release without a
-policy is its catalogue alone, and knows no bitmap.
+catalogue), machine types of their own, mitigations, and blacklist bitmaps. A release without a policy is its
+catalogue alone, with the bitmaps that are the default, as in a trial.
 
 It takes about 15 ms for all devices of two releases, so nothing of it is kept.
 """
@@ -158,20 +158,20 @@ def _mitigated(destination: End, started_on: str, machine_type: str) -> Catalogu
 def _blacklisted(
     source: End, destination: End, machine_type: str, device: str
 ) -> Iterator[Difference]:
-    """Versions that a policy forbids to send or to load, and forbidden absences."""
+    """Versions that a bitmap forbids to send or to load, and forbidden absences."""
     sent = _bitmaps(source, machine_type, device)
-    if source.policy is not None:
-        for item in sent.values():
-            if _forbidden(item, item.current):
-                text = f"{source.label} blacklists version {item.current} of '{item.name}', its own"
-                yield _refusal(item, text)
-    if destination.policy is None or not sent:
+    for item in sent.values():
+        if _forbidden(item, item.current):
+            text = f"{source.label} blacklists version {item.current} of '{item.name}', its own"
+            yield _refusal(item, text)
+    if not sent:
         return
     for path, item in _bitmaps(destination, machine_type, device).items():
         version = sent[path].current if path in sent else 0
-        if _forbidden(item, version):
+        if cell := _forbidden(item, version):
             what = f"version {version}" if path in sent else "the absence"
-            yield _refusal(item, f"{destination.label} blacklists {what} of '{item.name}'")
+            text = f"{destination.label} blacklists {what} of '{item.name}'"
+            yield _refusal(item, text + _because(cell))
 
 
 def _bitmaps(end: End, machine_type: str, device: str) -> dict[str, SectionBitmap]:
@@ -179,10 +179,17 @@ def _bitmaps(end: End, machine_type: str, device: str) -> dict[str, SectionBitma
     return {item.path: item for item in listed}
 
 
-def _forbidden(item: SectionBitmap, version: int) -> bool:
+def _forbidden(item: SectionBitmap, version: int) -> Cell | None:
+    """The cell that forbids the version, or the absence (0)."""
     if version == 0 and not item.optional:
-        return False
-    return any(_holds(cell, version) and cell.effective for cell in item.cells)
+        return None
+    found = (cell for cell in item.cells if _holds(cell, version) and cell.effective)
+    return next(found, None)
+
+
+def _because(cell: Cell) -> str:
+    """Why the bit is set by default; empty where the policy has set it."""
+    return f": {'; '.join(cell.reasons)}" if cell.default and cell.reasons else ""
 
 
 def _holds(cell: Cell, version: int) -> bool:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from policy_world import MACHINES, World, arrays, release
 from sample_subjects import upstream
 
-from policy import comparing, edits, state
+from machines.emulator import machine
+from policy import comparing, edits, rules, state
 from policy.comparing import Compared
 from policy.document import Mitigation
 from policy.errors import Invalid
@@ -39,14 +40,27 @@ def test_a_raised_version_refuses_in_one_direction(world: World, newer: State) -
     back = comparing.differences(newer, older, NEWEST)
     assert ("foo", "refuses", "savevm: unsupported version 3 for 'foo' v1") in told(back)
     assert back.counts() == {"corrupts": 0, "refuses": 1, "harmless": 0}
-    assert comparing.differences(older, newer, NEWEST).differences == ()
+    assert comparing.differences(older, newer, NEWEST, ["big"]).differences == ()
 
 
-def test_a_policys_bitmap_forbids_what_the_catalogue_would_load(world: World, newer: State) -> None:
+def test_the_default_bitmap_forbids_the_same_as_in_a_trial(world: World, newer: State) -> None:
+    """Where no policy decides, and where one has nothing to say against it."""
     older = state.published(world.release)
     change = edits.open_change(state.release_of("down 1.3"), world.maintainer, "First")
-    found = comparing.differences(older, state.draft(change), NEWEST, ["foo"])
-    assert told(found) == [("foo", "refuses", "down 1.3 blacklists version 1 of 'foo'")]
+    for destination in (newer, state.draft(change)):
+        found = comparing.differences(older, destination, NEWEST, ["foo"])
+        [(device, grade, message)] = told(found)
+        assert (device, grade) == ("foo", "refuses")
+        assert message.startswith("down 1.3 blacklists version 1 of 'foo': version 1 cannot carry")
+        ends = [
+            rules.side(end.policy, end.catalogue, NEWEST, end.label) for end in (older, destination)
+        ]
+        assert machine.trial(ends, ["foo"], 1).outcome == "refused"
+
+
+def test_a_relaxed_bit_is_no_refusal(world: World, newer: State) -> None:
+    older = state.published(world.release)
+    change = edits.open_change(state.release_of("down 1.3"), world.maintainer, "First")
     version = change.lock_version
     change = edits.set_override(change, world.maintainer, version, "foo", "foo", 1, "relax", "Old.")
     assert not comparing.differences(older, state.draft(change), NEWEST, ["foo"]).differences
