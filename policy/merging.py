@@ -133,12 +133,17 @@ def entries_of(policy: Policy) -> Iterator[tuple[str, CompatProperty]]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Attributes of a thing that are merged as one field; ``name`` is "" for all of it."""
+    """Attributes of a thing that are merged as one field; ``name`` is "" for all of it.
+
+    ``origin``: an attribute that says where the field is from. It is that of the side whose field
+    it is, and empty where the field is typed.
+    """
 
     name: str
     attributes: tuple[str, ...]
     words: Callable[..., str] = str
     takes: Takes = ""
+    origin: str = ""
 
     def of(self, item: Any) -> tuple[Any, ...]:
         return tuple(getattr(item, name) for name in self.attributes)
@@ -146,9 +151,22 @@ class _Part:
     def said(self, value: tuple[Any, ...] | None) -> str:
         return self.words(*value) if value is not None else ""
 
-    def typed(self, text: str) -> tuple[Any, ...]:
-        """What a text says: the first attribute. The others are as empty as can be."""
-        return (text, *("" for _ in self.attributes[1:]))
+    def put(self, value: tuple[Any, ...], sides: Sequence[Any]) -> dict[str, Any]:
+        """What the thing gets where the field is ``value``."""
+        values = dict(zip(self.attributes, value, strict=True))
+        if self.origin:
+            values[self.origin] = self._origin(value, sides)
+        return values
+
+    def _origin(self, value: tuple[Any, ...], sides: Sequence[Any]) -> str:
+        base, mine, theirs = (getattr(side, self.origin, "") for side in sides)
+        fitting = {
+            origin
+            for side, origin in ((sides[1], mine), (sides[2], theirs))
+            if self.of(side) == value
+        }
+        # Where both have the field, whoever changed where it is from.
+        return min(fitting - {base} or fitting, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +190,7 @@ def _entries(of: str) -> _Kind[CompatProperty]:
         f"the entries of {of}",
         lambda entry: f"{entry.driver}.{entry.property}",
         lambda entry: entry.value,
-        (_Part("", ("value", "array"), lambda value, _array: value, takes="line"),),
+        (_Part("", ("value",), takes="line", origin="array"),),
         label=lambda name: f"{name} on {of}",
     )
 
@@ -288,7 +306,7 @@ class _Run:
             return mine
         self.settled.append((conflict, choice))
         if isinstance(choice, Typed):
-            return part.typed(choice.text)
+            return (choice.text,)
         return theirs if choice == "theirs" else mine
 
     def items(self, kind: _Kind[_T], path: str, *sides: Iterable[_T]) -> tuple[_T, ...]:
@@ -311,7 +329,7 @@ class _Run:
             values = [part.of(side) if side is not None else None for side in (base, mine, theirs)]
             ending, label = f"{path}.{part.name}".rstrip("."), kind.label(name)
             value = self.pick(part, ending, f"{label}: {part.name}".removesuffix(": "), values)
-            merged = replace(merged, **dict(zip(part.attributes, value, strict=True)))
+            merged = replace(merged, **part.put(value, sides))
         for attribute, inner in kind.lists(name).items() if mine != theirs else ():
             lists = [getattr(side, attribute, ()) for side in (base, mine, theirs)]
             merged = replace(

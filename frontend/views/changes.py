@@ -25,6 +25,7 @@ from frontend.views.change_tabs.trials import trials_tab
 from machines.models import Release
 from policy import edits, reviewers, workflow
 from policy.blockers import blockers as blockers_of
+from policy.edits import unmerged
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
@@ -134,6 +135,7 @@ def change_page(
         **change_tabs.context(found, tab, request),
         **({"asked": asked} if asked else {}),
         "errors": _errors_apart(forms),
+        "unmerged": unmerged.waiting(found, request.user),
         **forms,
     }
     status = status_of(bound) if bound else 200

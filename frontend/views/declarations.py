@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from frontend import meanwhile
 from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import EditForm, WaiverForm
 from frontend.forms.edits import RequiredEntryForm
@@ -120,7 +121,7 @@ def _declare(request: HttpRequest, pk: int, declared: Declaration) -> HttpRespon
         arguments = declared.arguments(form.cleaned_data)
         return declared.edit(change, person_of(request), version, *arguments)
 
-    if _edited(form, edit):
+    if _edited(request, form, edit):
         return _back(change, declared.tab, declared.anchor)
     shown: dict[str, Any] = {declared.name: form}
     return change_page(request, change, tab=declared.tab, **shown)
@@ -138,7 +139,7 @@ def backport_entry(request: HttpRequest, pk: int) -> HttpResponse:
         asked = (form.cleaned_data[name] for name in names)
         return edits.add_entry(change, person_of(request), version, *asked)
 
-    if _edited(form, edit):
+    if _edited(request, form, edit):
         return _back(change, "changes", "backports")
     return change_page(request, change, tab="changes", edit_form=form)
 
@@ -184,20 +185,22 @@ def _remove(
 ) -> HttpResponse:
     change = visible_change(request.user, pk)
     form = EditForm(request.POST)
-    if _edited(form, lambda version: remove(change, person_of(request), version, what)):
+    if _edited(request, form, lambda version: remove(change, person_of(request), version, what)):
         return _back(change, tab, anchor)
     return change_page(request, change, tab=tab, edit_form=form)
 
 
-def _edited(form: BaseForm, edit: Callable[[int], ChangeRequest]) -> bool:
+def _edited(request: HttpRequest, form: BaseForm, edit: Callable[[int], ChangeRequest]) -> bool:
     """Try the edit at the version that the person saw; False leaves the reason in the form."""
     if not form.is_valid():
         return False
+    seen = form.cleaned_data["lock_version"]
     try:
-        edit(form.cleaned_data["lock_version"])
+        edited = edit(seen)
     except PolicyError as error:
         put_into(form, error)
         return False
+    meanwhile.tell(request, edited, seen)
     return True
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from frontend import meanwhile
 from frontend.access import person_of, put_into, visible_change
 from frontend.forms.changes import FindingWaiverForm, ProposalForm
 from frontend.views.changes import change_page
@@ -27,12 +28,13 @@ def finding_apply(request: HttpRequest, pk: int, identity: str) -> HttpResponse:
     if form.is_valid():
         data = form.cleaned_data
         try:
-            edits.apply_proposal(
+            edited = edits.apply_proposal(
                 change, person_of(request), data["lock_version"], identity, data["number"]
             )
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, data["lock_version"])
             messages.success(request, _("Done: see the difference."))
             return redirect(f"{reverse('change', args=[change.pk])}?tab=changes")
     return change_page(request, change, tab="findings", edit_form=form)
@@ -48,7 +50,7 @@ def finding_waive(request: HttpRequest, pk: int, identity: str) -> HttpResponse:
         data = form.cleaned_data
         source, _sep, destination = data["direction"].partition("|")
         try:
-            edits.waive_finding(
+            edited = edits.waive_finding(
                 change,
                 person_of(request),
                 data["lock_version"],
@@ -61,6 +63,7 @@ def finding_waive(request: HttpRequest, pk: int, identity: str) -> HttpResponse:
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, data["lock_version"])
             return _back(change, identity)
     return change_page(request, change, tab="findings", asked=identity, finding_form=form)
 

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from frontend import meanwhile
 from frontend.access import person_of, put_into, status_of, visible_change
 from frontend.forms.policy_files import PolicyFileForm
 from policy import edits
@@ -46,7 +47,7 @@ def policy_import(request: HttpRequest, pk: int) -> HttpResponse:
     form = PolicyFileForm(request.POST, request.FILES)
     if form.is_valid():
         try:
-            edits.import_policy(
+            edited = edits.import_policy(
                 change,
                 person_of(request),
                 form.cleaned_data["lock_version"],
@@ -55,6 +56,7 @@ def policy_import(request: HttpRequest, pk: int) -> HttpResponse:
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, form.cleaned_data["lock_version"])
             messages.success(request, _("The draft holds what the file says."))
             return redirect("change", change.pk)
     return _page(request, change, form)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
+from frontend import meanwhile
 from frontend.access import person_of, put_into, status_of
 from frontend.addresses import release_address
 from frontend.filters import MachineTypeFilter
@@ -190,13 +191,14 @@ def machine_type_add(request: HttpRequest, pk: int) -> HttpResponseBase:
     if form.is_valid():
         data = form.cleaned_data
         try:
-            edits.add_machine_type(
+            edited = edits.add_machine_type(
                 change, person_of(request), data["lock_version"],
                 data["name"], data["parent"], data["note"],
             )  # fmt: skip
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, data["lock_version"])
             messages.success(request, gettext("%(name)s is added.") % {"name": data["name"]})
             return redirect(
                 release_address("machine-type", scope.release, data["name"], change=change.pk)
@@ -213,12 +215,13 @@ def machine_type_seed(request: HttpRequest, pk: int) -> HttpResponseBase:
     if form.is_valid():
         names = form.cleaned_data["names"]
         try:
-            edits.seed_machine_types(
+            edited = edits.seed_machine_types(
                 change, person_of(request), form.cleaned_data["lock_version"], names
             )
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, form.cleaned_data["lock_version"])
             messages.success(request, gettext("Composed: %(names)s.") % {"names": ", ".join(names)})
             return redirect(release_address("machine-types", scope.release, change=change.pk))
     return _page(request, scope, seed=form)
@@ -235,10 +238,11 @@ def machine_type_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     if form.is_valid():
         version = form.cleaned_data["lock_version"]
         try:
-            edits.remove_machine_type(scope.edited, person_of(request), version, name)
+            edited = edits.remove_machine_type(scope.edited, person_of(request), version, name)
         except PolicyError as error:
             put_into(form, error)
         else:
+            meanwhile.tell(request, edited, version)
             messages.success(request, gettext("%(name)s is removed.") % {"name": name})
     for problems in form.errors.values():
         messages.error(request, " ".join(map(str, problems)))
