@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from frontend.views import (
     accounts,
+    backports,
     bulk,
     bundle_preview,
     bundles,
@@ -33,6 +34,7 @@ from frontend.views import (
     overrides,
     people,
     policy_files,
+    proposals,
     reading,
     rebasing,
     releases,
@@ -123,8 +125,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<int:pk>/rebase/", rebasing.change_rebase, name="change-rebase"),
     path(f"{CHANGE}merge/<int:edit>/", merging.change_merge, name="change-merge"),
     path(f"{CHANGE}merge/<int:edit>/drop/", merging.merge_drop, name="merge-drop"),
-    path("changes/<int:pk>/backport/", features.backport_new, name="backport-new"),
-    path("changes/<int:pk>/backport/record/", features.feature_record, name="feature-record"),
+    path("changes/<int:pk>/backport/", backports.backport_new, name="backport-new"),
+    path("changes/<int:pk>/backport/record/", backports.feature_record, name="feature-record"),
+    path(f"{CHANGE}backport/<slug:slug>/keep/", backports.backport_keep, name="backport-keep"),
+    path(f"{CHANGE}backport/<slug:slug>/drop/", backports.backport_drop, name="backport-drop"),
     path(
         "changes/<int:pk>/backports/<slug:slug>/remove/",
         declarations.backport_remove,
@@ -168,7 +172,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<int:pk>/<slug:action>/", changes.change_action, name="change-action"),
     # Features, trials, bundles
     path("features/", lists.features.features, name="features"),
+    path("features/proposals/", proposals.proposals, name="proposals"),
     path("features/<slug:slug>/", features.feature, name="feature"),
+    path("features/<slug:slug>/backport/", backports.backport_target, name="backport-target"),
     path("trials/", lists.trials.trials, name="trials"),
     path("trials/matrix/", matrix.matrix, name="matrix"),
     path("trials/<int:pk>/", trials.trial, name="trial"),

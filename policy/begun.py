@@ -41,6 +41,8 @@ def keep(
     present = drafts.fresh(change)
     require(actor, "edit", present.release.tree)
     drafts.check_open(present)
+    if any(item.feature.slug == feature.slug for item in present.policy.backports):
+        raise Invalid(f"'{feature.title}' is backported already.", field="feature")
     if present.begun.exclude(feature=feature).count() >= MAX_BEGUN:
         raise Invalid(f"At most {MAX_BEGUN} backports are begun at a time: finish or drop some.")
     kept, is_new = BegunBackport.objects.update_or_create(

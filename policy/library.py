@@ -17,8 +17,8 @@ from policy.models import Feature
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: More proposals than that are no list that anybody has read.
-MAX_AT_ONCE = 500
+#: More proposals than that are no list that anybody has read, nor one form.
+MAX_AT_ONCE = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
@@ -45,6 +46,27 @@ class FeatureForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class TargetForm(forms.Form):
+    """Which change request takes a feature, or which release in a new one."""
+
+    change = forms.IntegerField(min_value=1, required=False)
+    release = forms.IntegerField(min_value=1, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not (cleaned.get("change") or cleaned.get("release")):
+            raise ValidationError(_("Choose where the backport goes."))
+        return cleaned
+
+
+class KeptForm(forms.Form):
+    """What is typed of a backport so far: it need not be whole."""
+
+    commit = forms.CharField(label=_("Upstream commit"), max_length=200, required=False)
+    tracker = forms.CharField(label=_("Tracker"), max_length=500, required=False)
+    justification = forms.CharField(label=_("Justification"), max_length=MAX_TEXT, required=False)
 
 
 class BackportForm(EditForm):
