@@ -103,7 +103,7 @@ def test_findings_of_a_patch(world: World, run: Run, tmp_path: Path) -> None:
     world.published()
     good, bad = tmp_path / "good.c", tmp_path / "bad.c"
     good.write_text('GlobalProperty pc_down_compat[] = { { "foo", "speed", "5" }, };')
-    bad.write_text("GlobalProperty pc_down_compat[] = { { NULL, NULL, NULL } };")
+    bad.write_text("GlobalProperty pc_down_compat[] = { { /* end of list */ } };")
     ask = ("findings", "down/1.2")
     assert run(world.maintainer, *ask, str(good), "--exit-code")[0] == 0
     status, out, _err = run(world.maintainer, *ask, str(bad), "--json")
