@@ -52,8 +52,10 @@ class Person:
     # --- What the browser complains about ---------------------------------------------------------
 
     def _console(self, message: ConsoleMessage) -> None:
-        # The browser's own line about a status; _response judges that.
-        about_status = message.text.startswith("Failed to load resource: the server responded")
+        # The browser's and htmx's own lines about a status; _response judges that.
+        about_status = message.text.startswith(
+            ("Failed to load resource: the server responded", "Response Status Error Code")
+        )
         if message.type in {"error", "warning"} and not about_status:
             self.complaints.append(f"{self.page.url}: {message.text}")
 

@@ -1,0 +1,96 @@
+"""What is the same on every page: search, keys, what comes by itself, an ended session."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from people import Person
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+Come = Callable[..., Person]
+
+
+def test_everything_is_found_with_the_keyboard(come: Come) -> None:
+    person = come("reviewer")
+    page, box = person.page, person.page.get_by_role("combobox", name="Search everything")
+    page.keyboard.press("/")
+    expect(box).to_be_focused()
+    page.keyboard.type("scsi-block")
+    expect(page.get_by_role("option", name="scsi-block", exact=False).first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option", selected=True)).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("option").first).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/devices/scsi-block/")
+
+
+def test_keys_lead_about_and_are_listed(come: Come) -> None:
+    person = come("reviewer")
+    page = person.page
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    page.wait_for_url("**/trials/")
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys that work here")
+    expect(dialog.get_by_text("Next, previous row")).to_be_visible()
+    expect(dialog.get_by_text("Mark as reviewed")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    page.wait_for_url("**/trials/*/")
+    page.keyboard.press("u")
+    page.wait_for_url("**/trials/")
+
+
+def test_who_switches_keys_off_may_press_anything(come: Come) -> None:
+    person = come("release")
+    person.open("/accounts/settings/")
+    person.field("Single letters are shortcuts").uncheck()
+    person.send("Save")
+    person.page.keyboard.press("?")
+    person.page.keyboard.press("g")
+    person.page.keyboard.press("t")
+    expect(person.page.get_by_role("dialog")).to_have_count(0)
+    assert person.page.url.endswith("/accounts/settings/")
+    person.field("Single letters are shortcuts").check()
+    person.send("Save")
+
+
+def test_finished_work_is_told_on_whatever_page_one_is(come: Come, tmp_path: Path) -> None:
+    person = come("maintainer")
+    arrays = tmp_path / "compat.json"
+    arrays.write_text(json.dumps({"hw_compat_rhel_7_9": [["virtio-rng-pci", "vectors", "0"]]}))
+    person.open("/imports/new/")
+    person.choose(Tree="rhel")
+    person.fill(Version="7.9")
+    person.page.locator("input[type=file]").set_input_files(arrays)
+    person.send("Upload and import")
+    person.open("/releases/")
+    toast = person.page.locator("#messages").get_by_text("Import of rhel 7.9: done")
+    expect(toast).to_be_visible()
+    person.follow("Show", where="#messages")
+    person.sees("1 array")
+    person.open("/jobs/")
+    expect(person.row("Import of rhel 7.9")).to_be_visible()
+
+
+def test_an_ended_session_is_told_and_leads_back(come: Come) -> None:
+    person = come("reviewer")
+    person.open("/trials/")
+    person.page.context.clear_cookies()
+    with person.expecting(401):
+        person.page.get_by_role("searchbox").last.fill("pc-q35")
+    person.sees("Your session has ended.")
+    person.page.get_by_role("link", name="Sign in, and come back here").first.click()
+    person.page.wait_for_url(re.compile(r"/accounts/login/\?next=%2Ftrials%2F"))
