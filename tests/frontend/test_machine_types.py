@@ -1,5 +1,6 @@
 """Machine types: the list, the resolved properties with their origins, and edits in place."""
 
+import re
 from typing import Any
 
 import pytest
@@ -108,6 +109,61 @@ def test_completion_knows_properties_types_and_defaults(client: Client, world: W
     assert "no device type" in client.get(url, {"driver": "nothing"}).text
 
 
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({"what": "driver", "driver": "FO"}, ["foo"]),
+        ({"what": "property", "driver": "foo", "property": ""}, ["speed", "x-s"]),
+        ({"what": "value", "driver": "foo", "property": "x-s", "value": "o"}, ["on", "off"]),
+        ({"what": "value", "driver": "foo", "property": "speed"}, []),
+        ({"what": "nonsense", "driver": "foo"}, []),
+    ],
+)
+def test_a_combobox_is_offered_what_the_catalogue_has(
+    client: Client, world: World, asked: dict[str, str], offered: list[str]
+) -> None:
+    client.force_login(world.maintainer)
+    page = client.get(reverse("completion", args=["up", "2.0"]), asked).text
+    assert re.findall(r'data-value="([^"]*)"', page) == offered
+
+
+def test_a_value_is_checked_as_one_types(client: Client, world: World) -> None:
+    client.force_login(world.maintainer)
+    url = reverse("completion", args=["up", "2.0"])
+    page = client.get(url, {"driver": "foo", "property": "speed", "value": "fast"}).text
+    assert "not a whole number" in page
+
+
+# --- Beside another one ---------------------------------------------------------------------------
+
+
+def test_two_machine_types_stand_beside_each_other(client: Client, world: World) -> None:
+    change = world.change()
+    client.force_login(world.reviewer)
+    page = client.get(address(OLDER, change) + f"&view=difference&with={NEWEST}").text
+    assert "differs" in page
+    assert 'value strong">4<' in page
+    assert 'value strong">5<' in page
+
+
+def test_the_same_one_of_another_release_says_its_default(client: Client, world: World) -> None:
+    client.force_login(world.reviewer)
+    url = reverse("machine-type", args=["up", "2.0", "pc-q35-1.0"])
+    page = client.get(url, {"view": "difference", "beside": "down 1.2", "with": OLDER}).text
+    assert "only here" in page
+    assert "no such property" in page  # foo of 1.0 has no x-s
+    assert '<span class="muted">default</span> <span class="value">5</span>' in page
+
+
+@pytest.mark.parametrize("beside", ["down 9.9", "change-99", "x" * 300])
+def test_what_cannot_be_compared_says_so(client: Client, world: World, beside: str) -> None:
+    client.force_login(world.reviewer)
+    url = reverse("machine-type", args=["up", "2.0", "pc-q35-1.0"])
+    page = client.get(url, {"view": "difference", "beside": beside})
+    assert page.status_code == 200
+    assert "There is no release" in page.text
+
+
 # --- Entries --------------------------------------------------------------------------------------
 
 
@@ -158,24 +214,100 @@ def test_a_value_is_changed_moved_and_removed(client: Client, world: World) -> N
     change.refresh_from_db()
     post(client, change, "entry-change", position=0, value="0x10")
     change.refresh_from_db()
-    post(client, change, "entry-move", position=0, to=1)
+    post(client, change, "entry-move", move="0:1")
     assert entries(change) == ["foo.speed=9", "foo.speed=0x10"]
     change.refresh_from_db()
     post(client, change, "entry-remove", position=0)
     assert entries(change) == ["foo.speed=0x10"]
 
 
-def test_a_lost_race_shows_both(client: Client, world: World) -> None:
+def test_an_entry_opens_for_its_value_and_says_what_is_wrong_with_it(
+    client: Client, world: World
+) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    headers = HTMX | {"HX-Target": "own-card"}
+    part = client.get(address(OLDER, change) + "&edit=0", headers=headers).text
+    assert 'aria-label="Value of foo.speed"' in part
+    assert "Resolved list" not in part
+    response = post(client, change, "entry-change", position=0, value="fast")
+    assert response.status_code == 422
+    assert 'value="fast"' in response.text
+    assert "not a whole number" in response.text
+
+
+@pytest.mark.parametrize("move", ["0:9", "9:0", "0", "x:y", "-1:0", "9999999:0"])
+def test_a_way_that_is_none_is_refused(client: Client, world: World, move: str) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    assert post(client, change, "entry-move", move=move).status_code == 422
+    assert entries(change) == ["foo.speed=4"]
+
+
+def test_a_removal_is_taken_back_with_its_array(client: Client, world: World) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    response = post(client, change, "entry-remove", position=0)
+    assert response["HX-Replace-Url"].endswith("undo=1%3A0")
+    assert "Undo" in client.get(response["HX-Replace-Url"]).text
+    change.refresh_from_db()
+    post(client, change, "entry-restore", position=0, version=1)
+    change.refresh_from_db()
+    found = change.policy.machine_type(OLDER)
+    assert found is not None
+    assert [item.array for item in found.entries] == ["hw_compat_down_1_1"]
+
+
+def test_after_another_edit_nothing_is_offered_to_be_taken_back(
+    client: Client, world: World
+) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    url = post(client, change, "entry-remove", position=0)["HX-Replace-Url"]
+    world.edit(change, world.other)
+    assert "Undo" not in client.get(url).text
+
+
+@pytest.mark.parametrize("data", [{"version": 9}, {"version": 1, "position": 7}, {"version": "x"}])
+def test_what_was_not_there_is_not_brought_back(client: Client, world: World, data: Any) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    response = post(client, change, "entry-restore", **({"position": 0} | data))
+    assert response.status_code == 422
+    assert entries(change) == ["foo.speed=4"]
+
+
+def test_only_maintainers_take_a_removal_back(client: Client, world: World) -> None:
+    change = world.change()
+    client.force_login(world.reviewer)
+    assert post(client, change, "entry-restore", position=0, version=1).status_code == 403
+    assert entries(change) == ["foo.speed=4"]
+
+
+def test_an_entry_is_added_at_a_place(client: Client, world: World) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    post(client, change, "entry-add", driver="foo", property="speed", value="9", place="1")
+    assert entries(change) == ["foo.speed=9", "foo.speed=4"]
+
+
+def test_a_lost_race_leads_to_the_page_that_merges(client: Client, world: World) -> None:
     change = world.change()
     edits.change_entry(change, world.other, 1, OLDER, 0, "8")
     client.force_login(world.maintainer)
     response = post(client, change, "entry-change", position=0, value="7")
-    assert response.status_code == 409
-    assert "Someone else edited" in response.text
-    assert 'value="7"' in response.text  # mine, still in the field
-    assert '<span class="value">8</span>' in response.text  # theirs, beside it
-    assert 'name="lock_version" value="2"' in response.text  # saving again is a decision
+    assert "/merge/" in response["HX-Redirect"]
     assert entries(change) == ["foo.speed=8"]
+
+
+def test_edits_of_other_things_are_merged_and_told(client: Client, world: World) -> None:
+    change = world.change()
+    world.edit(change, world.other)
+    client.force_login(world.maintainer)
+    response = post(client, change, "entry-change", position=0, value="7", lock_version=1)
+    assert response.status_code == 200
+    assert "Meanwhile other edited" in response.text
+    assert entries(change) == ["foo.speed=7"]
 
 
 @pytest.mark.parametrize("who", ["reviewer", "manager"])
@@ -228,7 +360,8 @@ def test_a_machine_type_is_added_and_removed(client: Client, world: World) -> No
 def test_a_machine_type_twice_is_refused_at_its_name(client: Client, world: World) -> None:
     change = world.change()
     client.force_login(world.maintainer)
-    response = post(client, change, "machine-type-add", name=NEWEST, note="again")
+    data = {"lock_version": 1, "name": NEWEST, "note": "again"}
+    response = client.post(reverse("machine-type-add", args=[change.pk]), data)
     assert response.status_code == 422
     assert "There is a machine type" in response.text
     assert 'value="again"' in response.text
