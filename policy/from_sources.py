@@ -6,7 +6,7 @@ is laid over the policy here, and the rules are asked about that: nothing is wri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from machines import parsing
@@ -62,15 +62,17 @@ def with_arrays(policy: Policy, before: Arrays, after: Arrays) -> Policy:
 
     What it decided besides stays; where both speak of the same, the later arrays hold.
     """
-    return merge(recomposed(policy, before), recomposed(policy, after), policy).policy
+    names = [
+        item.name
+        for item in policy.machine_types
+        if compose(item.name, before) or compose(item.name, after)
+    ]
+    ends = (recomposed(policy, names, arrays) for arrays in (before, after))
+    return merge(*ends, policy).policy
 
 
-def recomposed(policy: Policy, arrays: Arrays) -> Policy:
-    """The policy with each machine type that the arrays tell of as they tell it.
-
-    Others, whose names say nothing of a version, stay as they are.
-    """
-    names = [item.name for item in policy.machine_types if compose(item.name, arrays)]
+def recomposed(policy: Policy, names: Collection[str], arrays: Arrays) -> Policy:
+    """The policy with the machine types of these names as the arrays tell them."""
     told = Catalogue(policy.label, arrays=arrays)
     made = {item.name: item for item in chained(told, names)}
     return replace(
