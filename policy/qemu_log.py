@@ -1,9 +1,9 @@
 """QEMU's log lines of a failed migration, read. Pure.
 
-:func:`read_log` finds QEMU's own messages (migration/savevm.c, vmstate.c, vmstate-types.c, ram.c,
-hw/pci/pci.c, hw/virtio/virtio.c), whatever a time stamp, a program's name or libvirt put before
-them. Lines of one failure belong together: the message that says what is wrong, then the ones that
-say where. What says nothing known is given back as such.
+:func:`read_log` finds QEMU's own messages (:mod:`machines.emulator.refusals`), whatever a time
+stamp, a program's name or libvirt put before them. Lines of one failure belong together: the
+message that says what is wrong, then the ones that say where. What says nothing known is given back
+as such.
 
     >>> [failure] = read_log("qemu-kvm: Missing section footer for 0000:00:01.3/piix4_pm").failures
     >>> failure.kind, failure.section
@@ -12,28 +12,13 @@ say where. What says nothing known is given back as such.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Literal
+
+from machines.emulator.refusals import CAUSES, END, PLACES, Kind
 
 MAX_BYTES = 256 * 1024
 MAX_LINES = 2_000
 MAX_FAILURES = 100
-
-Kind = Literal[
-    "unknown-section",
-    "version-too-new",
-    "version-too-old",
-    "layout",
-    "equal",
-    "ramblock",
-    "pci-config",
-    "virtio",
-    "unmigratable",
-    "machine-type",
-    "subsection",
-    "stream",
-]
 
 
 class LogError(ValueError):
@@ -70,89 +55,6 @@ class Log:
 
 # --- Reading --------------------------------------------------------------------------------------
 
-#: A message that says what is wrong. Groups: ``section``, ``field``; any other is a detail.
-_CAUSES: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    (
-        "unknown-section",
-        re.compile(r"Unknown savevm section or instance '(?P<section>[^']+)' (?P<instance>\d+)"),
-    ),
-    (
-        "version-too-new",
-        re.compile(
-            r"savevm: unsupported version (?P<sent>\d+) for '(?P<section>[^']+)' v(?P<newest>\d+)"
-        ),
-    ),
-    (
-        "version-too-new",
-        re.compile(
-            r"(?P<section>\S+): incoming version_id (?P<sent>\d+) is too new "
-            r"for local version_id (?P<newest>\d+)"
-        ),
-    ),
-    (
-        "version-too-old",
-        re.compile(
-            r"(?P<section>\S+): incoming version_id (?P<sent>\d+) is too old "
-            r"for local minimum version_id (?P<oldest>\d+)"
-        ),
-    ),
-    ("layout", re.compile(r"Missing section footer for (?P<section>[^\s,;]+)")),
-    ("layout", re.compile(r"Mismatched section id in footer for (?P<section>[^\s,;]+)")),
-    ("equal", re.compile(r"Input validation failed: (?P<section>[^\s/]+)/(?P<field>[^\s:]+)")),
-    (
-        "equal",
-        re.compile(r"Invalid value (?P<sent>-?\d+) expecting positive value <= (?P<own>\d+)"),
-    ),
-    ("equal", re.compile(r"(?:^|: )(?P<own>[0-9a-f]+) != (?P<sent>[0-9a-f]+)\s*$")),
-    ("ramblock", re.compile(r'Unknown ramblock "(?P<field>[^"]+)", cannot accept migration')),
-    (
-        "ramblock",
-        re.compile(r"Size mismatch: (?P<field>\S+): (?P<sent>0x[0-9a-f]+) != (?P<own>0x[0-9a-f]+)"),
-    ),
-    (
-        "pci-config",
-        re.compile(
-            r"Bad config data: i=(?P<offset>0x[0-9a-f]+) read: (?P<sent>[0-9a-f]+) "
-            r"device: (?P<own>[0-9a-f]+)"
-        ),
-    ),
-    (
-        "virtio",
-        re.compile(
-            r"Features (?P<sent>0x[0-9a-f]+) unsupported\. Allowed features: (?P<own>0x[0-9a-f]+)"
-        ),
-    ),
-    (
-        "virtio",
-        re.compile(
-            r"VQ (?P<queue>\d+) vring\.num (?P<sent>\d+) exceeds allocated max (?P<own>\d+)"
-        ),
-    ),
-    ("virtio", re.compile(r"VQ (?P<queue>\d+) (?:size|address) 0x[0-9a-f]+ ")),
-    (
-        "unmigratable",
-        re.compile(r"State blocked by non-migratable device '(?P<section>[^']+)'"),
-    ),
-    (
-        "machine-type",
-        re.compile(r"Machine type received is '(?P<sent>[^']+)' and local is '(?P<own>[^']+)'"),
-    ),
-    (
-        "subsection",
-        re.compile(r"VM subsection '(?P<field>[^']+)' in '(?P<section>[^']+)' does not exist"),
-    ),
-    ("stream", re.compile(r"Configuration section missing")),
-)
-#: Messages that say where, after one that says what; the last one alone is a failure of its own.
-_PLACES = (
-    re.compile(
-        r"error while loading state for instance 0x[0-9a-f]+ of device '(?P<section>[^']+)'"
-    ),
-    re.compile(r"Failed to load element of type (?P<type>[^:]+?) for (?P<field>[^:\s]+)"),
-    re.compile(r"Failed to load (?P<owner>[^:\s]+):(?P<field>\S+)"),
-)
-_END = re.compile(r"load of migration failed")
-
 
 @dataclass(slots=True)
 class _Open:
@@ -166,10 +68,11 @@ class _Open:
     lines: list[tuple[int, str]] = field(default_factory=list)
 
     def closed(self) -> Failure | None:
-        if self.kind is None and not self.place:
+        if self.kind is None and not self.place and not self.device:
             return None  # "load of migration failed" alone says nothing
+        # Before 8.2 a subsection that the destination lacks is told by the section alone.
         return Failure(
-            self.kind or "equal",
+            self.kind or ("equal" if self.place else "layout"),
             self.device or self.section,
             self.place,
             tuple(self.details.items()),
@@ -198,7 +101,7 @@ def read_log(text: str) -> Log:
                 current = _Open()
             _note_cause(current, *cause)
         is_known = _note_places(current, line) or cause is not None
-        ends = _END.search(line) is not None
+        ends = END.search(line) is not None
         if is_known or ends:
             current.lines.append((number, line.strip()))
         else:
@@ -213,7 +116,7 @@ def read_log(text: str) -> Log:
 
 
 def _cause(line: str) -> tuple[Kind, dict[str, str]] | None:
-    for kind, pattern in _CAUSES:
+    for kind, pattern in CAUSES:
         if match := pattern.search(line):
             return kind, match.groupdict()
     return None
@@ -233,12 +136,12 @@ def _note_cause(current: _Open, kind: Kind, groups: dict[str, str]) -> None:
 
 
 def _note_places(current: _Open, line: str) -> bool:
-    device, element, failed = (pattern.search(line) for pattern in _PLACES)
-    if device is not None:
-        current.device = device["section"]
+    device, state, element, failed = (pattern.search(line) for pattern in PLACES)
+    if named := device or state:
+        current.device = named["section"]
     if element is not None:
         current.place = current.place or element["field"]
     elif failed is not None and not current.place:
         current.place = failed["field"].rstrip(";,")
         current.section = current.section or failed["owner"]
-    return any((device, element, failed))
+    return any((device, state, element, failed))

@@ -247,37 +247,79 @@ _STATE = (
     _Decided("ram-block", "a RAM block", (), ("x-use-canonical-path-for-ramblock-id",)),
 )
 
-#: Families → the properties that decide a feature bit (virtio 1.2, chapter 5).
-_FEATURES = (
-    (_VIRTIO, tuple(FEATURE_PROPERTIES.values())),
+#: Families → feature bit → the property that decides it (virtio 1.2, chapters 5 and 6).
+_FEATURE_BITS: tuple[tuple[tuple[str, ...], dict[int, str]], ...] = (
+    (_VIRTIO, FEATURE_PROPERTIES),
     (
         _NET,
-        _split(
-            "csum ctrl_guest_offloads ctrl_mac_addr ctrl_rx ctrl_rx_extra ctrl_vlan ctrl_vq gso "
-            "guest_announce guest_csum guest_ecn guest_rsc_ext guest_tso4 guest_tso6 guest_tunnel "
-            "guest_tunnel_csum guest_ufo guest_uso4 guest_uso6 hash host_ecn host_tso4 host_tso6 "
-            "host_tunnel host_tunnel_csum host_ufo host_uso mq mrg_rxbuf rss status"
-        ),
+        {
+            0: "csum",
+            1: "guest_csum",
+            2: "ctrl_guest_offloads",
+            6: "gso",
+            7: "guest_tso4",
+            8: "guest_tso6",
+            9: "guest_ecn",
+            10: "guest_ufo",
+            11: "host_tso4",
+            12: "host_tso6",
+            13: "host_ecn",
+            14: "host_ufo",
+            15: "mrg_rxbuf",
+            16: "status",
+            17: "ctrl_vq",
+            18: "ctrl_rx",
+            19: "ctrl_vlan",
+            20: "ctrl_rx_extra",
+            21: "guest_announce",
+            22: "mq",
+            23: "ctrl_mac_addr",
+            46: "guest_tunnel",
+            47: "guest_tunnel_csum",
+            48: "host_tunnel",
+            49: "host_tunnel_csum",
+            54: "guest_uso4",
+            55: "guest_uso6",
+            56: "host_uso",
+            57: "hash",
+            60: "rss",
+            61: "guest_rsc_ext",
+        },
     ),
-    (_BLK, _split("config-wce discard scsi secure-erase write-zeroes")),
-    (_SCSI, _split("hotplug param_change t10_pi")),
+    (_BLK, {7: "scsi", 11: "config-wce", 13: "discard", 14: "write-zeroes", 16: "secure-erase"}),
+    (_SCSI, {1: "hotplug", 2: "param_change", 3: "t10_pi"}),
     (
         ("virtio-balloon-device", "virtio-balloon-pci-base"),
-        _split("deflate-on-oom free-page-hint free-page-reporting page-poison"),
+        {2: "deflate-on-oom", 3: "free-page-hint", 4: "page-poison", 5: "free-page-reporting"},
     ),
-    (("virtio-serial-device", "virtio-serial-pci-base"), ("emergency-write",)),
+    (("virtio-serial-device", "virtio-serial-pci-base"), {2: "emergency-write"}),
     (
         ("virtio-gpu-base", "virtio-gpu-pci-base", "virtio-vga-base"),
-        _split("blob context_init edid resource_uuid virgl"),
+        {0: "virgl", 1: "edid", 2: "resource_uuid", 3: "blob", 4: "context_init"},
     ),
-    (("vhost-vsock-common", "vhost-vsock-pci-base"), ("seqpacket",)),
-    (("virtio-mem", "virtio-mem-pci-base"), ("unplugged-inaccessible",)),
+    (("vhost-vsock-common", "vhost-vsock-pci-base"), {1: "seqpacket"}),
+    (("virtio-mem", "virtio-mem-pci-base"), {1: "unplugged-inaccessible"}),
 )
+
+
+def feature_properties(catalogue: Catalogue, driver: str, bits: int) -> tuple[str, ...]:
+    """The properties that decide these feature bits on a device type, from the lowest bit on."""
+    lineage = set(ancestors(catalogue, driver))
+    return tuple(
+        name
+        for bit in range(bits.bit_length())
+        if bits >> bit & 1
+        for families, named in _FEATURE_BITS
+        if lineage & set(families) and (name := named.get(bit, ""))
+    )
 
 
 def _by_property() -> dict[str, list[_Decided]]:
     found: dict[str, list[_Decided]] = {}
-    features = (_Decided("virtio", FEATURE, *item) for item in _FEATURES)
+    features = (
+        _Decided("virtio", FEATURE, families, tuple(named.values()))
+        for families, named in _FEATURE_BITS
+    )
     sizes = next(names for part, names in FIELD_CLUES if part == "vring.num")
     queues = _Decided("virtio", QUEUE_SIZES, _VIRTIO, sizes)
     for decided in (*_of_tables(), *_CONFIG, *_STATE, *features, queues):

@@ -45,6 +45,58 @@ MESSAGES = {
     ),
     "Machine type received is 'pc-q35-7.2' and local is 'pc-q35-7.1'": ("machine-type", "", ""),
     "VM subsection 'foo/s' in 'foo' does not exist": ("subsection", "foo", "foo/s"),
+    "Loading VM subsection 'foo/s' in 'foo' failed: -22": ("subsection", "foo", "foo/s"),
+    # Until the message was reworked it has two spaces before the last number.
+    "cpu_common: incoming version_id 1 is too old for local minimum version_id  2": (
+        "version-too-old",
+        "cpu_common",
+        "",
+    ),
+    "foo/s: incoming version_id 3 is too new for local version_id 2": (
+        "version-too-new",
+        "foo/s",
+        "",
+    ),
+    "Mismatched section id in footer for ram - read 0x3 expected 0x2": ("layout", "ram", ""),
+    "Input validation failed: virtio-net/max_queue_pairs version_id: 11": (
+        "equal",
+        "virtio-net",
+        "max_queue_pairs",
+    ),
+    "Property 'requested-size' changed from 0x0 to 0x1000": ("equal", "", "requested-size"),
+    "Length mismatch: pc.ram: 0x1000000 in != 0x2000000: Invalid argument": (
+        "ramblock",
+        "",
+        "pc.ram",
+    ),
+    "Size too large: vga.vram: 0x2000000 > 0x1000000: Invalid argument": (
+        "ramblock",
+        "",
+        "vga.vram",
+    ),
+    "Mismatched RAM page size pc.ram (local) 4096 != 2097152": ("ramblock", "", "pc.ram"),
+    "Mismatched GPAs for block /objects/mem 4096!= 8192": ("ramblock", "", "/objects/mem"),
+    "Can't find block pc.bios!": ("ramblock", "", "pc.bios"),
+    "ram block vga.rom should not be migrated !": ("ramblock", "", "vga.rom"),
+    "VQ 1 size 0x100 < last_avail_idx 0x9 - used_idx 0x11": ("virtio", "", ""),
+    "VQ 0 address 0x0 inconsistent with Host index 0x4": ("virtio", "", ""),
+    "VQ 2 size 0x80 Guest index 0x9 inconsistent with Host index 0x99: delta 0xff70": (
+        "virtio",
+        "",
+        "",
+    ),
+    "Invalid number of virtqueues: 0x500": ("virtio", "", ""),
+    "virtio-net: curr_queue_pairs 4 > max_queue_pairs 1": ("virtio", "", ""),
+    "virtio-net: saved image requires vnet_hdr=on": ("virtio", "", ""),
+    "Capability mapped-ram is off, but received capability is on": (
+        "capability",
+        "",
+        "mapped-ram",
+    ),
+    "Received TARGET_PAGE_BITS is 12 but local is 16": ("stream", "", ""),
+    "Unknown savevm section type 5": ("stream", "", ""),
+    "Not a migration stream": ("stream", "", ""),
+    "error while loading state section id 2(ram)": ("layout", "ram", ""),
 }
 PREFIXES = (
     "",
@@ -79,6 +131,20 @@ def test_lines_of_one_failure_belong_together() -> None:
     assert [number for number, _ in first.lines] == [1, 2, 3, 4, 5]
     assert second.section == "serial"
     assert log.unknown == ((8, "shutting down, reason=failed"),)
+
+
+def test_a_failure_of_nested_messages_is_one_with_its_device_and_field() -> None:
+    """Since 10.1 one line says it all; before there is a line for each level."""
+    log = read_log(
+        "qemu-system-x86_64: 8 != 101\n"
+        "qemu-system-x86_64: load of migration failed: Invalid argument: error while loading state "
+        "for instance 0x0 of device '0000:00:01.0/virtio-net': Failed to load element of type "
+        "uint16 equal for max_queue_pairs: -22\n"
+    )
+    [failure] = log.failures
+    assert (failure.kind, failure.section) == ("equal", "0000:00:01.0/virtio-net")
+    assert (failure.field, dict(failure.details)["sent"]) == ("max_queue_pairs", "101")
+    assert log.unknown == ()
 
 
 def test_what_real_qemu_said_is_one_failure_each() -> None:
