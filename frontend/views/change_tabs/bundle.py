@@ -22,6 +22,8 @@ from policy.exporters import ExportError
 from policy.models import ChangeRequest
 
 MAX_DIFF_LINES = 400
+#: A folder with more files is opened by whoever wants to see them.
+MAX_OPEN = 15
 #: What a build takes stands first, what people read after it.
 _FOLDERS: dict[str, str | Promise] = {
     "": _("What the bundle tells"),
@@ -65,8 +67,14 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
+    """The files of one folder; a long list is open only where one of its files is shown."""
+
     title: str | Promise
     files: list[ChangedFile]
+
+    @property
+    def is_open(self) -> bool:
+        return len(self.files) <= MAX_OPEN or any(file.shown for file in self.files)
 
 
 def context(
