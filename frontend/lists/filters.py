@@ -67,6 +67,10 @@ class AnyRow(filters.ModelMultipleChoiceFilter):  # type: ignore[misc]
         kwargs.setdefault("widget", Boxes)
         super().__init__(*args, **kwargs)
 
+    def get_filter_predicate(self, v: Any) -> dict[str, Any]:
+        """By the row itself: ``to_field_name`` is how an address names it, not what refers to it."""
+        return {self.field_name: v}
+
 
 class Search(filters.CharFilter):  # type: ignore[misc]
     """Rows in which each word stands in one of ``fields``: what the quick search asks."""
