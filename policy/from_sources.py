@@ -67,8 +67,8 @@ def with_arrays(policy: Policy, before: Arrays, after: Arrays) -> Policy:
         for item in policy.machine_types
         if compose(item.name, before) or compose(item.name, after)
     ]
-    ends = (recomposed(policy, names, arrays) for arrays in (before, after))
-    return merge(*ends, policy).policy
+    was, would_be = (recomposed(policy, names, arrays) for arrays in (before, after))
+    return merge(was, would_be, policy).policy
 
 
 def recomposed(policy: Policy, names: Collection[str], arrays: Arrays) -> Policy:
