@@ -172,15 +172,16 @@ class Policy:
         return f"{self.tree} {self.version}"
 
     def machine_type(self, name: str) -> MachineType | None:
-        return next((item for item in self.machine_types if item.name == name), None)
+        return _by_name(Same(self)).get(name)
 
     def lineage(self, name: str) -> list[MachineType]:
         """The machine type's ancestors, the oldest in order of application first, then itself."""
-        lineage: list[MachineType] = []
-        while name and (found := self.machine_type(name)) and found not in lineage:
-            lineage.insert(0, found)
+        known = _by_name(Same(self))
+        lineage: dict[str, MachineType] = {}
+        while name not in lineage and (found := known.get(name)) is not None:
+            lineage[name] = found
             name = found.parent
-        return lineage
+        return list(lineage.values())[::-1]
 
     def resolved(self, name: str) -> tuple[CompatProperty, ...]:
         """Every compat property of a machine type in order of application, the later wins."""
@@ -218,6 +219,12 @@ class Policy:
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical document: what an approval and a revision name."""
         return _digest_of(Same(self))
+
+
+@lru_cache(maxsize=128)
+def _by_name(same: Same[Policy]) -> dict[str, MachineType]:
+    # The first of a name counts; a document that is read has each once.
+    return {item.name: item for item in reversed(same.object.machine_types)}
 
 
 @lru_cache(maxsize=128)
@@ -271,6 +278,16 @@ def from_json(document: Any) -> Policy:
     )
     _check_machine_types(policy)
     return policy
+
+
+def remembered(document: Any) -> Policy:
+    """What :func:`from_json` reads; the same object for the same content while it is in memory."""
+    return _read(json.dumps(document))
+
+
+@lru_cache(maxsize=128)
+def _read(text: str) -> Policy:
+    return from_json(json.loads(text))
 
 
 def _check_machine_types(policy: Policy) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from machines.models import Release, Snapshot, Stream, Tree
-from policy.document import Policy, from_json
+from policy.document import Policy, remembered
 
 
 class Role(models.TextChoices):
@@ -261,7 +261,7 @@ class ChangeRequest(models.Model):
     def policy(self) -> Policy:
         """The draft, as the rules read it; read once for each ``content``."""
         if self._read is None or self._read[0] is not self.content:
-            self._read = (self.content, from_json(self.content))
+            self._read = (self.content, remembered(self.content))
         return self._read[1]
 
     @property

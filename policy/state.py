@@ -17,6 +17,7 @@ from machines.models import Release, Snapshot
 from policy import rules
 from policy.document import CatalogueRef, Policy
 from policy.document import from_json as policy_from_json
+from policy.document import remembered
 from policy.models import ChangeRequest, Revision
 
 
@@ -144,7 +145,7 @@ def baseline(change: ChangeRequest) -> Policy:
     """
     if change.base_revision is not None:
         return policy_of(change.base_revision)
-    return policy_from_json(change.seed.content)
+    return remembered(change.seed.content)
 
 
 def published(release: Release) -> State:
