@@ -74,6 +74,7 @@ document.addEventListener("dragend", () => {
 function send(id, from, to) {
   if (from === to) return;
   const button = document.createElement("button");
+  button.type = "submit";
   button.name = "move";
   button.value = `${from}:${to}`;
   button.hidden = true;
