@@ -95,7 +95,8 @@ def search(
         return []
     rows = Release.objects.filter(tree__in=trees).select_related("tree")
     asked = Search(words, user, trees, {row.pk: row for row in rows}, seen, limit)
-    found = [(title, list(find(asked))) for title, find in KINDS]
+    kinds = KINDS + MANY if any(len(word) > 1 for word in words) else KINDS
+    found = [(title, list(find(asked))) for title, find in kinds]
     return [(title, hits) for title, hits in found if hits]
 
 
@@ -251,12 +252,15 @@ KINDS: tuple[tuple[str | Promise, Callable[[Search], Iterable[Hit]]], ...] = (
     (_("Releases"), _releases),
     (_("Machine types"), _machine_types),
     (_("Devices"), _devices),
-    (_("Properties"), _properties),
-    (_("Sections"), _sections),
     (_("Features"), _features),
     (_("Change requests"), _changes),
     (_("Trials"), _trials),
     (_("Bundles"), _bundles),
     (_("People"), _people),
+)
+#: There are tens of thousands of these: a single letter, which is in most of them, finds none.
+MANY: tuple[tuple[str | Promise, Callable[[Search], Iterable[Hit]]], ...] = (
+    (_("Properties"), _properties),
+    (_("Sections"), _sections),
     (_("Comments"), _comments),
 )

@@ -86,4 +86,11 @@ def test_it_asks_a_constant_number_of_queries(
 ) -> None:
     client.force_login(World().maintainer)
     with django_assert_max_num_queries(22):
-        found(client, "o")
+        found(client, "oo")
+
+
+def test_a_single_letter_finds_names_but_not_what_there_is_too_much_of(client: Client) -> None:
+    client.force_login(World().maintainer)
+    page = found(client, "f")
+    assert ">foo</a>" in page
+    assert "foo.speed" not in page
