@@ -15,9 +15,8 @@ from machines.emulator.memo import Same
 from machines.looks import is_looking, once_a_look
 from machines.models import Release, Snapshot
 from policy import rules
-from policy.document import CatalogueRef, Policy
+from policy.document import CatalogueRef, Policy, remembered
 from policy.document import from_json as policy_from_json
-from policy.document import remembered
 from policy.models import ChangeRequest, Revision
 
 
