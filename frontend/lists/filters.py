@@ -68,7 +68,7 @@ class AnyRow(filters.ModelMultipleChoiceFilter):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def get_filter_predicate(self, v: Any) -> dict[str, Any]:
-        """By the row itself: ``to_field_name`` is how an address names it, not what refers to it."""
+        """By the row itself: ``to_field_name`` is only how an address names it."""
         return {self.field_name: v}
 
 
