@@ -142,7 +142,7 @@ def set_a_property(person: Person, change: int) -> None:
     person.picture("property-wrong")
     value.fill("off")
     person.press(f"Add to #{change}")
-    expect(person.page.get_by_label("Value of tpm-crb.cap-chunk")).to_have_value("off")
+    expect(person.page.get_by_label("Value of tpm-crb.cap-chunk")).to_contain_text("off")
     # The older ones have it from there.
     person.open(f"/releases/debian/13/machine-types/pc-q35-7.2/?change={change}")
     row = person.row("cap-chunk")
@@ -263,7 +263,7 @@ def void_the_approval(person: Person, change: int) -> None:
     person.open(f"/releases/debian/13/machine-types/pc-i440fx-9.2/?change={change}")
     person.fill(Device_type="tpm-crb", Property="cap-chunk", Value="off")
     person.press(f"Add to #{change}")
-    expect(person.page.get_by_label("Value of tpm-crb.cap-chunk")).to_have_value("off")
+    expect(person.page.get_by_label("Value of tpm-crb.cap-chunk")).to_contain_text("off")
     person.open(f"/changes/{change}/?tab=trials")
     person.sees("in review")
     person.sees("Nobody has approved the present content.")

@@ -1,0 +1,100 @@
+"""A device's bits and a machine type's entries, edited with the keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from people import Person
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+Come = Callable[..., Person]
+RELEASE = "/releases/rhel/9.2/"
+DEVICE = f"{RELEASE}devices/mc146818rtc/?machine_type=pc-q35-rhel9.0.0"
+WHY = "No guest of ours relies on the lost ticks."
+
+
+def test_bits_and_entries_with_the_keyboard_alone(come: Come) -> None:
+    person = come("maintainer")
+    open_a_change_by_typing_a_value(person)
+    turn_over_and_discard(person)
+    number = re.search(r"change=(\d+)", person.page.url)
+    assert number
+    complete_remove_and_undo(person, number[1])
+
+
+def open_a_change_by_typing_a_value(person: Person) -> None:
+    """What was typed survives a look at another page, and an error."""
+    person.open(DEVICE)
+    value = person.page.get_by_label("vmstate-blacklist", exact=True)
+    value.fill("0x100")
+    with person.expecting(422):
+        value.press("Enter")
+        person.sees("Version 8 does not exist: mc146818rtc has versions 1 to 3.")
+    value.fill("0xe")
+    value.press("Enter")
+    person.sees("Why is this version forbidden?")
+    person.fill(**{"Why is this version forbidden?": WHY})
+    person.page.reload()
+    expect(person.field("Why is this version forbidden?")).to_have_value(WHY)
+    person.fill(**{"Title of a new change request": "The clock's newest version, forbidden"})
+    with person.page.expect_navigation():
+        person.page.locator("#set-override").press("Enter")
+    person.sees("1 bit is saved")
+    person.sees(WHY)
+
+
+def turn_over_and_discard(person: Person) -> None:
+    """Arrows move and explain, space turns over, back takes that back."""
+    page = person.page
+    cell = page.get_by_label("mc146818rtc version 3")
+    expect(cell).to_have_accessible_name(re.compile("tightened"))
+    cell.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#why")).to_contain_text("cannot carry")
+    page.keyboard.press("Space")
+    older = page.get_by_label("mc146818rtc version 2")
+    expect(older).to_have_accessible_name(re.compile("relaxed, not saved"))
+    expect(older).to_be_focused()
+    person.sees("0xe → 0xa")
+    page.go_back()
+    expect(older).to_have_accessible_name(re.compile("blacklisted by default$"))
+
+
+def complete_remove_and_undo(person: Person, number: str) -> None:
+    page = person.page
+    person.open(f"{RELEASE}machine-types/pc-q35-rhel9.0.0/?change={number}")
+    person.field("Device type").press_sequentially("mc146818")
+    expect(page.get_by_role("option", name="mc146818rtc")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    person.field("Property").press_sequentially("lost")
+    expect(page.get_by_role("option", name="lost_tick_policy")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    person.field("Value").press("ArrowDown")
+    expect(page.get_by_role("option", name="slew")).to_be_visible()
+    page.keyboard.press("End")
+    page.keyboard.type("slew")
+    page.keyboard.press("Enter")
+    added = person.row("mc146818rtc.lost_tick_policy", "slew").first
+    expect(added).to_be_visible()
+    page.get_by_role("button", name="Remove lost_tick_policy").press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Value of mc146818rtc.lost_tick_policy")).to_be_focused()
+
+
+def test_a_row_is_dragged_to_another_place(come: Come) -> None:
+    person = come("maintainer")
+    page = person.page
+    person.open("/releases/rhel/9.3/machine-types/pc-q35-rhel8.6.0/?change=2")
+    rows = page.locator("[data-entry]")
+    first = rows.nth(0).inner_text().split("\n")[1]
+    rows.nth(0).locator("[data-handle]").drag_to(rows.nth(1))
+    expect(rows.nth(1)).to_contain_text(first)
+    rows.nth(1).locator("[data-handle]").drag_to(rows.nth(0))
+    expect(rows.nth(0)).to_contain_text(first)
