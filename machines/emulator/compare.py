@@ -85,9 +85,7 @@ class _Device:
         if sent.unmigratable or (read is not None and read.unmigratable):
             return [self._finding(None, "refuses", refusals.unmigratable(self.driver))]
         if read is None:
-            return [
-                self._finding(None, "refuses", f"Unknown savevm section or instance '{sent.name}'")
-            ]
+            return [self._finding(None, "refuses", refusals.unknown_section(sent.name, 0))]
         versions = list(self._versions(sent, read))
         if versions:
             return versions

@@ -227,14 +227,15 @@ def contradictions(
             section.idstr,
             "config",
             "pci-config",
-            f"get_pci_config_device: Bad config data: i=0x{index:x} is not that of {expected}",
+            refusals.other_config(index, f"is not that of {expected}"),
             section.name,
         )
     for field in _conditional_contradictions(section, descriptions, name, value):
         reason = refusals.missing_footer(section.idstr)
         yield Refusal(section.idstr, field, "layout", reason, section.name)
     for leaf, sent in _equal_contradictions(section, name, value, usual(name)):
-        reason = f"{number(value):x} != {sent:x}; Failed to load {leaf.structure}:{leaf.path}"
+        differs = refusals.other_value(number(value), sent)
+        reason = refusals.failed_to_load(differs, leaf.structure, leaf.path)
         yield Refusal(section.idstr, leaf.path, "equal", reason, section.name)
     if _ports(section, name, value, usual):
         reason = refusals.missing_footer(section.idstr)

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from machines.emulator import refusals
+
 CONFIG_SIZE = 256
 EXPRESS_CONFIG_SIZE = 4096
 HEADER_SIZE = 0x40
@@ -111,10 +113,10 @@ class Difference:
     w1cmask: int
 
     def message(self) -> str:
-        return (
-            f"get_pci_config_device: Bad config data: i=0x{self.index:x} "
+        return refusals.other_config(
+            self.index,
             f"read: {self.incoming:x} device: {self.own:x} "
-            f"cmask: {self.cmask:x} wmask: {self.wmask:x} w1cmask:{self.w1cmask:x}"
+            f"cmask: {self.cmask:x} wmask: {self.wmask:x} w1cmask:{self.w1cmask:x}",
         )
 
 

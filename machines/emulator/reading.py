@@ -371,7 +371,8 @@ class Reading:
     def failed(self, leaf: SentField, kind: Kind, reason: str) -> Refusal:
         """A field's own check failed; QEMU then names structure and field."""
         name = leaf.path.rsplit(".", 1)[-1].split("[")[0].split("#")[0]
-        return self._refusal(leaf.path, kind, f"{reason}; Failed to load {leaf.structure}:{name}")
+        said = refusals.failed_to_load(reason, leaf.structure, name)
+        return self._refusal(leaf.path, kind, said)
 
 
 def _under(leaf: SentField, places: frozenset[str]) -> bool:
@@ -415,7 +416,7 @@ def _check_equal(
     if len(incoming) != len(own):
         return
     ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
-    yield comparison.failed(leaf, "equal", f"{ours:x} != {theirs:x}")
+    yield comparison.failed(leaf, "equal", refusals.other_value(ours, theirs))
 
 
 def _check_property(

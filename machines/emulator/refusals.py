@@ -72,6 +72,51 @@ def resized_ram_block(block: str, length: int, own: int) -> str:
     return f"Size mismatch: {block}: 0x{length:x} != 0x{own:x}: Invalid argument"
 
 
+def no_configuration() -> str:
+    """The stream lacks the section that names its machine type."""
+    return "Configuration section missing"
+
+
+def unknown_section_type(number: int) -> str:
+    """A type byte that the destination expects nowhere, or not there."""
+    return f"Unknown savevm section type {number}"
+
+
+def failed_to_load(reason: str, structure: str, field: str) -> str:
+    """The field, after what is wrong with its value."""
+    return f"{reason}; Failed to load {structure}:{field}"
+
+
+def other_value(own: int, sent: int) -> str:
+    """A value that has to be the destination's own."""
+    return f"{own:x} != {sent:x}"
+
+
+def other_config(index: int, rest: str) -> str:
+    """A byte of PCI configuration space that the hardware does not allow; ``rest`` says more."""
+    return f"get_pci_config_device: Bad config data: i=0x{index:x} {rest}"
+
+
+def queue_too_large(queue: int, size: int, allocated: int) -> str:
+    """A virtqueue that is larger than the destination's device makes it."""
+    return f"VQ {queue} vring.num {size} exceeds allocated max {allocated}"
+
+
+def queue_without_address(queue: int, last_available: int) -> str:
+    """A virtqueue that was used, and lies nowhere."""
+    return f"VQ {queue} address 0x0 inconsistent with Host index 0x{last_available:x}"
+
+
+def no_such_queue(selected: int) -> str:
+    """The guest has selected a virtqueue beyond the last that there can be."""
+    return f"Invalid queue_sel: 0x{selected:x}"
+
+
+def missing_features(features: int, allowed: int) -> str:
+    """The guest has negotiated what the destination's device does not offer."""
+    return f"Features 0x{features:x} unsupported. Allowed features: 0x{allowed:x}"
+
+
 # --- Read from a log ------------------------------------------------------------------------------
 
 #: What was refused.

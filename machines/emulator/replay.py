@@ -158,9 +158,9 @@ def _machine(stream: Snapshot, into: Release, profile: Snapshot | None) -> Itera
     local = profile.machine if profile is not None else received
     reason = ""
     if received is None:
-        reason = "Configuration section missing" if local is not None else ""
+        reason = refusals.no_configuration() if local is not None else ""
     elif local is None:
-        reason = f"Unknown savevm section type {SectionType.CONFIGURATION}"
+        reason = refusals.unknown_section_type(SectionType.CONFIGURATION)
     elif received != local:
         reason = refusals.other_machine_type(received, local)
     elif profile is None and into.machine_types and received not in into.machine_types:

@@ -25,6 +25,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from machines.emulator import refusals
 from machines.emulator.errors import StreamError
 from machines.emulator.events import (
     COMMAND_PACKAGED,
@@ -342,7 +343,7 @@ class _Reader:
             self.footers = True
             return SectionEnd(offset, section_id, True)
         if self.footers:
-            raise StreamError(offset, begin.idstr, "Missing section footer")
+            raise StreamError(offset, begin.idstr, refusals.missing_footer(begin.idstr))
         self.footers = False
         return SectionEnd(offset, begin.section_id, False)
 

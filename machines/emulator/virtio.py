@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from machines.emulator import refusals
 from machines.emulator.errors import EmulatorError
 from machines.emulator.pci import (
     CAP_EXPRESS,
@@ -182,16 +183,16 @@ def _checks(
     offered: Callable[[int], bool],
 ) -> Iterator[VirtioFailure]:
     if incoming.queue_selector >= QUEUE_MAX:
-        yield VirtioFailure(f"Invalid queue_sel: 0x{incoming.queue_selector:x}", "queue_sel")
+        yield VirtioFailure(refusals.no_such_queue(incoming.queue_selector), "queue_sel")
     for number, queue in enumerate(incoming.queues):
         allocated = own.queues[number].size if number < len(own.queues) else 0
         if queue.size > allocated and check_queue_sizes():
             yield VirtioFailure(
-                f"VQ {number} vring.num {queue.size} exceeds allocated max {allocated}", "vring.num"
+                refusals.queue_too_large(number, queue.size, allocated), "vring.num"
             )
         if not queue.address and queue.last_available:
             yield VirtioFailure(
-                f"VQ {number} address 0x0 inconsistent with Host index 0x{queue.last_available:x}",
+                refusals.queue_without_address(number, queue.last_available),
                 "last_avail_idx",
             )
     yield from _compared_properties(own, incoming)
@@ -202,7 +203,7 @@ def _checks(
     if refused:
         allowed = sum(1 << bit for bit in range(64) if offered(bit))
         yield VirtioFailure(
-            f"Features 0x{incoming.features:x} unsupported. Allowed features: 0x{allowed:x}",
+            refusals.missing_features(incoming.features, allowed),
             "features",
         )
 

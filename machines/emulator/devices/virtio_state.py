@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machines.emulator import virtio
+from machines.emulator import refusals, virtio
 from machines.emulator.devices.model import Refused
 from machines.emulator.devices.virtio_spec import PACKED, VERSION_1
 from machines.emulator.devices.virtqueue import NO_VECTOR, DriverFault, Virtqueue
@@ -219,7 +219,7 @@ def _subsection(reader: ByteReader, owner: str, known: Any) -> str:
     reader.take(2 + len(name))
     version = reader.be32()
     if version > VERSION:
-        reason = f"{name}: incoming version_id {version} is too new for local version_id {VERSION}"
+        reason = refusals.version_too_new(name, version, VERSION)
         raise Refused(reason, "version-too-new")
     return name
 
