@@ -148,7 +148,7 @@ class Feature(models.Model):
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)
     device = models.CharField(_("device type"), max_length=255)
-    carriers = models.JSONField(_("carried by"), default=list)
+    carriers = models.JSONField(_("carried by"), default=list, blank=True)
     gate = models.JSONField(_("gated by"), null=True, blank=True)
     introduced = models.ForeignKey(
         Release, models.PROTECT, related_name="features", verbose_name=_("introduced in")
