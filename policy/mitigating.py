@@ -8,8 +8,8 @@ both machines, or on a stream that a real source saved. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
+from itertools import count, islice
 
 from machines.emulator import machine, qdev, replay
 from machines.emulator.catalogue import CompatProperty
@@ -17,6 +17,7 @@ from machines.emulator.pci import msix_vectors
 from machines.emulator.release import Release
 from machines.emulator.relevance import influences
 from machines.emulator.snapshot import Snapshot
+from machines.emulator.suggest import Destination
 from machines.emulator.verdict import Verdict
 from machines.emulator.virtio import Malformed
 from machines.emulator.virtio import parse as parse_virtio
@@ -29,9 +30,12 @@ from policy.findings.releases import Migrations, Subject
 MAX_CANDIDATES = 48
 #: Refusals of one stream that are mended one after the other.
 MAX_STEPS = 16
+#: Trials held with one stream, and sets of properties that are offered for it.
+MAX_TRIALS = 96
+MAX_SUGGESTIONS = 3
 
 Entries = tuple[CompatProperty, ...]
-#: Called with (trials held, at most to be held).
+#: Called with (trials held, at most to be held) before each trial; raises to end the search.
 Watch = Callable[[int, int], None]
 
 
@@ -165,52 +169,105 @@ def suggest_for_stream(
     destination: Subject,
     profile: Snapshot | None = None,
     source: Subject | None = None,
-) -> Suggestion | None:
-    """What would let this very stream in. None where it is accepted, or where nothing helps.
+    *,
+    machine_type: str = "",
+    given: Sequence[CompatProperty] = (),
+    watch: Watch = _unwatched,
+) -> tuple[Suggestion, ...]:
+    """What would let this very stream in, the likeliest first: each a set of further properties.
 
-    ``profile`` is a stream that the destination saved in the same configuration; ``source`` tells
-    the values that its machine type has. Refusals are mended one after the other.
+    Empty where it is accepted, and where nothing that was tried helps. Of each set all entries are
+    needed. ``profile`` is a stream that the destination saved in the same configuration; ``source``
+    tells the values that its machine type has. ``machine_type`` reads the stream as if it named
+    that one; ``given`` are properties that the destination has in any case. ``watch`` is told of
+    each trial before it is held, of at most :data:`MAX_TRIALS`; what it raises ends the search.
+    A trial of a stream of 30 devices takes about 5 ms.
     """
-    into = Release.of(destination.catalogue)
-    entries: list[CompatProperty] = []
-    verdict = _tried(stream, into, profile, entries)
-    for _ in range(MAX_STEPS):
-        if verdict.outcome == "accepted" or verdict.suggestion is None:
-            break
-        values = _values(stream, verdict, destination, source)
-        step = _mending(stream, into, profile, entries, verdict, values)
-        if step is None:
-            break
-        entry, verdict = step
-        entries.append(entry)
-    if not entries or verdict.outcome != "accepted":
-        return None
-    return Suggestion(tuple(entries), verdict.outcome)
+    if machine_type:
+        stream = replace(stream, machine=machine_type)
+    search = _StreamSearch(stream, destination, profile, source, tuple(given), watch)
+    return tuple(islice(search.suggestions(), MAX_SUGGESTIONS))
 
 
-def _tried(
-    stream: Snapshot, into: Release, profile: Snapshot | None, entries: Sequence[CompatProperty]
-) -> Verdict:
-    globals_ = [(entry.driver, entry.property, entry.value) for entry in entries]
-    return replay.trial(stream, into, profile, globals_)
+class _StreamSearch:
+    """Refusals of one stream mended one after the other, each in every way that gets past it."""
 
+    def __init__(
+        self,
+        stream: Snapshot,
+        destination: Subject,
+        profile: Snapshot | None,
+        source: Subject | None,
+        given: Entries,
+        watch: Watch,
+    ) -> None:
+        self._stream = stream
+        self._destination = destination
+        self._profile = profile
+        self._source = source
+        self._given = given
+        self._watch = watch
+        self._into = Release.of(destination.catalogue)
+        self._side = Destination(self._into, stream.machine)
+        self._verdicts: dict[Entries, Verdict] = {}
 
-def _mending(
-    stream: Snapshot,
-    into: Release,
-    profile: Snapshot | None,
-    entries: Sequence[CompatProperty],
-    refused: Verdict,
-    values: Sequence[str],
-) -> tuple[CompatProperty, Verdict] | None:
-    """The first value with which the stream is no longer refused at that place."""
-    driver, _, name = (refused.suggestion or "").partition(".")
-    for value in values:
-        entry = CompatProperty(driver, name, value)
-        verdict = _tried(stream, into, profile, [*entries, entry])
-        if (verdict.section, verdict.field) != (refused.section, refused.field):
-            return entry, verdict
-    return None
+    def suggestions(self) -> Iterator[Suggestion]:
+        seen = set()
+        first = self._verdict(())
+        if first is None or first.outcome == "accepted":
+            return
+        for entries in self._mended((), first):
+            needed = self._needed(entries)
+            if needed not in seen:
+                seen.add(needed)
+                yield Suggestion(needed, "accepted")
+
+    def _verdict(self, entries: Entries) -> Verdict | None:
+        """The trial's with these entries; None where enough trials were held."""
+        if entries not in self._verdicts:
+            held = len(self._verdicts)
+            if held == MAX_TRIALS:
+                return None
+            self._watch(held, MAX_TRIALS)
+            told = [(e.driver, e.property, e.value) for e in (*self._given, *entries)]
+            self._verdicts[entries] = replay.trial(self._stream, self._into, self._profile, told)
+        return self._verdicts[entries]
+
+    def _mended(self, entries: Entries, refused: Verdict) -> Iterator[Entries]:
+        """Every set that begins with ``entries``, with which the stream is refused there."""
+        if len(entries) == MAX_STEPS:
+            return
+        for entry in self._ways(refused):
+            more = (*entries, entry)
+            verdict = self._verdict(more)
+            if verdict is None:
+                return
+            if verdict.outcome == "accepted":
+                yield more
+            elif (verdict.section, verdict.field) != (refused.section, refused.field):
+                yield from self._mended(more, verdict)
+
+    def _ways(self, refused: Verdict) -> Iterator[CompatProperty]:
+        """The property that explains the refusal, with each value that it may have.
+
+        First on the type that the release sets it on, then on the refused device alone.
+        """
+        driver, _, name = (refused.suggestion or "").partition(".")
+        values = _values(self._stream, refused, self._destination, self._source) if name else []
+        named = {item.name for item in self._stream.sections if item.idstr == refused.section}
+        alone = [own for item in named if item for own in self._side.drivers(item)]
+        for owner in dict.fromkeys((driver, *alone)):
+            if owner == driver or qdev.has_property(self._destination.catalogue, owner, name):
+                yield from (CompatProperty(owner, name, value) for value in values)
+
+    def _needed(self, entries: Entries) -> Entries:
+        """Without what a later entry made superfluous."""
+        for entry in entries[:-1]:
+            fewer = tuple(item for item in entries if item != entry)
+            verdict = self._verdict(fewer)
+            if verdict is not None and verdict.outcome == "accepted":
+                entries = fewer
+        return entries
 
 
 def _values(

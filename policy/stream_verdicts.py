@@ -122,10 +122,9 @@ def _judged(verdict: StreamVerdict) -> dict[str, Any]:
         )
     if result["outcome"] == "refused":
         destination = subject_of(_with(found, verdict.machine_type, own))
-        suggested = suggest_for_stream(sent, destination, profile, _source(verdict))
-        if suggested is not None:
+        for suggestion in suggest_for_stream(sent, destination, profile, _source(verdict))[:1]:
             result["suggested"] = [
-                [item.driver, item.property, item.value] for item in suggested.entries
+                [item.driver, item.property, item.value] for item in suggestion.entries
             ]
     return result
 

@@ -9,7 +9,9 @@ import pytest
 from finding_world import NEWEST, NIC, OLDER, catalogue, release, taken
 from sample_subjects import upstream
 
-from machines.emulator.catalogue import Field
+from machines.emulator import replay
+from machines.emulator.catalogue import CompatProperty, Field
+from machines.emulator.release import Release
 from machines.emulator.snapshot import read_snapshot
 from policy.mitigating import suggest_for_stream, suggest_mitigations
 
@@ -54,10 +56,39 @@ def test_a_real_stream_is_let_in_by_what_its_source_had_set(flip: str, entries: 
     profile = read_snapshot(FLIPS / "base.mig.xz")
     stream = read_snapshot(FLIPS / f"{flip}.mig.xz")
     found = suggest_for_stream(stream, upstream("10.0"), profile)
-    assert found is not None
-    assert found.text == entries
+    assert found[0].text == entries
+    into = Release.of(upstream("10.0").catalogue)
+    for item in found:  # every set that is offered lets it in, and no entry of one is too much
+        told = [(entry.driver, entry.property, entry.value) for entry in item.entries]
+        assert replay.trial(stream, into, profile, told).outcome == "accepted"
+        for number in range(len(told)):
+            fewer = told[:number] + told[number + 1 :]
+            assert replay.trial(stream, into, profile, fewer).outcome != "accepted"
 
 
 def test_a_stream_that_is_accepted_needs_none() -> None:
     profile = read_snapshot(FLIPS / "base.mig.xz")
-    assert suggest_for_stream(profile, upstream("10.0"), profile) is None
+    assert suggest_for_stream(profile, upstream("10.0"), profile) == ()
+
+
+def test_what_the_destination_has_in_any_case_is_not_suggested() -> None:
+    profile = read_snapshot(FLIPS / "base.mig.xz")
+    stream = read_snapshot(FLIPS / "e1000e.migrate-timadj.mig.xz")
+    given = [CompatProperty("e1000e", "migrate-timadj", "on")]
+    assert suggest_for_stream(stream, upstream("10.0"), profile, given=given) == ()
+
+
+def test_a_search_on_a_stream_is_watched_and_ended_from_outside() -> None:
+    profile = read_snapshot(FLIPS / "base.mig.xz")
+    stream = read_snapshot(FLIPS / "virtio-rng-pci.vectors.mig.xz")
+    seen: list[int] = []
+
+    def watch(held: int, most: int) -> None:
+        assert held < most
+        seen.append(held)
+        if held == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        suggest_for_stream(stream, upstream("10.0"), profile, watch=watch)
+    assert seen == [0, 1]
