@@ -94,3 +94,28 @@ def test_an_ended_session_is_told_and_leads_back(come: Come) -> None:
     person.sees("Your session has ended.")
     person.page.get_by_role("link", name="Sign in, and come back here").first.click()
     person.page.wait_for_url(re.compile(r"/accounts/login/\?next=%2Ftrials%2F"))
+
+
+def test_newer_rows_wait_until_one_asks(come: Come) -> None:
+    """A list that somebody reads does not move; it says that there is something newer."""
+    reader, writer = come("reviewer"), come("maintainer")
+    reader.open("/changes/")
+    first = reader.page.locator("[data-rows] [data-row-link]").first.inner_text()
+    asks_again(reader)
+    writer.open("/changes/new/")
+    writer.choose(Release="rhel 8.9")
+    writer.fill(Title="Something newer")
+    writer.send("Open the change")
+    asks_again(reader)
+    button = reader.page.get_by_role("button", name="1 newer · Show")
+    expect(button).to_be_visible()
+    assert reader.page.locator("[data-rows] [data-row-link]").first.inner_text() == first
+    button.click()
+    expect(reader.row("Something newer")).to_be_visible()
+    expect(button).to_have_count(0)
+
+
+def asks_again(person: Person) -> None:
+    """As it does when one comes back to the tab: the page asks at once for what is newer."""
+    with person.page.expect_response(lambda response: "/changes/" in response.url):
+        person.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
