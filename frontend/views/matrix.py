@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -29,6 +31,13 @@ from policy.models import ChangeRequest, Trial
 ALL = "all"
 #: Trials of one cell that its panel lists.
 MAX_LISTED = 60
+#: With more releases than this, those without a declared migration are left out unless asked for.
+MANY = 12
+#: Up to how many releases cells have room for two lines, and for a word.
+ROOMY, NARROW = 10, 18
+
+#: What of the address a cell's link keeps.
+KEPT = ("change", "outcome", "device", "around", "releases")
 
 #: How a trial may stand that has no outcome to be filtered by.
 STANDINGS = [
@@ -75,11 +84,32 @@ class Cell:
 
     @property
     def differing(self) -> int:
-        return sum(item.item.outcome == "differs" for item in self.fitting)
+        return self._count("differs")
+
+    @property
+    def passed(self) -> int:
+        return self._count("passed")
+
+    def _count(self, standing: str) -> int:
+        return sum(item.item.outcome == standing for item in self.fitting)
 
     @property
     def listed(self) -> tuple[Entry, ...]:
         return self.fitting[:MAX_LISTED]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A release at the head of a row and a column. ``version`` is its name within ``tree``;
+    ``first`` opens its tree, which has ``span`` of the columns. ``around`` zooms in on it.
+    """
+
+    label: str
+    tree: str
+    version: str
+    around: str
+    first: bool
+    span: int
 
 
 def shown_outcome(item: CheckedTrial | None) -> str:
@@ -98,7 +128,8 @@ def matrix(request: HttpRequest) -> HttpResponse:
     """Source × destination; ``?source=&destination=`` opens a cell's panel.
 
     Context: trees, tree, change, changes; with something declared also machine_types, machine_type
-    (ALL for all), labels, rows, cell, counts, changed_count, outcomes, devices, chips, kept.
+    (ALL for all), heads, rows, cell, counts, changed_count, outcomes, devices, chips, density,
+    left_out (releases that are not shown), around.
     """
     change = _chosen_change(request)
     tree = _chosen_tree(request, change)
@@ -115,9 +146,13 @@ def matrix(request: HttpRequest) -> HttpResponse:
         name = wanted if wanted in (*names, ALL) else names[0]
         context |= {"machine_types": names, "machine_type": name}
         context |= _shown(request, tree, name, change)
-    target = getattr(request.htmx, "target", None)  # type: ignore[attr-defined]
-    partial = "partials/matrix_swap.html" if target == "matrix-panel" else "partials/matrix.html"
-    return respond(request, "pages/matrix.html", partial, context)
+    htmx: Any = request.htmx  # type: ignore[attr-defined]
+    if htmx and not htmx.history_restore_request and htmx.target == "matrix-panel":
+        # A cell is a link like any other, boosted: what it changes is the panel and the mark.
+        response = render(request, "partials/matrix_swap.html", context)
+        patch_vary_headers(response, ["HX-Request", "HX-Target"])
+        return response
+    return respond(request, "pages/matrix.html", "partials/matrix.html", context)
 
 
 def _chosen_change(request: HttpRequest) -> ChangeRequest | None:
@@ -156,11 +191,14 @@ def _shown(
     everything = [item.item for listed in entries.values() for item in listed]
     concerned = matrices.concerned(everything)
     fits = _filter(request, concerned)
-    order = {label: number for number, label in enumerate(_in_order(tree, found.labels))}
+    all_labels = _in_order(tree, found.labels)
+    order = {label: number for number, label in enumerate(all_labels)}
+    around = request.GET.get("around", "")
+    labels = _zoomed(all_labels, entries, around, request.GET.get("releases", ""))
     query = {
         "tree": tree.name,
         "machine_type": name,
-        **{key: request.GET.get(key, "") for key in ("change", "outcome", "device")},
+        **{key: request.GET.get(key, "") for key in KEPT},
     }
     query = {key: value for key, value in query.items() if value}
     chosen = (request.GET.get("source", ""), request.GET.get("destination", ""))
@@ -178,18 +216,60 @@ def _shown(
             (source, destination) == chosen,
         )
 
-    rows = [(source, [cell(source, destination) for destination in order]) for source in order]
+    heads = _heads(labels, query)
+    rows = [(head, [cell(head.label, label) for label in labels]) for head in heads]
     cells = [item for _source, row in rows for item in row if item.trials]
     return {
-        "labels": list(order),
+        "heads": heads,
         "rows": rows,
+        "density": _density(len(labels)),
+        "left_out": len(all_labels) - len(labels),
+        "around": around if around in labels else "",
         "cell": next((item for item in cells if item.selected and item.fitting), None),
         "counts": _counts(cells),
         "changed_count": sum(item.changed for item in cells),
         "outcomes": [*OUTCOMES, *STANDINGS],
         "devices": sorted({device for devices in concerned.values() for device in devices}),
-        "chips": chips(request, {"outcome": _("outcome"), "device": _("device")}),
+        "chips": chips(
+            request, {"outcome": _("outcome"), "device": _("device"), "around": _("around")}
+        ),
     }
+
+
+def _zoomed(
+    labels: list[str], entries: Mapping[tuple[str, str], Any], around: str, wanted: str
+) -> list[str]:
+    """The releases that are shown: around one of them, those with a declaration, or all."""
+    declared = {label for pair in entries for label in pair}
+    if around in labels:
+        near = {label for pair in entries if around in pair for label in pair}
+        return [label for label in labels if label in near | {around}]
+    if wanted == "all" or len(labels) <= MANY or len(declared) < 2:
+        return labels
+    return [label for label in labels if label in declared]
+
+
+def _density(releases: int) -> str:
+    """How much room a cell has."""
+    if releases <= ROOMY:
+        return "roomy"
+    return "narrow" if releases <= NARROW else "tiny"
+
+
+def _heads(labels: list[str], query: Mapping[str, str]) -> list[Head]:
+    trees = [label.partition(" ")[0] for label in labels]
+    rest = {key: value for key, value in query.items() if key not in ("around", "releases")}
+    return [
+        Head(
+            label=label,
+            tree=tree,
+            version=label.partition(" ")[2] or label,
+            around="?" + urlencode({**rest, "around": label}),
+            first=number == 0 or trees[number - 1] != tree,
+            span=trees.count(tree),
+        )
+        for number, (label, tree) in enumerate(zip(labels, trees, strict=True))
+    ]
 
 
 def _entries(
@@ -235,8 +315,9 @@ def _in_order(tree: Tree, labels: tuple[str, ...]) -> list[str]:
     releases = {release.label: release for release in Release.objects.select_related("tree")}
     own = {label for label, release in releases.items() if release.tree_id == tree.pk}
 
-    def place(label: str) -> tuple[bool, str]:
-        return label in own, releases[label].sort_key if label in releases else label
+    def place(label: str) -> tuple[bool, str, str]:
+        key = releases[label].sort_key if label in releases else label
+        return label in own, label.partition(" ")[0], key
 
     return sorted(own.union(labels), key=place)
 

@@ -3,8 +3,7 @@
  *   data-piece="17"   on a link, in the tree and in the bytes: the same piece has the same number
  *
  * Choosing (click, or moving there with the arrows of grids.js) marks both, brings the other one
- * into view, asks the server what the bytes mean (#piece), and puts the place into the address. A
- * part that is swapped in keeps the tree where it was scrolled to.
+ * into view, asks the server what the bytes mean (#piece), and puts the place into the address.
  */
 import { onContent } from "./base.js";
 
@@ -12,7 +11,6 @@ import { onContent } from "./base.js";
 const PATIENCE = 180;
 
 let asking = 0;
-let scrolled = null;
 
 function boxOf(element) {
   return element.closest(".tree-box, .hex-box");
@@ -73,16 +71,9 @@ document.addEventListener("focusin", (event) => {
   if (link && link.matches(":focus-visible")) choose(link);
 });
 
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const target = event.detail.target;
-  if (target && target.id === "anatomy") scrolled = target.querySelector(".tree-box")?.scrollTop;
-});
 onContent((root) => {
   const anatomy = root.querySelector("#anatomy") || (root.id === "anatomy" ? root : null);
   if (!anatomy) return;
-  const tree = anatomy.querySelector(".tree-box");
-  if (tree && scrolled) tree.scrollTop = scrolled;
-  scrolled = null;
   show(anatomy.querySelector(".tree-part[aria-current]"));
   for (const box of anatomy.querySelectorAll(".tree-box, .hex-box")) {
     show(box.querySelector("[data-piece][aria-current]"));

@@ -2,6 +2,7 @@
 
 import "./theme_switch.js";
 import "./swaps.js";
+import "./scrolls.js";
 import "./live.js";
 import "./pulse.js";
 import "./times.js";
@@ -12,6 +13,7 @@ import "./shortcuts.js";
 import "./forms.js";
 import "./hex.js";
 import "./properties.js";
+import "./uploads.js";
 import "./lists.js";
 import "./review.js";
 import "./merging.js";
