@@ -181,5 +181,6 @@ def _newest_trial(pair: Pair) -> Trial | None:
         source=pair.source.release,
         destination=pair.destination.release,
         machine_type=pair.machine_type,
+        varies=None,  # with other properties it says nothing of the two as they are
     )
     return trials.defer("inputs", "result").order_by("-pk").first()

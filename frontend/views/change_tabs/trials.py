@@ -157,6 +157,7 @@ def _newest(checked: Sequence[CheckedTrial]) -> dict[Pair, Before]:
     done = (
         Trial.objects.filter(
             state=Trial.State.DONE,
+            varies=None,
             machine_type__in={item.requirement.required.machine_type for item in checked},
         )
         .exclude(pk__in=[trial.pk for trial in present])
