@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.addresses import release_address
 from machines.models import DeviceType, MachineType, Release
+from policy import state
 from policy.models import Bundle, ChangeRequest, Feature, Trial
 
 #: The session's key of the release whose pages were seen last; the sidebar leads back to it.
@@ -88,9 +89,9 @@ def release_seen(request: HttpRequest) -> Release | None:
     seen = getattr(request, "lockstep_release", None)
     if seen is not None:
         return seen  # type: ignore[no-any-return]
-    releases = Release.objects.select_related("tree", "base__tree")
     last = request.session.get(LAST_RELEASE)
-    return releases.filter(pk=last).first() if last else releases.last()
+    known = state.releases()
+    return next((item for item in reversed(known) if last in (None, item.pk)), None)
 
 
 def items(

@@ -11,11 +11,10 @@ when they are published; a draft is nobody else's business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from django.db import models, transaction
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from machines.looks import once_a_look
@@ -23,7 +22,8 @@ from policy import audit, drafts, notices, state
 from policy.differences import Difference, compare
 from policy.errors import Forbidden, Invalid
 from policy.inputs import words
-from policy.models import ChangeRequest, Comment, DraftState, Review, Thread
+from policy.models import ChangeRequest, Comment, Review, Thread
+from policy.numbers import numbers
 from policy.permissions import may, require
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MAX_THREADS = 500
 MAX_COMMENTS = 200
 
 
+@once_a_look
 def threads(change: ChangeRequest, viewer: User | AnonymousUser) -> list[Thread]:
     """The threads that the person sees, in order; each has ``shown``, the comments they see."""
     seen = models.Q(published_at__isnull=False) | models.Q(author_id=viewer.pk)
@@ -42,36 +43,6 @@ def threads(change: ChangeRequest, viewer: User | AnonymousUser) -> list[Thread]
         models.Prefetch("comments", shown, to_attr="shown")
     )
     return [thread for thread in found if thread.shown]
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """How much there is of a change request: votes and comments on the whole, threads that are open
-    and known to others, states of its draft.
-    """
-
-    reviews: int
-    open_threads: int
-    states: int
-
-
-@once_a_look
-def numbers(change: ChangeRequest) -> Numbers:
-    """How much was said of the change request and done to it, in one query."""
-    known = Comment.objects.filter(thread=models.OuterRef("pk"), published_at__isnull=False)
-    threads = Thread.objects.filter(models.Exists(known), resolved_at=None)
-    rows = ChangeRequest.objects.filter(pk=change.pk)
-    row = rows.values(
-        said=_count(Review.objects), unresolved=_count(threads), kept=_count(DraftState.objects)
-    ).get()
-    return Numbers(row["said"], row["unresolved"], row["kept"])
-
-
-def _count(rows: Any) -> Coalesce:
-    """How many of these rows are of the change request of the query around it."""
-    own = rows.filter(change_request=models.OuterRef("pk")).order_by().values("change_request")
-    number = own.annotate(number=models.Count("pk")).values("number")
-    return Coalesce(models.Subquery(number, output_field=models.IntegerField()), 0)
 
 
 def open_threads(change: ChangeRequest) -> int:

@@ -25,6 +25,7 @@ from policy.differences import Difference, compare
 from policy.document import Policy, canonical, from_json
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Document, DraftState, Review
+from policy.votes import votes_on
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -74,8 +75,8 @@ def states(change: ChangeRequest) -> models.QuerySet[DraftState]:
 
 def last_vote(change: ChangeRequest, user: User | AnonymousUser) -> Review | None:
     """The person's newest vote on the change request, on whatever content."""
-    votes = change.reviews.filter(reviewer_id=user.pk).exclude(verdict=Review.Verdict.COMMENT)
-    return votes.order_by("-id").first()
+    own = [vote for vote in votes_on(change) if vote.reviewer_id == user.pk]
+    return own[-1] if own else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from policy import votes
+from machines.looks import is_looking
+from policy import state, votes
 from policy.models import (
     BegunBackport,
     ChangeRequest,
@@ -51,6 +52,7 @@ from policy.models import (
     Revision,
     Thread,
 )
+from policy.numbers import numbers
 from policy.permissions import ROLES, may, trees_where
 
 if TYPE_CHECKING:
@@ -211,8 +213,19 @@ def _publishing(change: ChangeRequest, author: frozenset[int]) -> Turn:
 
 def of_one(change: ChangeRequest) -> list[Turn]:
     """Whose turn this change request is, as the database has it now."""
+    if is_looking() and change.is_open:
+        return turns_of(_known(change))
     found = _told().filter(pk=change.pk).first()
     return turns_of(found) if found is not None else []
+
+
+def _known(change: ChangeRequest) -> ChangeRequest:
+    """The change request with what its page has asked of it anyway."""
+    newest = state.newest_revision(change.release)
+    change.newest_revision = newest.pk if newest is not None else None  # type: ignore[attr-defined]
+    change.newest_published = newest.published_at if newest is not None else None  # type: ignore[attr-defined]
+    change.open_threads = numbers(change).open_threads  # type: ignore[attr-defined]
+    return change
 
 
 def your_turns(user: User | AnonymousUser) -> list[Turn]:

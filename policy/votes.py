@@ -28,10 +28,15 @@ def not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
 
 
 @once_a_look
+def votes_on(change: ChangeRequest) -> tuple[Review, ...]:
+    """Every vote on whatever content, the oldest first, each with its reviewer."""
+    votes = change.reviews.exclude(verdict=Verdict.COMMENT).select_related("reviewer")
+    return tuple(votes.order_by("id"))
+
+
 def standing_votes(change: ChangeRequest) -> dict[int, Review]:
     """The newest vote of each reviewer on exactly the present content."""
-    votes = change.reviews.filter(digest=change.digest).exclude(verdict=Verdict.COMMENT)
-    return {vote.reviewer_id: vote for vote in votes.select_related("reviewer").order_by("id")}
+    return {vote.reviewer_id: vote for vote in votes_on(change) if vote.digest == change.digest}
 
 
 def approvals(change: ChangeRequest) -> list[Review]:

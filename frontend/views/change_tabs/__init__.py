@@ -21,6 +21,7 @@ from policy import differences, discussion, history, state
 from policy.differences import Difference
 from policy.document import Policy
 from policy.models import ChangeRequest
+from policy.numbers import numbers
 from policy.permissions import may
 
 Context = Callable[[ChangeRequest, HttpRequest, tuple[Difference, ...]], dict[str, Any]]
@@ -42,18 +43,18 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
     found = differences.compare(before, change.policy)
     may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     threads = discussion.threads(change, request.user)
-    numbers = discussion.numbers(change)
+    known = numbers(change)
     vote = history.last_vote(change, request.user)
     return {
         "may_edit": may_edit,
         "seed": _seed(before) if change.base_revision is None else None,
         "difference_count": len(found),
-        "review_count": numbers.reviews + len(threads),
+        "review_count": known.reviews + len(threads),
         "threads": threads,
         "draft_count": sum(
             item.published_at is None for thread in threads for item in thread.shown
         ),
-        "state_count": numbers.states,
+        "state_count": known.states,
         # Not offered where nothing has changed since.
         "reviewed": vote if vote is not None and vote.digest != change.digest else None,
         **_CONTEXTS[tab](change, request, found),
