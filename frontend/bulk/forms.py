@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from frontend.addresses import release_address
 from frontend.bulk.tasks import Task
 from frontend.forms.edits import MAX_VALUE
 from policy import rules
@@ -54,6 +55,17 @@ class NamedEntryForm(TargetForm):
     driver = forms.CharField(label=_("Device type"), max_length=255)
     property = forms.CharField(label=_("Property"), max_length=255)
     field_order = ("driver", "property", "value", "into", "title")
+
+    def __init__(self, data: Any = None, *, task: Task) -> None:
+        super().__init__(data, task=task)
+        if task.scope is None:
+            return
+        change = task.scope.change.pk if task.scope.change else ""
+        known = release_address("completion", task.scope.release, change=change)
+        for name in ("driver", "property", "value"):
+            if name in self.fields:
+                offered = {"data-options": known, "class": "mono", "spellcheck": "false"}
+                self.fields[name].widget.attrs |= offered
 
 
 class EntryForm(NamedEntryForm):
