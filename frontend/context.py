@@ -17,8 +17,8 @@ from policy.turns import your_turns
 def site(request: HttpRequest) -> dict[str, object]:
     """``redis_kind``: the footer says when the embedded Redis serves, which is for trying out.
 
-    ``preferences`` are the person's; ``navigation``, ``tools``, ``navigation_release`` and ``waiting`` are computed when a template
-    asks.
+    ``preferences`` are the person's; ``navigation``, ``tools``, ``navigation_release`` and
+    ``waiting`` are computed when a template asks.
     """
     known: dict[str, object] = {"redis_kind": settings.LOCKSTEP_REDIS_KIND, "version": __version__}
     if getattr(request, "user", None) is None or not request.user.is_authenticated:

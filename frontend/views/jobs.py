@@ -77,9 +77,11 @@ def job_list(request: HttpRequest) -> HttpResponse:
 def pulse(request: HttpRequest) -> HttpResponse:
     """What every open page asks for: how many changes wait for the person, and what has ended.
 
-    Jobs that share some work are told once, when the last of them has ended.
+    Jobs that share some work are told once, when the last of them has ended; a preview is for the
+    page that asked for it alone.
     """
-    mine = Job.objects.filter(created_by=person_of(request)).defer("result", "log")
+    mine = Job.objects.filter(created_by=person_of(request)).exclude(kind=Job.Kind.PREVIEW)
+    mine = mine.defer("result", "log")
     recent = mine.filter(finished_at__gte=timezone.now() - NEWS)[: MAX_NEWS * 4]
     running = list(mine.filter(status__in=jobs.OPEN).only("payload"))
     unfinished = {job.payload.get("batch") for job in running} - {None}
