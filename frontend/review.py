@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,11 +79,19 @@ def whose_of(changes: Iterable[ChangeRequest]) -> dict[int, str]:
 
 def _names(found: Iterable[Turn]) -> dict[int, str]:
     found = list(found)
-    known = {turn.change.author_id: turn.change.author.username for turn in found}
+    known = {person.pk: person.username for turn in found for person in _taking_part(turn.change)}
     wanted = {pk for turn in found for pk in turn.people} - set(known)
     if not wanted:
         return known
     return known | dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
+
+
+def _taking_part(change: ChangeRequest) -> Iterator[User]:
+    """Those of a change request who are known without asking."""
+    yield change.author
+    if hasattr(change, "votes"):  # one of a list: policy.turns has fetched them all
+        yield from (vote.reviewer for vote in change.votes)
+        yield from (item.reviewer for item in change.requested.all())
 
 
 def _who(turn: Turn, names: dict[int, str]) -> str:

@@ -9,18 +9,19 @@ from django.db import models
 from django.db.models.functions import Coalesce
 
 from machines.looks import once_a_look
-from policy.models import ChangeRequest, Comment, DraftState, Review, Thread
+from policy.models import BegunBackport, ChangeRequest, Comment, DraftState, Review, Thread
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """How much there is of a change request: votes and comments on the whole, threads that are open
-    and known to others, states of its draft.
+    and known to others, states of its draft, backports that somebody began and has not finished.
     """
 
     reviews: int
     open_threads: int
     states: int
+    begun: int
 
 
 @once_a_look
@@ -30,9 +31,12 @@ def numbers(change: ChangeRequest) -> Numbers:
     threads = Thread.objects.filter(models.Exists(known), resolved_at=None)
     rows = ChangeRequest.objects.filter(pk=change.pk)
     row = rows.values(
-        said=_count(Review.objects), unresolved=_count(threads), kept=_count(DraftState.objects)
+        said=_count(Review.objects),
+        unresolved=_count(threads),
+        kept=_count(DraftState.objects),
+        begun=_count(BegunBackport.objects),
     ).get()
-    return Numbers(row["said"], row["unresolved"], row["kept"])
+    return Numbers(row["said"], row["unresolved"], row["kept"], row["begun"])
 
 
 def _count(rows: Any) -> Coalesce:

@@ -224,7 +224,9 @@ def _known(change: ChangeRequest) -> ChangeRequest:
     newest = state.newest_revision(change.release)
     change.newest_revision = newest.pk if newest is not None else None  # type: ignore[attr-defined]
     change.newest_published = newest.published_at if newest is not None else None  # type: ignore[attr-defined]
-    change.open_threads = numbers(change).open_threads  # type: ignore[attr-defined]
+    counted = numbers(change)
+    change.open_threads = counted.open_threads  # type: ignore[attr-defined]
+    change.has_begun = bool(counted.begun)  # type: ignore[attr-defined]
     return change
 
 
