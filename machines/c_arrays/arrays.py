@@ -236,7 +236,7 @@ class _Reader:
         found: dict[str, list[Token]] = {}
         following = 0
         for part in parts:
-            if len(part) > 2 and part[0].text == "." and part[2].text == "=":
+            if len(part) > 2 and (part[0].kind, part[0].text, part[2].text) == ("sign", ".", "="):
                 member, part = part[1].text, part[3:]
                 following = _MEMBERS.index(member) + 1 if member in _MEMBERS else following
             elif following < len(_MEMBERS):
@@ -259,7 +259,7 @@ class _Reader:
         )
 
     def _driver(self, tokens: list[Token], line: int) -> str:
-        tokens = [token for token in tokens if token.text not in {"(", ")"}]
+        tokens = _without_parentheses(tokens)
         if not tokens or any(token.kind not in {"text", "name"} for token in tokens):
             raise self._fail(line, "the driver should be a text or the name of a macro")
         if all(token.kind == "text" for token in tokens):
@@ -271,10 +271,15 @@ class _Reader:
         )
 
     def _literal(self, tokens: list[Token], member: str, line: int) -> str:
-        tokens = [token for token in tokens if token.text not in {"(", ")"}]
+        tokens = _without_parentheses(tokens)
         for token in tokens:
             if token.kind == "name":
                 raise self._fail(line, f"the {member} uses {token.text}, not defined in this file")
             if token.kind != "text":
                 raise self._fail(line, f"the {member} should be a text, found {token.text!r:.60}")
         return "".join(token.text for token in tokens)
+
+
+def _without_parentheses(tokens: list[Token]) -> list[Token]:
+    """What is in them; a text that reads like one is none."""
+    return [token for token in tokens if token.kind != "sign" or token.text not in "()"]
