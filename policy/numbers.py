@@ -34,9 +34,9 @@ def numbers(change: ChangeRequest) -> Numbers:
         said=_count(Review.objects),
         unresolved=_count(threads),
         kept=_count(DraftState.objects),
-        begun=_count(BegunBackport.objects),
+        prepared=_count(BegunBackport.objects),
     ).get()
-    return Numbers(row["said"], row["unresolved"], row["kept"], row["begun"])
+    return Numbers(row["said"], row["unresolved"], row["kept"], row["prepared"])
 
 
 def _count(rows: Any) -> Coalesce:
