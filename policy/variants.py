@@ -36,14 +36,14 @@ Properties = Sequence[CompatProperty]
 def vary(user: User, trial: Trial, source: Properties, destination: Properties) -> Trial:
     """The same trial with these properties set on top, on either side; the last one wins.
 
-    Asked for twice it is the same row. Raises Forbidden, and Invalid at ``source`` or
-    ``destination``. The caller asks the workers to run it.
+    Of a variant it is the trial that it was made from. Asked for twice it is the same row. Raises
+    Forbidden, and Invalid at ``source`` or ``destination``. The caller asks the workers to run it.
     """
     require(user, "view", trial.destination.tree)
     origin = trial.varies or trial
     if not source and not destination:
         raise Invalid("Set a property on one of the two sides.", field="destination")
-    inputs = copy.deepcopy(trial.inputs)
+    inputs = copy.deepcopy(origin.inputs)
     for end, extra in (("source", source), ("destination", destination)):
         _check(inputs[end], extra, end)
         inputs[end]["globals"] += [

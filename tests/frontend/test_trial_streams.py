@@ -79,6 +79,10 @@ def test_a_variant_is_no_required_trial(world: World, change: ChangeRequest, tri
     assert [item.key for item in trials.required(change)] == before
     again = variants.vary(world.reviewer, trial, (), variants_of("foo.vmstate-blacklist=0x4"))
     assert again == varied
+    assert (
+        variants.vary(world.reviewer, varied, (), variants_of("foo.vmstate-blacklist=0x4"))
+        == varied
+    )
 
 
 @pytest.mark.parametrize(
