@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from people import Person
@@ -40,6 +41,7 @@ def open_a_change_by_typing_a_value(person: Person) -> None:
     person.fill(**{"Why is this version forbidden?": WHY})
     person.page.reload()
     expect(person.field("Why is this version forbidden?")).to_have_value(WHY)
+    person.choose(Save_in="a new change request")
     person.fill(**{"Title of a new change request": "The clock's newest version, forbidden"})
     with person.page.expect_navigation():
         person.page.locator("#set-override").press("Enter")
@@ -50,14 +52,14 @@ def open_a_change_by_typing_a_value(person: Person) -> None:
 def turn_over_and_discard(person: Person) -> None:
     """Arrows move and explain, space turns over, back takes that back."""
     page = person.page
-    cell = page.get_by_label("mc146818rtc version 3")
+    cell = page.get_by_role("link", name="mc146818rtc version 3")
     expect(cell).to_have_accessible_name(re.compile("tightened"))
     cell.focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#why")).to_contain_text("cannot carry")
     page.keyboard.press("Space")
-    older = page.get_by_label("mc146818rtc version 2")
-    expect(older).to_have_accessible_name(re.compile("relaxed, not saved"))
+    older = page.get_by_role("link", name="mc146818rtc version 2")
+    expect(older).to_have_accessible_name(re.compile("relaxed not saved"))
     expect(older).to_be_focused()
     person.sees("0xe → 0xa")
     page.go_back()
@@ -91,10 +93,19 @@ def complete_remove_and_undo(person: Person, number: str) -> None:
 def test_a_row_is_dragged_to_another_place(come: Come) -> None:
     person = come("maintainer")
     page = person.page
-    person.open("/releases/rhel/9.3/machine-types/pc-q35-rhel8.6.0/?change=2")
+    person.open("/releases/rhel/9.3/machine-types/pc-q35-rhel9.0.0/?change=2")
     rows = page.locator("[data-entry]")
-    first = rows.nth(0).inner_text().split("\n")[1]
-    rows.nth(0).locator("[data-handle]").drag_to(rows.nth(1))
-    expect(rows.nth(1)).to_contain_text(first)
-    rows.nth(1).locator("[data-handle]").drag_to(rows.nth(0))
-    expect(rows.nth(0)).to_contain_text(first)
+    name = rows.nth(0).locator(".property").inner_text()
+    drag(person, 0, 1, "below")
+    expect(rows.nth(1)).to_contain_text(name)
+    drag(person, 1, 0, "above")
+    expect(rows.nth(0)).to_contain_text(name)
+
+
+def drag(person: Person, start: int, end: int, where: str) -> None:
+    """Take a row by its handle and let it go at another's upper or lower edge."""
+    rows = person.page.locator("[data-entry]")
+    box = rows.nth(end).bounding_box()
+    assert box
+    edge: Any = {"x": 40, "y": box["height"] - 3 if where == "below" else 3}
+    rows.nth(start).locator("[data-handle]").drag_to(rows.nth(end), target_position=edge)

@@ -167,7 +167,9 @@ document.addEventListener("click", (event) => {
 
 addEventListener("scroll", place, { capture: true, passive: true });
 addEventListener("resize", place);
-document.addEventListener("htmx:beforeSwap", close);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (field && event.detail.target.contains(field)) close();
+});
 
 onContent((root) => {
   for (const one of root.querySelectorAll("[data-options]")) {

@@ -71,17 +71,17 @@ document.addEventListener("dragend", () => {
   dragged = null;
 });
 
+/** htmx reads the form's fields at once when it is submitted. */
 function send(id, from, to) {
   if (from === to) return;
-  const button = document.createElement("button");
-  button.type = "submit";
-  button.name = "move";
-  button.value = `${from}:${to}`;
-  button.hidden = true;
+  const way = document.createElement("input");
+  way.type = "hidden";
+  way.name = "move";
+  way.value = `${from}:${to}`;
   const form = document.getElementById(id);
-  form.append(button);
-  form.requestSubmit(button);
-  button.remove();
+  form.append(way);
+  form.requestSubmit();
+  way.remove();
 }
 
 document.addEventListener("keydown", (event) => {
