@@ -63,31 +63,28 @@ class MachineTypeFilter(RowsFilter):
 
 
 class DeviceFilter(RowsFilter):
-    """Device types by name, by their parent, and by what they have; with state unless asked."""
+    """Device types by name, by what they are, and by what they have."""
 
     q = Search("name")
     show = filters.ChoiceFilter(
         label=_("Show"),
-        choices=[("all", _("every type")), ("overridden", _("with overridden bits")),
-                 ("backported", _("with backports"))],
+        choices=[
+            ("all", _("every type")),
+            ("state", _("with state to migrate")),
+            ("overridden", _("with overridden bits")),
+            ("backported", _("with backports")),
+        ],
         method="by_kind",
-        empty_label=_("with state to migrate"),
-    )  # fmt: skip
+        empty_label=None,
+    )
     parent = filters.CharFilter(label=_("Is a"), method="by_parent")
     section = filters.CharFilter(label=_("Has a section named"), method="by_section")
 
-    def filter_queryset(self, queryset: Rows) -> Rows:
-        rows = super().filter_queryset(queryset)
-        if self.form.cleaned_data.get("show"):
-            return rows
-        return Rows(row for row in rows if row.has_state)
-
     def by_kind(self, rows: Rows, name: str, value: str) -> Rows:
-        if value == "overridden":
-            return Rows(row for row in rows if row.overrides)
-        if value == "backported":
-            return Rows(row for row in rows if row.backports)
-        return rows
+        if value == "all":
+            return rows
+        has = {"state": "has_state", "overridden": "overrides", "backported": "backports"}[value]
+        return Rows(row for row in rows if getattr(row, has))
 
     def by_parent(self, rows: Rows, name: str, value: str) -> Rows:
         return Rows(row for row in rows if any(value == item for item in row.lineage))

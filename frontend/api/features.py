@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from rest_framework import generics, serializers
 
 from frontend.api.base import Api
+from frontend.filters import FeatureFilter
 from policy.models import Feature
 
 
@@ -38,6 +39,7 @@ class Features(Api, generics.ListAPIView[Any]):
     """The library of features, by device."""
 
     serializer_class = FeatureSerializer
+    filterset_class = FeatureFilter
     search_fields = ("slug", "title", "device")
     ordering_fields = ("slug", "title", "device", "created_at")
 

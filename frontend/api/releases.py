@@ -16,8 +16,10 @@ from rest_framework.response import Response
 from frontend import serializers
 from frontend.access import visible_change, visible_trees
 from frontend.api.base import Api
-from frontend.filters import ReleaseFilter
+from frontend.api.lists import filtered, parameters_of
+from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
 from frontend.numbers import number_of
+from frontend.views.lists import devices, machine_types
 from machines.models import Release
 from policy import rules, state
 from policy.state import State
@@ -92,12 +94,13 @@ class MachineTypes(Api):
     """The machine types of a release."""
 
     @extend_schema(
-        parameters=[CHANGE_PARAMETER], responses=serializers.MachineTypeSerializer(many=True)
+        parameters=[CHANGE_PARAMETER, *parameters_of(MachineTypeFilter)],
+        responses=serializers.MachineTypeSerializer(many=True),
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        found = _state(request, kwargs)
-        rows = [_machine_type(found, name) for name in rules.machine_types(found)]
-        return Response(serializers.MachineTypeSerializer(rows, many=True).data)
+        rows = machine_types.rows_of(_state(request, kwargs))
+        fitting = filtered(MachineTypeFilter, rows, request)
+        return Response(serializers.MachineTypeSerializer(fitting, many=True).data)
 
 
 class MachineTypeDetail(Api):
@@ -121,12 +124,14 @@ def _machine_type(found: State, name: str) -> dict[str, str]:
 class Devices(Api):
     """The device types of a release."""
 
-    @extend_schema(parameters=[CHANGE_PARAMETER], responses=serializers.DeviceSerializer(many=True))
+    @extend_schema(
+        parameters=[CHANGE_PARAMETER, *parameters_of(DeviceFilter)],
+        responses=serializers.DeviceSerializer(many=True),
+    )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        catalogue = _state(request, kwargs).catalogue
-        names = sorted({*catalogue.types, *catalogue.descriptions})
-        rows = [_device(catalogue, name) for name in names]
-        return Response(serializers.DeviceSerializer(rows, many=True).data)
+        rows = devices.rows_of(_state(request, kwargs))
+        fitting = filtered(DeviceFilter, rows, request)
+        return Response(serializers.DeviceSerializer(fitting, many=True).data)
 
 
 class DeviceDetail(Api):

@@ -125,6 +125,7 @@ onContent(() => {
     box.checked = chosen.has(box.value);
   }
   document.querySelector("[data-pick-page]").hidden = false;
+  form.dataset.ready = "";
   show(form);
 });
 

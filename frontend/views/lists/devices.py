@@ -1,4 +1,4 @@
-"""The device types of a release; those with state to migrate, unless the address asks for more."""
+"""The device types of a release: those with state to migrate, unless others are asked for."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Row:
         return self._description is not None
 
     @property
-    def parent(self) -> str:
-        return self._catalogue.types.get(self.name) or ""
+    def parent(self) -> str | None:
+        return self._catalogue.types.get(self.name)
 
     @cached_property
     def lineage(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ KIND = Kind(
     title=_("Devices"),
     columns=(
         Column("name", _("Device type"), lambda row: row.name, ("name",), 14, "mono"),
-        Column("parent", _("Is a"), lambda row: row.parent, ("parent", "name"), 11, "mono"),
+        Column("parent", _("Is a"), lambda row: row.parent or "", ("parent", "name"), 11, "mono"),
         Column("versions", _("Versions"), lambda row: row.versions, ("current", "minimum"), 7,
                "number"),
         Column("subsections", _("Subsections"), lambda row: row.subsections,
@@ -103,6 +103,7 @@ KIND = Kind(
     key=lambda row: row.name,
     called=lambda row: row.name,
     search=_("Search devices"),
+    preset="show=state",
     api="api-devices",
     empty=_("The release’s catalogue tells of no device type."),
 )  # fmt: skip
@@ -128,13 +129,17 @@ def _scope(asked: Asked) -> Scope:
 
 
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
+    may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
+    return Listing(KIND, asked, rows_of(state), ACTIONS if may_edit else ())
+
+
+def rows_of(state: State) -> Rows:
+    """Every device type of a release, by name."""
     policy = state.policy
     overrides = Counter(item.device for item in policy.overrides) if policy else Counter[str]()
     backports = Counter(item.feature.device for item in policy.backports) if policy else overrides
     names = sorted({*state.catalogue.types, *state.catalogue.descriptions})
-    rows = Rows(Row(state, name, overrides[name], backports[name]) for name in names)
-    may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
-    return Listing(KIND, asked, rows, ACTIONS if may_edit else ())
+    return Rows(Row(state, name, overrides[name], backports[name]) for name in names)
 
 
 @login_required

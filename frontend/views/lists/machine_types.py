@@ -125,10 +125,14 @@ def _scope(asked: Asked) -> Scope:
 
 
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
-    rows = Rows(Row(state, name) for name in newest_first(rules.machine_types(state)))
     may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
     actions = (ADD_ENTRY, CHANGE_ENTRY, REMOVE_ENTRY) if may_edit else ()
-    return Listing(KIND, asked, rows, actions)
+    return Listing(KIND, asked, rows_of(state), actions)
+
+
+def rows_of(state: State) -> Rows:
+    """Every machine type of a release, the newest first."""
+    return Rows(Row(state, name) for name in newest_first(rules.machine_types(state)))
 
 
 @login_required
