@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from frontend.access import person_of
 from frontend.models import Preferences
 from policy import audit
 
@@ -42,7 +43,7 @@ def show_their_times(
     def answer(request: HttpRequest) -> HttpResponse:
         if request.path.startswith("/api/") or not request.user.is_authenticated:
             return get_response(request)
-        kept = preferences_of(request.user)  # type: ignore[arg-type]
+        kept = preferences_of(person_of(request))
         request.lockstep_preferences = kept  # type: ignore[attr-defined]
         with timezone.override(_zone(kept.time_zone)):
             return get_response(request)

@@ -17,7 +17,6 @@ from django.db.models.functions import Concat, Length
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from frontend.addresses import release_address
 from frontend.numbers import number_of
@@ -160,11 +159,8 @@ def _current(prefix: str, asked: Search) -> Q:
 
 
 def _where(release: Release, count: int) -> str:
-    more = count - 1
-    if not more:
-        return release.label
-    others = ngettext("%(label)s and %(more)d more", "%(label)s and %(more)d more", more)
-    return others % {"label": release.label, "more": more}
+    """The release, and how many more have the same: ``rhel 9.2 +3``."""
+    return release.label if count == 1 else f"{release.label} +{count - 1}"
 
 
 def _features(asked: Search) -> list[Hit]:

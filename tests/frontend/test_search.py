@@ -40,7 +40,7 @@ def test_what_several_releases_have_is_one_hit_that_stays_with_the_release(clien
     client.get("/releases/up/1.0/devices/")
     page = found(client, "foo")
     assert page.count('class="mono" data-row-link href="/releases/up/1.0/devices/foo/">') == 2
-    assert '>foo</a> <span class="muted">up 1.0 and 1 more<' in page
+    assert '>foo</a> <span class="muted">up 1.0 +1<' in page
 
 
 def test_comments_are_found_once_they_are_published(client: Client) -> None:

@@ -7,6 +7,8 @@
  *   data-key-turn="] ["   on a nav: follows the link after and before the one with aria-current
  *   data-row-link         inside data-rows: j and k move over them, o opens
  *
+ *   data-key-hidden       on a container: its keys work while it is not shown (the narrow page's menu)
+ *
  * Of several elements with the same key the one nearest to the focus is meant. Single keys do
  * nothing while one types, and nothing at all for a person who switched them off.
  */
@@ -38,9 +40,14 @@ export function shown(selector, root = place()) {
   return [...root.querySelectorAll(selector)].filter(isShown);
 }
 
+function usable(selector) {
+  return [...place().querySelectorAll(selector)]
+    .filter((element) => isShown(element) || element.closest("[data-key-hidden]"));
+}
+
 /** Of the elements that ``selector`` finds, the one nearest to the focus, else the first. */
 function nearest(selector) {
-  const found = shown(selector);
+  const found = usable(selector);
   for (let around = document.activeElement; around; around = around.parentElement) {
     const within = found.find((element) => around.contains(element));
     if (within) return within;
@@ -133,7 +140,7 @@ function does(keys) {
 }
 
 function begins(key) {
-  return shown(`[data-key^="${CSS.escape(key)} "]`).length > 0;
+  return usable(`[data-key^="${CSS.escape(key)} "]`).length > 0;
 }
 
 function modified(event) {
