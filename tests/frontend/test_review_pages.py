@@ -179,23 +179,16 @@ def test_two_changes_of_the_same_thing_say_so(world: World, login: Login) -> Non
     assert "has to be rebased" in page
 
 
-def test_who_lost_a_race_sees_both_versions(world: World, login: Login) -> None:
-    change = world.change()
-    world.edit(change, world.other, "8")
-    sent = {
-        "lock_version": 1,
-        "source": "down 1.2",
-        "destination": "down 1.2",
-        "machine_type": "",
-        "expected": "correct",
-        "note": "mine",
-    }
-    answer = login(world.maintainer).post(f"/changes/{change.pk}/migrations/", sent)
-    page = answer.content.decode()
+def test_who_approves_an_older_content_sees_what_it_is_now(world: World, login: Login) -> None:
+    change = edited(world)
+    read = change.digest
+    world.edit(change, world.maintainer, "8")
+    address = f"/changes/{change.pk}/approve/"
+    answer = login(world.reviewer).post(address, {"digest": read, "text": "Fine."})
     assert answer.status_code == 409
-    meanwhile = page.partition("What was changed meanwhile")[2]
-    assert '<span class="after">8</span>' in meanwhile
-    assert 'value="mine"' in page
+    page = answer.content.decode()
+    assert '<span class="after">8</span>' in page
+    assert "Fine." in page
 
 
 # --- Waivers --------------------------------------------------------------------------------------
