@@ -32,14 +32,18 @@ def axe() -> str:
 
 def violations(person: Person, axe: str, address: str) -> list[str]:
     """What the page at this address violates in light and in dark colours."""
-    page = person.page
-    page.emulate_media(color_scheme="light")
+    person.page.emulate_media(color_scheme="light")
     person.open(address)
+    return [f"{address}: {item}" for item in violations_now(person, axe)]
+
+
+def violations_now(person: Person, axe: str) -> list[str]:
+    """What the page violates as it stands, then in dark colours."""
+    page = person.page
     page.evaluate(f"{axe}; 0")
     found = page.evaluate(_CHECK, LEVELS)
     page.emulate_media(color_scheme="dark")
-    found += page.evaluate(_CHECK, CONTRAST)
-    return [f"{address}: {item}" for item in found]
+    return list(found + page.evaluate(_CHECK, CONTRAST))
 
 
 def test_no_page_violates_wcag(come: Callable[..., Person], axe: str) -> None:
@@ -53,3 +57,18 @@ def test_no_page_violates_wcag(come: Callable[..., Person], axe: str) -> None:
 
 def test_the_sign_in_page_does_not_either(come: Callable[..., Person], axe: str) -> None:
     assert violations(come(reduced_motion="reduce"), axe, "/accounts/login/") == []
+
+
+def test_what_opens_over_a_page_does_not_either(come: Callable[..., Person], axe: str) -> None:
+    person = come("maintainer", reduced_motion="reduce", color_scheme="light")
+    page = person.page
+    page.keyboard.press("/")
+    page.keyboard.type("scsi")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    assert violations_now(person, axe) == []
+    page.emulate_media(color_scheme="light")
+    person.open("/trials/")
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    assert violations_now(person, axe) == []
