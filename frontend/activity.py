@@ -36,6 +36,8 @@ _WORDS: dict[str, str | Promise] = {
     "edit description": _("edited the description"),
     "give role": _("gave a role"),
     "import": _("imported"),
+    "make several edits": _("made several edits"),
+    "merge edits": _("merged an edit with another's"),
     "merge policy": _("merged a policy file"),
     "move entry": _("moved an entry"),
     "open": _("opened"),
@@ -111,4 +113,6 @@ def _activity(entries: Sequence[AuditEntry]) -> Activity:
 def _address(entry: AuditEntry) -> str:
     if entry.object_type == "policy.changerequest":
         return reverse("change", args=[entry.object_id])
+    if entry.object_type == "machines.release":
+        return reverse("release", args=entry.object_label.split(" ", 1))
     return ""

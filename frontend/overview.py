@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
-from machines.models import Release, Snapshot
+from machines.models import Release, Snapshot, Tree
 from policy.models import ChangeRequest, Revision
+from policy.outdated import outdated
 
-CLOSED = (ChangeRequest.Status.PUBLISHED, ChangeRequest.Status.WITHDRAWN)
+Status, Standing = ChangeRequest.Status, ChangeRequest.Standing
+CLOSED = (Status.PUBLISHED, Status.WITHDRAWN)
+#: So many open change requests are named; of more there are the numbers.
+NAMED = 2
 
 
 def releases_of(trees: Collection[int]) -> QuerySet[Release]:
@@ -47,3 +54,73 @@ def open_changes() -> QuerySet[ChangeRequest]:
 
 def _first(rows: QuerySet[Any], field: str) -> Subquery:
     return Subquery(rows.values(field)[:1])
+
+
+# --- The overview ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A release on the overview.
+
+    ``numbers``: how many open change requests have which status, where there are too many to be
+    ``named``. ``broken`` and ``untried`` count those of them in whose way a trial or a finding is,
+    and whose trials are not all run; ``outdated`` are the partners that changed since it was
+    published. ``decides``: it has a base, so a policy of its own.
+    """
+
+    release: Release
+    named: tuple[ChangeRequest, ...]
+    numbers: tuple[tuple[str, int], ...]
+    broken: int
+    untried: int
+    outdated: tuple[str, ...]
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TreeCard:
+    """A tree with its releases, the newest first, and how much there is to look at."""
+
+    tree: Tree
+    lines: tuple[Line, ...]
+
+    @property
+    def decides(self) -> bool:
+        return any(line.decides for line in self.lines)
+
+    @property
+    def open_changes(self) -> int:
+        return sum(len(line.release.open_changes) for line in self.lines)  # type: ignore[attr-defined]
+
+    @property
+    def attention(self) -> int:
+        """How many of its releases have a trial that fails or is stale."""
+        return sum(bool(line.broken or line.outdated) for line in self.lines)
+
+
+def cards(releases: Iterable[Release]) -> list[TreeCard]:
+    """Releases of :func:`releases_of` by tree: first those where something is decided."""
+    found = [
+        TreeCard(tree, tuple(_lines(listed))[::-1])
+        for tree, listed in groupby(releases, lambda item: item.tree)
+    ]
+    return sorted(found, key=lambda card: not card.decides)
+
+
+def _lines(releases: Iterable[Release]) -> Iterator[Line]:
+    changed = outdated()
+    for release in releases:
+        changes: list[ChangeRequest] = release.open_changes  # type: ignore[attr-defined]
+        noted = [item for item in changes if item.trials_digest == item.digest]
+        several = len(changes) > NAMED
+        by_status = Counter(item.status for item in changes)
+        yield Line(
+            release,
+            () if several else tuple(changes),
+            tuple((s, by_status[s]) for s in Status.values if by_status[s]) if several else (),
+            sum(item.trials_standing == Standing.BROKEN for item in noted),
+            sum(item.trials_standing == Standing.OPEN for item in noted),
+            changed.get(release.pk, ()),
+            release.base_id is not None,
+        )

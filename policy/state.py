@@ -66,12 +66,13 @@ def releases() -> tuple[Release, ...]:
 def newest_revision(release: Release) -> Revision | None:
     """The release's newest revision, without its content."""
     if is_looking():
-        return _newest_revisions().get(release.pk)
+        return newest_revisions().get(release.pk)
     return release.revisions.defer("content").order_by("-number").first()
 
 
 @once_a_look
-def _newest_revisions() -> Mapping[int, Revision]:
+def newest_revisions() -> Mapping[int, Revision]:
+    """Release (primary key) → its newest revision, without its content."""
     newest = Revision.objects.filter(release=OuterRef("release")).order_by("-number")
     revisions = Revision.objects.filter(pk=Subquery(newest.values("pk")[:1]))
     found = revisions.select_related("release__tree").defer("content")
@@ -126,6 +127,12 @@ def catalogue_snapshot(digest: str, release: str) -> Snapshot:
 
 def _light() -> QuerySet[Snapshot]:
     return Snapshot.objects.defer("content", "report").select_related("release__tree")
+
+
+@once_a_look
+def current_snapshots() -> tuple[Snapshot, ...]:
+    """The current snapshot of each release that has one, without its content."""
+    return tuple(_light().filter(is_current=True))
 
 
 @once_a_look
