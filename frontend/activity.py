@@ -38,6 +38,8 @@ _WORDS: dict[str, str | Promise] = {
     "import": _("imported"),
     "make several edits": _("made several edits"),
     "merge edits": _("merged an edit with another's"),
+    "make several edits": _("made several edits"),
+    "merge edits": _("merged an edit with another's"),
     "merge policy": _("merged a policy file"),
     "move entry": _("moved an entry"),
     "open": _("opened"),

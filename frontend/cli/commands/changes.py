@@ -113,9 +113,10 @@ def open_change(
     "--choose",
     type=(str, click.Choice(["mine", "theirs"])),
     multiple=True,
-    metavar="LABEL mine|theirs",
+    metavar="PATH mine|theirs",
     help="Which side stays where others changed the same.",
 )
+@click.option("--against", type=int, help="The version that the sides were chosen against.")
 @click.pass_obj
 def put(
     asked: Asked,
@@ -123,10 +124,13 @@ def put(
     file: Any,
     version: int | None,
     choose: tuple[tuple[str, str], ...],
+    against: int | None,
 ) -> None:
     """Put a policy file (JSON or YAML, - for standard input) in the draft's place."""
     seen = version or _version(asked, number)
-    given = {"file": file.read(), "lock_version": seen, "choices": dict(choose)}
+    given: dict[str, Any] = {"file": file.read(), "lock_version": seen}
+    if choose:
+        given |= {"choices": dict(choose), "current_version": against or _version(asked, number)}
     _tell(asked, asked.client.put(f"changes/{number}/policy/", given))
 
 
