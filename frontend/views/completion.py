@@ -47,7 +47,7 @@ def completion(request: HttpRequest, tree: str, version: str) -> HttpResponse:
         "known": driver in catalogue.types,
         "properties": sorted(properties),
         "info": info,
-        "choices": choices_of(info) if info else (),
+        "choices": _choices(catalogue, info),
         "default": text_of(info.default) if info else None,
         "asked": name,
         "problem": check_value(info, value) if info and value else None,
@@ -65,9 +65,22 @@ def _options(catalogue: Catalogue, what: str, driver: str, name: str, typed: str
     default = text_of(info.default) if info else None
     # All of them: a value that is there already is what one wants to replace.
     return [
-        Option(item, _("default") if item == default else "")
-        for item in (choices_of(info) if info else ())
+        Option(item, _("default") if item == default else "") for item in _choices(catalogue, info)
     ]
+
+
+def _choices(catalogue: Catalogue, info: PropertyInfo | None) -> tuple[str, ...]:
+    """A property's values, where it tells them or another of the same type does."""
+    if info is None:
+        return ()
+    alike = (
+        other
+        for infos in catalogue.properties.values()
+        for other in infos.values()
+        if other.type == info.type
+    )
+    told = (choices_of(other) for other in (info, *alike))
+    return next((choices for choices in told if choices), ())
 
 
 def _driver(catalogue: Catalogue, name: str) -> Option:

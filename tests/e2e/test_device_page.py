@@ -69,25 +69,27 @@ def turn_over_and_discard(person: Person) -> None:
 def complete_remove_and_undo(person: Person, number: str) -> None:
     page = person.page
     person.open(f"{RELEASE}machine-types/pc-q35-rhel9.0.0/?change={number}")
-    person.field("Device type").press_sequentially("mc146818")
-    expect(page.get_by_role("option", name="mc146818rtc")).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    person.field("Property").press_sequentially("lost")
-    expect(page.get_by_role("option", name="lost_tick_policy")).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
+    person.field("Device type").press_sequentially("virtio-blk-pci-n")
+    take(person, "virtio-blk-pci-non-transitional", 1)
+    person.field("Property").press_sequentially("legacy")
+    take(person, "x-disable-legacy-check", 1)
     person.field("Value").press("ArrowDown")
-    expect(page.get_by_role("option", name="slew")).to_be_visible()
-    page.keyboard.press("End")
-    page.keyboard.type("slew")
+    take(person, "off", 2)
     page.keyboard.press("Enter")
-    added = person.row("mc146818rtc.lost_tick_policy", "slew").first
-    expect(added).to_be_visible()
-    page.get_by_role("button", name="Remove lost_tick_policy").press("Enter")
+    named = "Value of virtio-blk-pci-non-transitional.x-disable-legacy-check"
+    expect(page.get_by_label(named)).to_contain_text("off")
+    page.get_by_role("button", name="Remove x-disable-legacy-check").press("Enter")
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Value of mc146818rtc.lost_tick_policy")).to_be_focused()
+    expect(page.get_by_label(named)).to_be_focused()
+
+
+def take(person: Person, name: str, downs: int) -> None:
+    """Choose an option with the arrow keys."""
+    expect(person.page.get_by_role("option", name=name)).to_be_visible()
+    for _ in range(downs):
+        person.page.keyboard.press("ArrowDown")
+    person.page.keyboard.press("Enter")
 
 
 def test_a_row_is_dragged_to_another_place(come: Come) -> None:
