@@ -122,22 +122,22 @@ class Comparison:
         It was shipped without where its own sources lack the entry too or, where they tell nothing
         of the machine type, where no list but those of newer releases shows that it is needed.
         """
-        if item.kind != "missing-entry" or (self._is_newer and item.theirs):
+        if item.kind != "missing-entry" or self.same_release or (self._is_newer and item.theirs):
             return item
-        told = self._sources(machine_type)
-        if told is None or item.name in self._lost_in_reading:
-            was_so = (item.driver, item.name) in self._settled_later
-        else:
-            value = self.own.value(item.driver, item.name, told.get(item.name, ()))
-            was_so = same_value(value.text, item.ours)
         past: Kind = "breaks-shipped" if item.theirs else "shipped-without"
-        return replace(item, kind=past) if was_so else item
+        return replace(item, kind=past) if self._was_so(machine_type, item) else item
 
-    def _sources(self, machine_type: str) -> dict[str, Entries] | None:
-        """What this release sets on a machine type, whatever its policy says of it now."""
-        if self._shipped is not None and machine_type in self._shipped.machine_types:
-            return self._shipped.lists(machine_type)
-        return self.own.composed(machine_type) or None
+    def _was_so(self, machine_type: str, item: Difference) -> bool:
+        key, shipped = (item.driver, item.name), self._shipped
+        if key in self.own.gates:
+            return False  # a backport brings it, which nobody has yet
+        if shipped is not None and machine_type in shipped.machine_types:
+            value = shipped.value(*key, shipped.lists(machine_type).get(item.name, ()))
+        elif item.name in self._lost_in_reading or not self.own.composed(machine_type):
+            return key in self._settled_later
+        else:
+            value = self.own.value(*key, self.own.composed(machine_type).get(item.name, ()))
+        return value.text is not None and same_value(value.text, item.ours)
 
     def _alike_set(self, name: str, ours: Entries, theirs: Entries) -> tuple[Difference, ...]:
         """What follows from these entries, worked out once for all machine types that have them."""

@@ -133,11 +133,11 @@ class Subject:
         if info is None:
             return ABSENT if self._tells_properties(driver) else UNKNOWN
         text = qdev.text_of(info.default)
-        is_own = not self.stand_in_for or (driver, name) in self._gates
+        is_own = not self.stand_in_for or (driver, name) in self.gates
         return Value(text, "default" if is_own and text is not None else "unknown")
 
     @cached_property
-    def _gates(self) -> frozenset[tuple[str, str]]:
+    def gates(self) -> frozenset[tuple[str, str]]:
         """Properties that a backport of this release brought along: their defaults are its own."""
         backports = self.policy.backports if self.policy is not None else ()
         gates = (item.feature.gate for item in backports)
