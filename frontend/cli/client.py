@@ -190,11 +190,30 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     errors = problem.get("errors")
     if isinstance(errors, dict):
         lines += [f"  {name}: {_flat(texts)}" for name, texts in errors.items()]
+    lines += [f"  {_at_fault(item)}" for item in _objects(problem.get("operations"))]
+    if conflicts := _objects(problem.get("conflicts")):
+        lines.append(f"Changed by others too, up to version {problem.get('current_version')}:")
+        lines += [f"  {_both_sides(item)}" for item in conflicts]
     meanwhile = problem.get("meanwhile")
     if isinstance(meanwhile, list) and meanwhile:
         lines.append("Meanwhile others changed:")
         lines += [f"  {item.get('label')}" for item in meanwhile[:20] if isinstance(item, dict)]
     return "\n".join(line for line in lines if line)
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return (
+        [item for item in value[:20] if isinstance(item, dict)] if isinstance(value, list) else []
+    )
+
+
+def _at_fault(item: Mapping[str, Any]) -> str:
+    return f"operation {item.get('index')}, {item.get('field')}: {item.get('message')}"
+
+
+def _both_sides(item: Mapping[str, Any]) -> str:
+    base, mine, theirs = (repr(item.get(side)) for side in ("base", "mine", "theirs"))
+    return f"{item.get('path')}: was {base}, mine {mine}, theirs {theirs}"
 
 
 def _flat(texts: Any) -> str:
