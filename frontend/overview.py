@@ -16,8 +16,8 @@ from policy.outdated import outdated
 
 Status, Standing = ChangeRequest.Status, ChangeRequest.Standing
 CLOSED = (Status.PUBLISHED, Status.WITHDRAWN)
-#: So many open change requests are named; of more there are the numbers.
-NAMED = 2
+#: So many open change requests of a release are named; of more there are the numbers.
+NAMED = 1
 
 
 def releases_of(trees: Collection[int]) -> QuerySet[Release]:
@@ -91,12 +91,7 @@ class TreeCard:
 
     @property
     def open_changes(self) -> int:
-        return sum(len(line.release.open_changes) for line in self.lines)  # type: ignore[attr-defined]
-
-    @property
-    def attention(self) -> int:
-        """How many of its releases have a trial that fails or is stale."""
-        return sum(bool(line.broken or line.outdated) for line in self.lines)
+        return sum(len(line.release.open_changes) for line in self.lines)  # type: ignore[attr-defined,misc]
 
 
 def cards(releases: Iterable[Release]) -> list[TreeCard]:
