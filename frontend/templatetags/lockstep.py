@@ -13,7 +13,8 @@ from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
@@ -79,6 +80,8 @@ SEVERITIES = {
         Mark("note", "i", _("note"), "grey"),
     )
 }
+#: After what a name of QEMU's may be broken; not inside an entity of HTML.
+_JOINTS = re.compile(r"([/_.-])")
 _HEX = re.compile(r"[0-9a-fA-F]{12,}")
 #: Other names under which a trial's state reaches a template.
 _ALIASES = {"": "not-run", "queued": "not-run", "failed": "could-not-run"}
@@ -201,6 +204,16 @@ def control(field: BoundField) -> SafeString:
 def of(values: Mapping[Any, Any], key: Any) -> Any:
     """The value of a mapping, where a template has the key in a variable."""
     return values.get(key)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A long name that may be broken after its parts, and nowhere else.
+
+    >>> breakable("foo/late_ack")
+    'foo/<wbr>late_<wbr>ack'
+    """
+    return mark_safe(_JOINTS.sub(r"\1<wbr>", escape(name)))  # noqa: S308 - it is escaped
 
 
 @register.filter
