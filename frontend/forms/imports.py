@@ -86,6 +86,11 @@ class ImportForm(forms.Form):
 
     def __init__(self, *args: Any, trees: Any, releases: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        limit = settings.LOCKSTEP_MAX_UPLOAD
+        self.fields["uploads"].widget.attrs |= {"data-max-bytes": limit}
+        self.fields["uploads"].help_text = _(
+            "At most %(number)d files, each of %(each)d MiB, %(all)d MiB together."
+        ) % {"number": MAX_FILES, "each": limit // 2**20, "all": MAX_TOTAL_BYTES // 2**20}
         self.fields["tree"].queryset = trees  # type: ignore[attr-defined]
         self.fields["base"].queryset = releases  # type: ignore[attr-defined]
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from frontend.access import put_into, status_of, trees_for
 from frontend.forms.imports import ImportForm
-from machines.models import Release
+from machines.models import Release, Snapshot
 from policy import audit
 from policy.errors import PolicyError
 from policy.permissions import require
@@ -41,7 +41,18 @@ def import_new(request: HttpRequest) -> HttpResponse:
             _show(form, error)
         else:
             return redirect("job", job.pk)
-    return render(request, "pages/import_new.html", {"form": form}, status=status_of(form))
+    context = {"form": form, "present": _present(form)}
+    return render(request, "pages/import_new.html", context, status=status_of(form))
+
+
+def _present(form: ImportForm) -> Snapshot | None:
+    """What is known of the release that the form names: the new files will be compared with it."""
+    rows = Snapshot.objects.filter(
+        release__tree__name=form["tree"].value() or "",
+        release__version=form["version"].value() or "",
+        is_current=True,
+    )
+    return rows.select_related("release__tree").defer("content").first()
 
 
 def form_for(user: Any, *given: Any, **more: Any) -> ImportForm:
