@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from machines.catalogue import NoCatalogue
 from machines.emulator import qdev
@@ -16,6 +17,7 @@ from policy.document import (
 )
 from policy.errors import Invalid
 from policy.exporters import formats
+from policy.policy_files import MAX_DEPTH
 
 _T = TypeVar("_T")
 MAX_TITLE = 200
@@ -117,3 +119,24 @@ def words(text: str, field: str) -> str:
     if "\0" in stripped or any("\ud800" <= character <= "\udfff" for character in stripped):
         raise Invalid("This holds a character that is none.", field=field)
     return stripped
+
+
+def check_values(value: Any, path: str, depth: int = 0) -> None:
+    """JSON data may hold nothing that no database holds: half characters, NUL, numbers without an
+    end. ``field`` of what is raised is the path."""
+    if depth > MAX_DEPTH:
+        raise Invalid(f"{path:.200}: nests too deep", field=path)
+    if isinstance(value, str):
+        try:
+            words(value[:MAX_WORDS], path)
+        except Invalid as error:
+            raise Invalid(f"{path}: {error}", field=path) from error
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(f"{path}: should be a number", field=path)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_values(key, f"{path}.{key:.60}", depth)
+            check_values(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            check_values(item, f"{path}[{number}]", depth + 1)

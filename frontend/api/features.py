@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from frontend.api.base import Api
+from frontend.access import person_of
+from frontend.api.base import Api, given
+from frontend.api.changes import PROBLEMS
 from frontend.filters import FeatureFilter
+from policy import edits, state
+from policy.errors import Invalid
+from policy.inputs import MAX_VALUE, MAX_WORDS
 from policy.models import Feature
+from policy.permissions import may
+
+#: Fields that a carrier may name.
+MAX_FIELDS = 500
 
 
 class FeatureSerializer(serializers.ModelSerializer[Feature]):
@@ -35,6 +47,38 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
         ]
 
 
+class CarrierSerializer(serializers.Serializer[Any]):
+    """What carries a feature's state: ``version`` of a section and the ``fields`` that came with
+    it, or a ``subsection`` of its own."""
+
+    section = serializers.CharField(max_length=MAX_WORDS)
+    version = serializers.IntegerField(min_value=0, allow_null=True, default=None)
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(max_length=MAX_WORDS), default=list, max_length=MAX_FIELDS
+    )
+    subsection = serializers.BooleanField(default=False)
+
+
+class GateSerializer(serializers.Serializer[Any]):
+    """The property that switches a feature, and the value that switches it on."""
+
+    driver = serializers.CharField(max_length=255)
+    property = serializers.CharField(max_length=255)
+    on = serializers.CharField(max_length=MAX_VALUE)
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    """``release`` is the label of the release that introduced the feature."""
+
+    release = serializers.CharField(max_length=100)
+    slug = serializers.CharField(max_length=100)
+    title = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=MAX_WORDS, default="", allow_blank=True)
+    device = serializers.CharField(max_length=255)
+    carriers = CarrierSerializer(many=True, default=list)
+    gate = GateSerializer(allow_null=True, default=None)
+
+
 class Features(Api, generics.ListAPIView[Any]):
     """The library of features, by device."""
 
@@ -45,6 +89,19 @@ class Features(Api, generics.ListAPIView[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         return Feature.objects.select_related("introduced__tree", "created_by")
+
+    @extend_schema(
+        request=RecordSerializer,
+        responses={201: FeatureSerializer, **PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        """Record a feature, as ``release`` introduced it: any maintainer may."""
+        data = given(RecordSerializer, request)
+        release = state.release_of(data.pop("release"))
+        if release is None or not may(request.user, "view", release.tree):
+            raise Invalid("There is no such release.", field="release")
+        recorded = edits.record_feature(person_of(request), release, **data)
+        return Response(FeatureSerializer(recorded).data, status=201)
 
 
 class FeatureDetail(Api, generics.RetrieveAPIView[Any]):

@@ -39,6 +39,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-mail-settings": WRITE,
     "api-changes": WRITE,
     "api-change": WRITE,
+    "api-features": WRITE,
     "api-change-policy": WRITE,
     "api-change-edits": WRITE,
     "api-change-edits-preview": READ,  # nothing is written

@@ -24,6 +24,7 @@ from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.inputs import (
     base_of,
+    check_values,
     line,
     machine_type_of,
     release_of,
@@ -58,10 +59,12 @@ def record_feature(
         "gate": gate,
     }
     try:
+        check_values(spec, "feature")
         read = feature_from_json(spec)
     except DocumentError as error:
-        field = error.path.removeprefix("feature.").partition("[")[0].partition(".")[0]
-        raise Invalid(str(error), field=field) from error
+        raise Invalid(str(error), field=_field(error.path)) from error
+    except Invalid as error:
+        raise Invalid(str(error), field=_field(error.field)) from error
     if read.gate is not None:
         line(read.gate.on, "gate")
     try:
@@ -84,6 +87,11 @@ def record_feature(
         created_by=actor,
     )
     return _save_feature(actor, feature)
+
+
+def _field(path: str) -> str:
+    """The field of a feature that a path leads into: ``carriers`` of ``feature.carriers[0].x``."""
+    return path.removeprefix("feature.").partition("[")[0].partition(".")[0]
 
 
 def _save_feature(actor: User, feature: Feature) -> Feature:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, inputs, policy_files
+from policy import drafts, policy_files
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Invalid
 from policy.exporters import formats
-from policy.inputs import base_of, check_label, words
+from policy.inputs import base_of, check_label, check_values
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
@@ -64,31 +63,11 @@ def import_policy(
 
 def read(document: Any) -> Policy:
     """A policy from its JSON form. Raises Invalid; ``field`` is the path of what is at fault."""
-    _check_values(document, "policy", 0)
+    check_values(document, "policy")
     try:
         return from_json(document)
     except DocumentError as error:
         raise Invalid(str(error), field=error.path) from error
-
-
-def _check_values(value: Any, path: str, depth: int) -> None:
-    """Nothing that no database holds: half characters, NUL, numbers without an end."""
-    if depth > policy_files.MAX_DEPTH:
-        raise Invalid(f"{path:.200}: nests too deep", field=path)
-    if isinstance(value, str):
-        try:
-            words(value[: inputs.MAX_WORDS], path)
-        except Invalid as error:
-            raise Invalid(f"{path}: {error}", field=path) from error
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise Invalid(f"{path}: should be a number", field=path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check_values(key, f"{path}.{key:.60}", depth)
-            _check_values(item, f"{path}.{key}", depth + 1)
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            _check_values(item, f"{path}[{number}]", depth + 1)
 
 
 def _check_same_release(present: Policy, mine: Policy) -> None:
