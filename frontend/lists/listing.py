@@ -184,7 +184,7 @@ class Listing:
     @property
     def kept(self) -> list[tuple[str, str]]:
         """What the filter form carries along."""
-        return [(name, self.query[name]) for name in KEPT if self.query.get(name)]
+        return [(name, value) for name in KEPT if (value := self.query.get(name))]
 
     @property
     def everything(self) -> Any:
@@ -260,7 +260,7 @@ class Listing:
         """The API's address with the same filter."""
         if not self.kind.api:
             return ""
-        address = reverse(self.kind.api, kwargs=self.where)
+        address = reverse(self.kind.api, kwargs=dict(self.where))
         query = self.query.copy()
         for name in (*SHOWING, OWN):
             query.pop(name, None)

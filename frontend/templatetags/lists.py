@@ -17,6 +17,7 @@ from django import template
 from django.template.base import FilterExpression, NodeList, Parser, Token
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from frontend.lists.kinds import Column
 from frontend.lists.listing import Listing
@@ -44,7 +45,7 @@ class RowsNode(template.Node):
         self.listing = listing
         self.name = name
         self.nodes = nodes
-        self.cells = {node.name: node for node in nodes.get_nodes_by_type(CellNode)}
+        self.cells = {node.name: node for node in nodes if isinstance(node, CellNode)}
 
     def render(self, context: template.Context) -> SafeString:
         listing: Listing = self.listing.resolve(context)
@@ -95,9 +96,10 @@ def _cell(column: Column, content: str) -> SafeString:
 def _pick(key: str, called: str) -> SafeString:
     return format_html(
         '<td role="cell" class="pick"><input class="form-check-input" type="checkbox" form="bulk" '
-        'name="row" value="{}" aria-label="{}" data-pick></td>',
+        'name="row" value="{}" aria-label="{}" data-pick data-key="x" data-key-label="{}"></td>',
         key,
         called,
+        _("Choose the row"),
     )
 
 

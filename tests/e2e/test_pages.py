@@ -24,6 +24,7 @@ PAGES = (
     "/releases/upstream/11.1/",
     "/releases/upstream/8.0/",
     f"{RELEASE}machine-types/",
+    f"{RELEASE}machine-types/?sets=vectors&order=-own&size=25",
     MACHINE_TYPE,
     "/releases/upstream/11.1/machine-types/pc-q35-11.1/",
     f"{RELEASE}devices/",

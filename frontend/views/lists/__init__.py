@@ -6,6 +6,7 @@ a list, and what is done with many of its rows.
 
 from collections.abc import Callable
 
+from frontend.lists.kinds import Kind
 from frontend.lists.listing import Asked, Listing
 from frontend.views.lists import (
     audit,
@@ -30,7 +31,7 @@ LISTINGS: dict[str, Callable[[Asked], Listing]] = {
     releases.KIND.name: releases.listing,
     trials.KIND.name: trials.listing,
 }
-KINDS = {
+KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         audit, bundles, changes, devices, features, imports, machine_types, releases, trials,
