@@ -2,8 +2,8 @@
 
 What each sends and the other reads is told by :mod:`machines.emulator.compare` from descriptions,
 machine types and properties; added here is what policies decide on top: backports (they are in the
-catalogue), machine types of their own, mitigations, and blacklist bitmaps. A release without a policy is its
-catalogue alone, with the bitmaps that are the default, as in a trial.
+catalogue), machine types of their own, mitigations, and blacklist bitmaps. A release without a
+policy is its catalogue alone, with the bitmaps that are the default, as in a trial.
 
 It takes about 15 ms for all devices of two releases, so nothing of it is kept.
 """

@@ -74,7 +74,8 @@ def refresh(seconds: float = 5) -> int:
     Ends after about so many ``seconds``: the rest waits for the next call. Returns how many it was.
     """
     reviewed = (ChangeRequest.Status.SUBMITTED, ChangeRequest.Status.APPROVED)
-    waiting = ChangeRequest.objects.filter(status__in=reviewed).order_by("status", "pk")  # approved ones first
+    # Approved ones first: only their author waits for nobody else.
+    waiting = ChangeRequest.objects.filter(status__in=reviewed).order_by("status", "pk")
     ends, done = time.monotonic() + seconds, 0
     for change in waiting.exclude(surroundings=surroundings()).iterator(chunk_size=20):
         with notices.told(change, None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policy_world import FEATURE_S, new_catalogue, old_catalogue
+from sample_subjects import catalogue as sample
 
 from machines.emulator.features import Carrier, Gate
 from policy import rules
@@ -32,6 +33,16 @@ def test_each_raised_version_is_a_feature() -> None:
 def test_a_new_property_that_older_machine_types_switch_off() -> None:
     found = proposals()["foo-x-s"]
     assert (found.spec.carriers, found.spec.gate) == ((), Gate("foo", "x-s", "on"))
+
+
+def test_of_real_releases_the_features_that_broke_migrations_are_proposed() -> None:
+    """Between 7.2 and 10.0: new subsections, and properties that older machine types switch off."""
+    found = {item.spec.slug: item.spec for item in propose(sample("qemu/7.2"), sample("qemu/10.0"))}
+    assert found["virtio-gpu-device-blob"].carriers[0].subsection
+    gates = {spec.gate for spec in found.values() if spec.gate is not None}
+    assert Gate("e1000e", "migrate-timadj", "on") in gates
+    assert Gate("virtio-gpu-device", "x-scanout-vmstate-version", "2") in gates
+    assert len(found) < 60  # what a person can look through
 
 
 def test_nothing_is_proposed_between_equal_catalogues() -> None:
