@@ -14,6 +14,7 @@ from policy import audit, drafts
 from policy.errors import Invalid
 from policy.inputs import line, words
 from policy.models import BegunBackport, ChangeRequest, Feature
+from policy.numbers import numbers
 from policy.permissions import require
 
 #: More in one change request would be no preparation any more.
@@ -22,7 +23,7 @@ MAX_BEGUN = 50
 
 def begun_of(change: ChangeRequest) -> list[BegunBackport]:
     """What is begun in the change request and not yet taken, the oldest first."""
-    if not change.is_editable:
+    if not change.is_editable or not numbers(change).begun:
         return []
     taken = {item.feature.slug for item in change.policy.backports}
     found: models.QuerySet[BegunBackport] = change.begun.select_related("feature", "begun_by")

@@ -60,7 +60,9 @@ def release_of(label: str) -> Release | None:
 @once_a_look
 def releases() -> tuple[Release, ...]:
     """Every release with its tree, by tree and version."""
-    return tuple(Release.objects.select_related("tree", "base__tree", "stand_in__tree"))
+    return tuple(
+        Release.objects.select_related("tree__review_rules", "base__tree", "stand_in__tree")
+    )
 
 
 def newest_revision(release: Release) -> Revision | None:
