@@ -303,6 +303,16 @@ def test_the_layout_of_a_subsection_is_shown_on_demand(client: Client, world: Ne
     assert '<span class="count mono">foo/foo/s</span>' in page
 
 
+def test_bits_to_be_turned_over_cost_no_more_queries_than_a_look(
+    client: Client, world: Newer, django_assert_max_num_queries: Any
+) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    flips = {"section": "foo", "version": 2, "beside": "up 1.0"}
+    with django_assert_max_num_queries(25):
+        client.get(address(change, flip="foo:1&flip=foo:2&flip=foo:3", **flips))
+
+
 def test_an_unknown_device_is_not_found(client: Client, world: Newer) -> None:
     client.force_login(world.reviewer)
     assert client.get(reverse("device", args=["up", "2.0", "nothing"])).status_code == 404

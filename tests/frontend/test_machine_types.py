@@ -155,6 +155,15 @@ def test_the_same_one_of_another_release_says_its_default(client: Client, world:
     assert '<span class="muted">default</span> <span class="value">5</span>' in page
 
 
+def test_a_comparison_costs_few_queries(
+    client: Client, world: World, django_assert_max_num_queries: Any
+) -> None:
+    change = world.change()
+    client.force_login(world.maintainer)
+    with django_assert_max_num_queries(25):
+        client.get(address(OLDER, change) + "&view=difference&beside=up 2.0")
+
+
 @pytest.mark.parametrize("beside", ["down 9.9", "change-99", "x" * 300])
 def test_what_cannot_be_compared_says_so(client: Client, world: World, beside: str) -> None:
     client.force_login(world.reviewer)
