@@ -22,7 +22,7 @@ def test_the_way_to_the_bundle_appears_when_it_is_built(world: World, login: Log
     address = f"/changes/{revision.change_request.pk}/"
     client = login(world.manager)
     waiting = client.get(address).content.decode()
-    assert f'hx-get="{address}published/"' in waiting
+    assert f'data-live="{address}published/"' in waiting
     assert "To its bundle" not in waiting
     tasks.execute(jobs.jobs_of(revision).get().pk, tasks.build_bundle)
     built = client.get(f"{address}published/").content.decode()

@@ -33,10 +33,11 @@ def test_an_upload_becomes_a_job_and_a_release(world: World, login: Login) -> No
     assert answer["Location"] == f"/jobs/{job.pk}/"
     release = Release.objects.get(tree__name="down", version="2.0")
     assert release.base == world.new
-    assert "every 2s" in client.get(f"/jobs/{job.pk}/").content.decode()
+    live = f'id="job" class="stack" data-shows-job="{job.pk}" data-live='
+    assert live in client.get(f"/jobs/{job.pk}/").content.decode()
     tasks.execute(job.pk, tasks.import_release)
     done = client.get(f"/jobs/{job.pk}/", headers={"HX-Request": "true"}).content.decode()
-    assert "every 2s" not in done
+    assert live not in done
     assert "<html" not in done
     assert "down 2.0, snapshot 1" in done
     assert "down 2.0" in client.get("/imports/").content.decode()

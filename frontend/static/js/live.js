@@ -1,12 +1,14 @@
 /* Parts of a page that come again by themselves when there is something newer: the only mechanism.
  *
- *   data-live="/jobs/7/"     where the part comes from; empty: the page's own address
+ *   data-live="/jobs/7/"     where the part comes from; empty: the page's own address. On an element
+ *                            with an id, so that focus, open details and scrolling are kept
  *   data-live-every="2"      after how many seconds it is asked for again (20)
  *   data-live-ask            a list: rows that come, go or move wait until one asks to see them
  *
  * The answer is the part as htmx would get it: with the same root element (without data-live on it
- * the asking ends), or what stands in that. The server answers 304 where nothing is newer (frontend/middleware.py). While
- * nobody does anything it is asked for more rarely, while the page is hidden not at all.
+ * the asking ends), or what stands in that. The server answers 304 where nothing is newer
+ * (frontend/live.py). While nobody does anything it is asked for more rarely, while the page is
+ * hidden not at all.
  *
  * Nothing moves under the mouse: cells change in place, but where rows would come, go or move in a
  * list, or where one points at them or types, the page says how many are newer and waits.
@@ -54,7 +56,7 @@ async function ask(element, state) {
   if (tags.has(url)) headers["If-None-Match"] = tags.get(url);
   const answer = await fetch(url, { headers, cache: "no-store" });
   if (answer.status === 401) {
-    endOfSession(element);
+    endOfSession();
     return;
   }
   if (answer.status === 304) return;
@@ -79,10 +81,12 @@ async function poll(element) {
   postpone(element, state);
 }
 
-function endOfSession(element) {
-  for (const other of document.querySelectorAll("[data-live]")) other.removeAttribute("data-live");
+function endOfSession() {
   const messages = document.getElementById("messages");
-  if (!messages || element.closest("[data-ended]")) return;
+  const live = document.querySelectorAll("[data-live]");
+  // Several parts may have asked at the same time: it is said once.
+  if (!messages || !live.length) return;
+  for (const element of live) element.removeAttribute("data-live");
   const box = notice("warning", word("session-ended"), signIn());
   box.setAttribute("role", "status");
   messages.append(box);
@@ -138,7 +142,7 @@ function put(element, text) {
   window.htmx.swap(element, text, { swapStyle, swapDelay: 0, settleDelay: 0 }, {
     eventInfo: { live: true },
   });
-  const now = document.getElementById(id);
+  const now = id ? document.getElementById(id) : null;
   if (!now) return;
   restore(now, kept);
   const [spoken] = within(now, "[data-announce]");
@@ -146,7 +150,7 @@ function put(element, text) {
   said = spoken ? spoken.dataset.announce : "";
 }
 
-function same(one, other) {
+function alike(one, other) {
   return ["id", "href", "name", "value"].every((key) => one.getAttribute(key) === other.getAttribute(key))
     && one.textContent === other.textContent;
 }
@@ -168,7 +172,7 @@ function restore(element, kept) {
     if (kept.scrolls[index]) one.scrollTo(...kept.scrolls[index]);
   });
   if (!kept.focus || kept.focus.isConnected) return;
-  const again = [...element.querySelectorAll(kept.focus.tagName)].find((one) => same(one, kept.focus));
+  const again = [...element.querySelectorAll(kept.focus.tagName)].find((one) => alike(one, kept.focus));
   if (again) again.focus({ preventScroll: true });
 }
 
@@ -197,6 +201,8 @@ function offer(element, text, count) {
 for (const sign of ["pointermove", "keydown", "scroll", "focusin"]) {
   document.addEventListener(sign, () => { lastSign = performance.now(); }, { passive: true, capture: true });
 }
+// What one did oneself may have put something else into a part's place than what was tagged.
+document.addEventListener("htmx:afterSwap", (event) => { if (!event.detail.live) tags.clear(); });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   lastSign = performance.now();
