@@ -1,4 +1,4 @@
-"""Two people at the same moment: one wins, the other is told, and nothing is written twice."""
+"""At the same moment: edits apart are all made, of others one; nothing is written twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from policy_world import MACHINES, World, run_trials
 
 from machines.models import Tree
 from policy import audit, edits, trials, workflow
-from policy.errors import Conflict, PolicyError
-from policy.models import AuditEntry, ChangeRequest, Revision, Trial
+from policy.drafts import Settled
+from policy.edits import unmerged
+from policy.errors import MergeNeeded, PolicyError
+from policy.models import AuditEntry, ChangeRequest, Revision, Trial, UnmergedEdit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +41,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
     return results
 
 
-def test_of_two_edits_of_the_same_version_one_wins() -> None:
+def test_of_edits_of_the_same_entry_one_wins() -> None:
     world = World()
     change = world.change()
 
@@ -49,10 +51,41 @@ def test_of_two_edits_of_the_same_version_one_wins() -> None:
         )
 
     results = at_once(*(edit(str(value)) for value in range(10, 14)))
-    lost = [result for result in results if isinstance(result, Conflict)]
+    lost = [result for result in results if isinstance(result, MergeNeeded)]
     assert len(lost) == 3
     assert {conflict.current_version for conflict in lost} == {change.lock_version + 1}
     assert AuditEntry.objects.filter(action="change entry").count() == 1
+
+
+def test_edits_apart_are_all_there_whoever_is_first() -> None:
+    world = World()
+    change = world.change()
+    results = at_once(
+        lambda: edits.change_entry(change, world.maintainer, 1, MACHINES[0], 0, "6"),
+        lambda: edits.change_entry(change, world.other, 1, MACHINES[1], 0, "3"),
+        lambda: edits.choose_devices(change, world.other, 1, ["foo"]),
+        lambda: edits.add_migration(change, world.maintainer, 1, "down 1.2", "down 1.2", "correct"),
+    )
+    assert [type(result) for result in results] == [ChangeRequest] * 4
+    change.refresh_from_db()
+    assert [entry.value for entry in change.policy.resolved(MACHINES[1])] == ["6", "3"]
+    assert (change.policy.devices, len(change.policy.migrations)) == (("foo",), 1)
+    assert (change.lock_version, AuditEntry.objects.exclude(action="open").count()) == (5, 4)
+
+
+def test_of_two_merges_of_one_edit_one_is_made() -> None:
+    world = World()
+    change = world.edit(world.change(), world.other, "7")
+    with pytest.raises(MergeNeeded) as caught:
+        edits.change_entry(change, world.maintainer, 1, MACHINES[0], 0, "6")
+    kept = unmerged.keep(world.maintainer, caught.value)
+    (conflict,) = caught.value.conflicts
+    settled = Settled(2, {conflict.path: "mine"})
+    results = at_once(*[lambda: unmerged.save(kept, world.maintainer, settled)] * 2)
+    change.refresh_from_db()
+    assert change.lock_version == 3
+    assert [isinstance(result, ChangeRequest) for result in results].count(True) >= 1
+    assert not UnmergedEdit.objects.exists()
 
 
 def test_of_two_publishes_of_one_change_one_makes_the_revision() -> None:
