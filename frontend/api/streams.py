@@ -219,6 +219,12 @@ class Streams(Api, generics.ListAPIView[Any]):
             self._upload = uploads.receive(request)
         return super().initialize_request(request, *args, **kwargs)
 
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        # However the call ended: what was not taken over is gone.
+        if self._upload is not None:
+            self._upload.discard()
+        return super().finalize_response(*args, **kwargs)
+
     @extend_schema(
         request={"multipart/form-data": UploadedStreamSerializer},
         responses={202: KeptStreamSerializer, 413: ProblemSerializer, 422: ProblemSerializer},
@@ -226,21 +232,17 @@ class Streams(Api, generics.ListAPIView[Any]):
     def post(self, request: Request) -> Response:
         """Upload a stream; a job reads it. Its guest memory is counted and thrown away."""
         user = person_of(request)
-        try:
-            policy_streams.require_room(user)
-            if uploads.announces_too_much(request._request):
-                raise TooLarge(pages.too_large())
-            sent = UploadedStreamSerializer(data=request.data)
-            if self._upload is not None and self._upload.too_large:
-                raise TooLarge(pages.too_large())
-            sent.is_valid(raise_exception=True)
-            file = sent.validated_data["file"]
-            if not isinstance(file, uploads.ReceivedFile):
-                raise Invalid("Send the stream as a file.", field="file")
-            stream = pages.take_in(user, file)
-        finally:
-            if self._upload is not None:
-                self._upload.discard()
+        policy_streams.require_room(user)
+        if uploads.announces_too_much(request._request):
+            raise TooLarge(pages.too_large())
+        sent = UploadedStreamSerializer(data=request.data)
+        if self._upload is not None and self._upload.too_large:
+            raise TooLarge(pages.too_large())
+        sent.is_valid(raise_exception=True)
+        file = sent.validated_data["file"]
+        if not isinstance(file, uploads.ReceivedFile):
+            raise Invalid("Send the stream as a file.", field="file")
+        stream = pages.take_in(user, file)
         return Response(KeptStreamSerializer(stream).data, status=202)
 
 
