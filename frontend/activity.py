@@ -28,6 +28,7 @@ _WORDS: dict[str, str | Promise] = {
     "cancel-job": _("cancelled"),
     "change entry": _("changed an entry"),
     "change mail settings": _("changed their mails"),
+    "change preferences": _("changed their preferences"),
     "change role": _("changed a role"),
     "choose devices": _("chose the devices of its trials"),
     "clear override": _("cleared an override"),
