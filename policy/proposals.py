@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from machines.emulator import qdev
-from machines.emulator.catalogue import Catalogue, CompatProperty, Description
+from machines.emulator.catalogue import Catalogue, CompatProperty, Description, Field
 from machines.emulator.catalogue.descriptions import description_to_json
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.layout import DescribedSection, described_sections
@@ -138,7 +138,7 @@ def _slug(text: str) -> str:
 # --- What speaks for a proposal -------------------------------------------------------------------
 
 #: So many places that switch a property are named.
-MAX_PLACES = 6
+MAX_PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def evidence_of(proposal: Proposal, new: Catalogue) -> Evidence:
         section = section_at(new, spec.device, carrier.section)
         listed = section.description.fields if section is not None else ()
         wanted = carrier.fields or [item.name for item in listed]
-        fields = [f"{item.name} ({item.size} B)" for item in listed if item.name in wanted]
+        fields = [_sized(item) for item in listed if item.name in wanted]
     places = _switched_in(spec.gate, new) if spec.gate is not None else []
     return Evidence(
         kind,
@@ -183,6 +183,11 @@ def evidence_of(proposal: Proposal, new: Catalogue) -> Evidence:
         tuple(places[:MAX_PLACES]),
         len(places[MAX_PLACES:]),
     )
+
+
+def _sized(item: Field) -> str:
+    # What a predicate decides about has none.
+    return f"{item.name} ({item.size} B)" if item.size else item.name
 
 
 def _described(gate: Gate, catalogue: Catalogue) -> str:

@@ -134,7 +134,9 @@ def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> 
     assert "2 entries" in seed
     assert f"/machine-types/?change={change.pk}" in seed
     assert page.count("foo.<b>speed</b>") == 1
-    bundle = client.get(f"/changes/{change.pk}/?tab=bundle").content.decode()
+    bundle = client.get(
+        f"/changes/{change.pk}/?tab=bundle&file=qemu/machine-types/{MACHINES[0]}/globals.args"
+    ).content.decode()
     assert "- -global foo.speed=5" in bundle
     assert "+ -global foo.speed=9" in bundle
 

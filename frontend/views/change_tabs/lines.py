@@ -25,6 +25,7 @@ from policy.errors import Invalid
 from policy.history import Overlap
 from policy.models import ChangeRequest, Thread
 from policy.objects import ChangedObject, Kind, bit_of, changed_objects
+from policy.permissions import may
 
 #: Lines of one object that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60
@@ -213,30 +214,34 @@ def context(
     after = compared.after if compared else change.policy
     overlaps = history.overlaps(change)
     whole = request.GET.get("all", "")
+    may_edit = change.is_editable and may(request.user, "edit", change.release.tree)
     return {
         **_backports(change),
+        # Who only reads it has no use for what is not part of it, nor for forms.
+        "begun": begun.begun_of(change) if may_edit else [],
+        "mitigation_form": mitigation_form(change) if may_edit else None,
         "overlaps": overlaps,
         "shown": cards_of(change, request.user, before, after, overlaps, whole),
         "compared": compared,
         # What is read is what the change does: a mark is of that, not of a step on the way.
         "may_mark": change.is_open and (compared is None or bool(compared.problem)),
-        "states": history.states(change)[:MAX_STATES],
+        # The page of history offers them; here they stand while two of them are compared.
+        "states": history.states(change)[:MAX_STATES] if compared else (),
         "asked": request.GET.get("ask", ""),
         "ask_form": SaidForm(),
         "mitigations": list(enumerate(change.policy.mitigations)),
-        "mitigation_form": mitigation_form(change),
     }
 
 
 def _backports(change: ChangeRequest) -> dict[str, Any]:
-    """The draft's backports with what follows from each, and those that are only begun."""
+    """The draft's backports with what follows from each."""
     # One that is closed is compared as its release: nobody chooses it any more.
     end = f"change-{change.pk}" if change.is_open else change.release.label
-    found = {"begun": begun.begun_of(change), "end": end}
     try:
-        return {**found, "backports": examining.backports_of(change.policy, change.release)}
+        taken = examining.backports_of(change.policy, change.release)
     except NoCatalogue as error:
-        return {**found, "backports": (), "backport_problem": str(error)}
+        return {"backports": (), "backport_problem": str(error)}
+    return {"backports": taken, "end": end}
 
 
 def cards_of(

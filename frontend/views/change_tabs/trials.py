@@ -87,7 +87,8 @@ def trials_tab(change: ChangeRequest, request: HttpRequest) -> dict[str, Any]:
     problem = ""
     try:
         required = trials.required(change)
-        baseline = trials.requirements_of(state.baseline(change))
+        before = state.baseline(change)
+        baseline = trials.requirements_of(before) if before.migrations else []
     except (NoCatalogue, PolicyError) as error:
         required, baseline, problem = [], [], str(error)
     checked = checking.checked(change.policy, required, checking.today())

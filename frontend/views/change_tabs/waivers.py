@@ -21,6 +21,8 @@ class ShownWaiver:
 
 def waivers_of(change: ChangeRequest) -> list[ShownWaiver]:
     """The draft's waivers. One of what is not there any more is ``void``, too."""
+    if not change.policy.waivers:
+        return []
     try:
         standings = [item.waived for item in checking.trials_of(change)]
         standings += [
