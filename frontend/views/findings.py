@@ -69,4 +69,5 @@ def finding_waive(request: HttpRequest, pk: int, identity: str) -> HttpResponse:
 
 
 def _back(change: ChangeRequest, identity: str) -> HttpResponse:
-    return redirect(f"{reverse('change', args=[change.pk])}?tab=findings#finding-{identity}")
+    page = reverse("change", args=[change.pk])
+    return redirect(f"{page}?tab=findings&finding={identity}#finding-{identity}")
