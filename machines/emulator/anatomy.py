@@ -48,7 +48,7 @@ from machines.emulator.stream import read_events
 from machines.emulator.vmdescription import parse_vmdescription
 
 #: Parts of one stream. A real machine with 27 devices has 90.
-MAX_PARTS = 20_000
+MAX_PARTS = 5_000
 #: Pieces of all parts together; what comes after them is shown as bytes alone.
 MAX_PIECES = 2**18
 #: Of a vmdescription, which may be as large as all device state, so much is kept to be looked at.

@@ -23,7 +23,7 @@ axe = test_accessibility.axe
 
 
 def test_an_upload_is_read_judged_and_deleted(come: Callable[..., Person], axe: str) -> None:
-    person = come("maintainer")
+    person = come("maintainer", reduced_motion="reduce")
     person.open("/streams/")
     person.page.locator("input[type=file]").set_input_files(STREAM)
     person.send("Upload and read")
@@ -52,7 +52,7 @@ def test_an_upload_is_read_judged_and_deleted(come: Callable[..., Person], axe: 
 
 
 def test_a_trials_stream_is_made_again(come: Callable[..., Person], axe: str) -> None:
-    person = come("reviewer", color_scheme="dark")
+    person = come("reviewer", color_scheme="dark", reduced_motion="reduce")
     person.open("/trials/1/stream/")
     button = person.page.get_by_role("button", name="Make the stream again")
     if button.count():
