@@ -29,17 +29,27 @@ def name_of(role: str, number: int) -> str:
     return role if number == 1 else f"{role}-{number}"
 
 
-def make() -> Path:
-    """Make the people. They share a generated password; returns the file that has it."""
-    password = secrets.token_urlsafe(12)
-    roles = {
+def names() -> dict[str, str]:
+    """Login name → role of everybody."""
+    return {
         name_of(role, number): role
         for role, several in NUMBERS.items()
         for number in range(1, several + 1)
     }
+
+
+def taken() -> frozenset[str]:
+    """The login names that other people have already."""
+    found = User.objects.filter(username__in=names())
+    return frozenset(found.values_list("username", flat=True))
+
+
+def make() -> Path:
+    """Make the people. They share a generated password; returns the file that has it."""
+    password = secrets.token_urlsafe(12)
     # Hashed once: it takes a tenth of a second each.
     hashed = make_password(password)
-    users = User.objects.bulk_create(User(username=name, password=hashed) for name in roles)
+    users = User.objects.bulk_create(User(username=name, password=hashed) for name in names())
     path = Path(settings.VAR_DIR) / LOGINS
     write_logins(path, {user.username: password for user in users})
     return path
@@ -49,7 +59,5 @@ def join(tree: Tree) -> None:
     """Give everybody their role in a tree."""
     users = User.objects.in_bulk(field_name="username")
     Membership.objects.bulk_create(
-        Membership(user=users[name_of(role, number)], tree=tree, role=role)
-        for role, several in NUMBERS.items()
-        for number in range(1, several + 1)
+        Membership(user=users[name], tree=tree, role=role) for name, role in names().items()
     )

@@ -39,12 +39,22 @@ class Command(BaseCommand):
                 "manage.py migrate), or say --into-existing."
             )
         size = _size(options)
+        _check_names(size)
         # No Redis is needed: what is asked of the workers is done here.
         logging.getLogger("workers.jobs").setLevel(logging.ERROR)
         begun = time.monotonic()
         logins = people.make()
         history.make(size, options["seed"], _Progress(self))
         self.stdout.write(f"Made in {time.monotonic() - begun:.0f} s. Logins are in {logins}.")
+
+
+def _check_names(size: Size) -> None:
+    """Trees and people of these names would be those of somebody else."""
+    trees = {line.tree for line in history.lines_of(size)}
+    taken = sorted(Tree.objects.filter(name__in=trees).values_list("name", flat=True))
+    taken += sorted(people.taken())
+    if taken:
+        raise CommandError(f"The database has them already: {', '.join(taken)}.")
 
 
 def _size(options: dict[str, Any]) -> Size:
