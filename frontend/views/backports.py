@@ -23,7 +23,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from frontend import backporting
+from frontend import backporting, meanwhile
 from frontend.access import (
     demand,
     person_of,
@@ -155,7 +155,7 @@ def backport_target(request: HttpRequest, slug: str) -> HttpResponse:
     """
     require(request.user, "edit", None)
     chosen = feature_of(slug)
-    form = TargetForm(request.POST or None)
+    form = TargetForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             change = _begin(request, chosen, form.cleaned_data)
@@ -223,7 +223,7 @@ def _consequences(request: HttpRequest, change: ChangeRequest, chosen: Feature) 
 def _take(
     request: HttpRequest, change: ChangeRequest, chosen: Feature, data: dict[str, Any]
 ) -> None:
-    edits.add_backport(
+    edited = edits.add_backport(
         change,
         person_of(request),
         data["lock_version"],
@@ -232,6 +232,7 @@ def _take(
         data["tracker"],
         data["justification"],
     )
+    meanwhile.tell(request, edited, data["lock_version"])
     begun.drop(change, person_of(request), chosen)
 
 
