@@ -75,7 +75,7 @@ def _badges() -> Iterator[Specimen]:
         yield Specimen("bundle_state", caption, {"bundle": bundle})
     for state in Stream.State:
         yield Specimen("stream_state", state, {"stream": Stream(state=state)})
-    for tone in ("blue", "amber", "red", "grey", "violet", "teal", "outline"):
+    for tone in ("blue", "amber", "red", "grey", "violet", "teal", "outline", "waived"):
         yield Specimen("badge", tone, {"tone": tone, "symbol": "●", "word": "a word"})
 
 

@@ -94,6 +94,13 @@ def notice(content: str, level: str = "info") -> SafeString:
     return render_to_string("components/notice.html", context)
 
 
+@register.simple_block_tag
+def badge(content: str, tone: str = "outline", symbol: str = "", hint: str = "") -> SafeString:
+    """A state in words: ``{% badge "teal" "●" %}r{{ number }}{% endbadge %}``."""
+    context = {"tone": tone, "symbol": symbol, "hint": hint, "word": content}
+    return render_to_string("components/badge.html", context)
+
+
 @register.simple_tag
 def outcome_of(outcome: str) -> Mark:
     """The mark of a trial's outcome, or of why it has none yet."""
