@@ -52,6 +52,8 @@ PAGES = (
     f"{MACHINE_TYPE}?change=2&view=difference&beside=rhel+9.2",
     "/features/",
     "/features/scsi-persistent-reservations/",
+    "/changes/2/?tab=trials&show=passed&q=rhel9",
+    "/changes/2/?tab=bundle&file=policy.yaml",
     "/trials/",
     "/trials/1/",
     "/trials/1/stream/",
@@ -80,6 +82,9 @@ BY_ROLE = {
     "/imports/new/": {"maintainer", "release"},
     "/changes/new/": {"maintainer"},
     "/changes/2/backport/": {"maintainer"},
+    "/changes/2/backport/?feature=scsi-persistent-reservations": {"maintainer"},
+    "/features/scsi-persistent-reservations/backport/": {"maintainer"},
+    "/features/proposals/": {"maintainer"},
     "/changes/2/import/": {"maintainer"},
     "/audit/": {"maintainer", "reviewer", "release"},
 }
