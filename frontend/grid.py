@@ -12,6 +12,8 @@ from policy import rules
 from policy.bitmaps import Cell, SectionBitmap
 from policy.state import State
 
+#: Columns that leave room for the property's value beside them.
+MAX_BESIDE = 3
 #: The address of a cell, which is what a click on it leads to.
 Link = Callable[[str, Cell], str]
 
@@ -31,6 +33,11 @@ class GridRow:
 class Grid:
     columns: tuple[int, ...]
     rows: tuple[GridRow, ...]
+
+    @property
+    def is_wide(self) -> bool:
+        """So many versions that a property's value beside them would be out of sight."""
+        return len(self.columns) > MAX_BESIDE
 
     @property
     def zero_is_absent(self) -> bool:
