@@ -101,6 +101,7 @@ def _values() -> Iterator[Specimen]:
     now = timezone.now()
     for caption, passed in (("now", 0), ("minutes", 300), ("days", 400_000), ("to come", -9000)):
         yield Specimen("time", caption, {"time": now - timedelta(seconds=passed)})
+    yield from _changed()
     for fate in ("same", "renamed", "dropped", "unread", "lost", "altered"):
         shown = SimpleNamespace(
             arrival=SimpleNamespace(fate=fate, target="fifo.num"), found="0x10", value="0x10"
@@ -108,6 +109,16 @@ def _values() -> Iterator[Specimen]:
         yield Specimen("fate", fate, {"shown": shown})
     for refusal in ("unknown-section", "version-too-new", "layout", "pci-config", "virtio"):
         yield Specimen("refusal_kind", refusal, {"kind": refusal})
+
+
+def _changed() -> Iterator[Specimen]:
+    nothing: dict[str, Any] = {"count": 0, "names": []}
+    some = {"count": 2, "names": ["virtio-rng-pci", "isa-serial"]}
+    for caption, change in (
+        ("new ones", {"added": some, "removed": nothing, "changed": nothing}),
+        ("of every kind", {"added": some, "removed": some, "changed": some}),
+    ):
+        yield Specimen("changed_counts", caption, {"change": change})
 
 
 def _rows() -> Iterator[Specimen]:
