@@ -47,7 +47,7 @@ MAIN = (
     ),
     Place("machine-types", _("Machine types"), "g m", frozenset({"machine-type"})),
     Place("devices", _("Devices"), "g d", frozenset({"device"})),
-    Place("features", _("Features"), "g f", frozenset({"feature"})),
+    Place("features", _("Features"), "g f", frozenset({"feature", "proposals", "backport-target"})),
     Place(
         "changes",
         _("Changes"),
