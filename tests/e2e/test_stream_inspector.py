@@ -46,7 +46,8 @@ def test_an_upload_is_read_judged_and_deleted(come: Callable[..., Person], axe: 
     person.page.locator("[name=into]").select_option(label="upstream 11.1")
     person.press("Judge")
     expect(person.page.locator("#answers")).to_contain_text("accepted")
-    person.send("Delete")
+    person.page.locator("summary", has_text="Delete").click()
+    person.send("Delete for good")
     with person.expecting(404):
         person.open(page[0])
 

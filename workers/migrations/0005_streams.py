@@ -4,15 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('workers', '0004_signatures'),
+        ("workers", "0004_signatures"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='job',
-            name='kind',
-            field=models.CharField(choices=[('import', 'import'), ('trials', 'trial migrations'), ('search', 'search for mitigations'), ('bundle', 'bundle'), ('sign', 'signatures'), ('mails', 'mails'), ('stream', 'reading of a stream'), ('record', 'stream of a trial'), ('verdict', 'verdict on a stream')], max_length=10, verbose_name='kind'),
+            model_name="job",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("import", "import"),
+                    ("trials", "trial migrations"),
+                    ("search", "search for mitigations"),
+                    ("bundle", "bundle"),
+                    ("sign", "signatures"),
+                    ("mails", "mails"),
+                    ("stream", "reading of a stream"),
+                    ("record", "stream of a trial"),
+                    ("verdict", "verdict on a stream"),
+                ],
+                max_length=10,
+                verbose_name="kind",
+            ),
         ),
     ]
