@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "frontend.middleware.problems_for_programs",
     "frontend.middleware.refuse_nul",
+    "frontend.middleware.refuse_large",
     "frontend.live.answer_only_news",
     "frontend.live.tell_ended_sessions",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""Uploads of streams: written to a file as they arrive, and stopped as soon as they are too large.
+"""How much may be sent, and uploads of streams, which are written to a file as they arrive.
 
 What a browser announces as too large is not read at all; what turns out to be is not read further.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,41 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 
 from machines import kept_streams
+from machines.parsing import MAX_TOTAL_BYTES
+from machines.streams import MAX_STREAM_BYTES
 
 #: The form's field, and what a form takes beside the file.
 FIELD = "file"
 FORM_BYTES = 64 * 2**10
+#: Addresses that take large files, and the bytes that a request there may have: twice what their
+#: forms take, who then say in words what is too large. None: the view itself limits what it reads.
+LARGE: Mapping[str, int | None] = {
+    "import-new": 2 * MAX_TOTAL_BYTES,
+    "api-imports": 2 * MAX_TOTAL_BYTES,
+    "comparison": 2 * MAX_STREAM_BYTES,
+    "api-compare": 2 * MAX_STREAM_BYTES,
+    "streams": None,
+    "api-streams": None,
+}
+
+
+def is_too_large(request: HttpRequest) -> bool:
+    """Whether the request says itself that it is larger than its address takes.
+
+    No more than it says is ever read of it.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return False
+    try:
+        name = resolve(request.path_info).url_name or ""
+    except Resolver404:
+        return True
+    limit = LARGE.get(name, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    return limit is not None and int(length) > limit
 
 
 class ReceivedFile(UploadedFile):  # type: ignore[type-arg]
