@@ -101,6 +101,14 @@ def test_a_list_makes_few_queries(
     assert len(page.content) < 200_000
 
 
+def test_what_waits_does_not_push_the_list_away(world: World, login: Login) -> None:
+    for number in range(7):
+        edits.open_change(world.release, world.maintainer, f"Number {number}")
+    page = login(world.maintainer).get("/changes/").text
+    assert page.count('class="turn-row"') == 5
+    assert "All 7 that wait for you" in page
+
+
 # --- Filters and chips ----------------------------------------------------------------------------
 
 
