@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from machines.catalogue import NoCatalogue
 from policy import checking, discussion, examining, state
 from policy.exporters import formats
+from policy.merging import entries_of
 from policy.models import ChangeRequest, Review
 from policy.votes import approvals, approvals_needed, standing_votes
 
@@ -58,7 +59,7 @@ def _approval_blockers(change: ChangeRequest) -> Iterator[Blocker]:
 
 def _export_blockers(change: ChangeRequest) -> list[Blocker]:
     """An entry from a C array may hold what some format cannot: that would make no bundle."""
-    entries = dict.fromkeys(entry for item in change.policy.machine_types for entry in item.entries)
+    entries = dict.fromkeys(entry for _, entry in entries_of(change.policy))
     return [Blocker("export", f"{text}.") for text in formats.problems(tuple(entries))]
 
 

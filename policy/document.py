@@ -31,7 +31,7 @@ MAX_TEXT = 10_000
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
 #: The outcomes that a policy may declare: ``corrupt`` never passes.
 DECLARABLE: tuple[str, ...] = ("correct", "degraded", "refused")
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.,+/-]*$")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,+/-]*")
 _T = TypeVar("_T")
 
 
@@ -319,7 +319,7 @@ class _Reader:
 
     def name(self, key: str) -> str:
         value = self.text(key)
-        if not _NAME.match(value):
+        if not _NAME.fullmatch(value):
             raise DocumentError(f"{self.path}.{key}", f"'{value:.60}' is no valid name")
         return value
 

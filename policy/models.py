@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -742,7 +743,13 @@ class Webhook(models.Model):
         verbose_name = _("webhook")
 
     def __str__(self) -> str:
-        return self.url
+        # Not its address, which is a secret at many receivers, while audits are everybody's.
+        return f"webhook {self.pk} to {self.host}"
+
+    @property
+    def host(self) -> str:
+        """Where it leads, without the path."""
+        return urlsplit(self.url).hostname or ""
 
 
 class Delivery(models.Model):

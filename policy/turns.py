@@ -152,7 +152,7 @@ def turns_of(change: ChangeRequest) -> list[Turn]:
 def _votes(change: ChangeRequest, verdict: str) -> dict[int, Review]:
     """Who voted so last on the present content."""
     if hasattr(change, "votes"):
-        newest = {vote.reviewer_id: vote for vote in change.votes if vote.digest == change.digest}
+        newest = votes.standing_of(change, change.votes)
     else:
         newest = votes.standing_votes(change)
     return {pk: vote for pk, vote in newest.items() if vote.verdict == verdict}

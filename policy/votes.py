@@ -6,6 +6,7 @@ roles they hold, and whatever they voted before they edited.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from machines.looks import is_looking, once_a_look
@@ -36,8 +37,22 @@ def votes_on(change: ChangeRequest) -> tuple[Review, ...]:
 
 
 def standing_votes(change: ChangeRequest) -> dict[int, Review]:
-    """The newest vote of each reviewer on exactly the present content."""
-    return {vote.reviewer_id: vote for vote in votes_on(change) if vote.digest == change.digest}
+    """The newest vote of each reviewer that stands."""
+    return standing_of(change, votes_on(change))
+
+
+def standing_of(change: ChangeRequest, votes: Iterable[Review]) -> dict[int, Review]:
+    """The newest of these votes, the oldest first, of each reviewer on exactly the present content.
+
+    An edit voids an approval for good, also where a later one brings the same content back: what it
+    is compared with, or merged from, may be another. An objection stands again with what it is to.
+    """
+    newest = {vote.reviewer_id: vote for vote in votes if vote.digest == change.digest}
+    return {
+        reviewer: vote
+        for reviewer, vote in newest.items()
+        if vote.verdict != Verdict.APPROVE or vote.created_at >= change.edited_at
+    }
 
 
 def approvals(change: ChangeRequest) -> list[Review]:

@@ -275,4 +275,13 @@ def _checked_events(events: Iterable[str]) -> list[str]:
 
 
 def _told(webhook: Webhook) -> dict[str, Any]:
-    return {"tree": webhook.tree.name, "url": webhook.url, "events": webhook.events}
+    """What the audit trail, which everybody reads, tells: of the address where it leads.
+
+    The rest is often a secret, by which anybody may post there. Its digest tells another one.
+    """
+    return {
+        "tree": webhook.tree.name,
+        "host": webhook.host,
+        "address_sha256": hashlib.sha256(webhook.url.encode()).hexdigest(),
+        "events": webhook.events,
+    }

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, policy_files
+from policy import checking, drafts, policy_files, waivers
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Invalid
 from policy.exporters import formats
 from policy.inputs import base_of, check_label, check_values
+from policy.merging import entries_of
 from policy.models import ChangeRequest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+#: Lists of a policy, and the field in which each of their things says why it is there.
+_EXPLAINED = {
+    "backports": "justification",
+    "overrides": "justification",
+    "mitigations": "reason",
+    "waivers": "reason",
+}
 
 
 def replace_policy(
@@ -88,7 +97,9 @@ def _check_contents(present: Policy, mine: Policy) -> None:
     What is in the draft already is let be: it came from the release's own sources.
     """
     base_of(mine)
-    known = {entry for item in present.machine_types for entry in item.entries}
+    _check_explained(present, mine)
+    _check_waivers(present, mine)
+    known = {entry for _, entry in entries_of(present)}
     for number, item in enumerate(mine.migrations):
         path = f"policy.migrations[{number}]"
         if mine.label not in {item.source, item.destination}:
@@ -103,3 +114,26 @@ def _check_contents(present: Policy, mine: Policy) -> None:
         if problems := formats.problems(new):
             path = f"policy.machine_types[{number}].entries"
             raise Invalid(f"{path}: {problems[0]}", field=path)
+    for number, mitigation in enumerate(mine.mitigations):
+        new = [entry for entry in mitigation.entries if entry not in known]
+        if problems := formats.problems(new):
+            path = f"policy.mitigations[{number}].entries"
+            raise Invalid(f"{path}: {problems[0]}", field=path)
+
+
+def _check_explained(present: Policy, mine: Policy) -> None:
+    """What a reviewer has to judge says why, as it does where it is typed."""
+    for name, field in _EXPLAINED.items():
+        for number, item in enumerate(getattr(mine, name)):
+            if not getattr(item, field).strip() and item not in getattr(present, name):
+                path = f"policy.{name}[{number}].{field}"
+                raise Invalid(f"{path}: say why: a reviewer has to judge it", field=path)
+
+
+def _check_waivers(present: Policy, mine: Policy) -> None:
+    """No waiver holds longer from a file than one that is typed."""
+    last = waivers.last_day(checking.today()).isoformat()
+    for number, item in enumerate(mine.waivers):
+        if item.expires > last and item not in present.waivers:
+            path = f"policy.waivers[{number}].expires"
+            raise Invalid(f"{path}: a waiver holds until {last} at most", field=path)
