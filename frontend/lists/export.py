@@ -19,7 +19,7 @@ from frontend.lists.listing import Listing
 MAX_ROWS = 100_000
 _BATCH = 500
 #: A spreadsheet takes text that begins so for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def answer(listing: Listing, form: str) -> HttpResponseBase:
@@ -59,7 +59,9 @@ def _csv(listing: Listing) -> Iterator[str]:
 
 def _cell(value: Any) -> str:
     text = str(_plain(value) if value is not None else "")
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    # Several words may begin so as well as one; of what is no number none may.
+    is_text = not isinstance(value, (int, float))
+    return f"'{text}" if is_text and text.startswith(_FORMULA) else text
 
 
 def _json(listing: Listing) -> Iterator[str]:
