@@ -2,8 +2,8 @@
 
 A :class:`Snapshot` is immutable: other content for the same release makes a new one. Its
 ``content`` is the truth (see :mod:`machines.emulator.catalogue`), the rows below it are the index
-that pages search and filter. A :class:`Stream` is a migration that a release saved, taken apart; only
-:mod:`machines.kept_streams` writes it.
+that pages search and filter. A :class:`Stream` is a migration that a release saved, taken apart;
+only :mod:`machines.kept_streams` writes it.
 """
 
 from __future__ import annotations

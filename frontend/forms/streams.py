@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import read_entry
 from machines.emulator.catalogue import CompatProperty
-from machines.models import Stream
+from machines.models import Stream, Tree
 from policy.document import MAX_TEXT
 from policy.variants import MAX_PROPERTIES
 
@@ -99,7 +99,7 @@ class ShareForm(forms.Form):
     """With the people of which tree a stream is shared; none: with nobody."""
 
     tree = forms.ModelChoiceField(
-        label=_("Shared with"), queryset=None, required=False, empty_label=_("nobody")
+        label=_("Shared with"), queryset=Tree.objects.none(), required=False, empty_label=_("nobody")
     )
 
     def __init__(self, *args: Any, trees: Any, **kwargs: Any) -> None:

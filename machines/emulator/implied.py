@@ -233,8 +233,8 @@ def contradictions(
     for field in _conditional_contradictions(section, descriptions, name, value):
         reason = refusals.missing_footer(section.idstr)
         yield Refusal(section.idstr, field, "layout", reason, section.name)
-    for leaf, sent in _equal_contradictions(section, name, value, usual(name)):
-        differs = refusals.other_value(number(value), sent)
+    for leaf, own, sent in _equal_contradictions(section, name, value, usual(name)):
+        differs = refusals.other_value(own, sent)
         reason = refusals.failed_to_load(differs, leaf.structure, leaf.path)
         yield Refusal(section.idstr, leaf.path, "equal", reason, section.name)
     if _ports(section, name, value, usual):
@@ -271,7 +271,8 @@ def _conditional_fields(descriptions: Sequence[Description]) -> Iterator[str]:
 
 def _equal_contradictions(
     section: SentSection, name: str, value: str, usual: str | None
-) -> Iterator[tuple[SentField, int]]:
+) -> Iterator[tuple[SentField, int, int]]:
+    """Fields that would not be equal: each with the destination's value and the one that is sent."""
     wanted, before = number(value), number(usual)
     if wanted is None or before is None:
         return
@@ -280,7 +281,7 @@ def _equal_contradictions(
         if leaf.kind.endswith(" equal") and about and about <= words(name):
             sent = int.from_bytes(section.payload[leaf.offset : leaf.offset + leaf.size], "big")
             if sent == before != wanted:
-                yield leaf, sent
+                yield leaf, wanted, sent
 
 
 def _ports(section: SentSection, name: str, value: str, usual: Callable[[str], str | None]) -> bool:

@@ -52,7 +52,9 @@ def context(change: ChangeRequest, tab: str, request: HttpRequest) -> dict[str, 
         "review_count": known.reviews + len(threads),
         "threads": threads,
         "draft_count": sum(
-            item.published_at is None for thread in threads for item in thread.shown
+            item.published_at is None
+            for thread in threads
+            for item in thread.shown  # type: ignore[attr-defined]
         ),
         "state_count": known.states,
         # Not offered where nothing has changed since.
