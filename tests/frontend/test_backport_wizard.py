@@ -10,7 +10,7 @@ from signed_in import Login
 from policy import begun, edits
 from policy.models import ChangeRequest, Feature
 
-SWAP = {"HTTP_HX_REQUEST": "true"}
+SWAP = {"HX-Request": "true"}
 
 
 def recorded(world: World) -> Feature:
@@ -46,7 +46,7 @@ def test_what_is_typed_is_come_back_to_from_the_change(world: World, login: Logi
     feature, change = recorded(world), world.change()
     client = login(world.maintainer)
     address = f"/changes/{change.pk}/backport/{feature.slug}"
-    kept = client.post(f"{address}/keep/", {"justification": "Half a sen"}, **SWAP)
+    kept = client.post(f"{address}/keep/", {"justification": "Half a sen"}, headers=SWAP)
     assert "you can come back to it" in kept.content.decode()
     assert "Go on with S" in client.get(f"/changes/{change.pk}/").content.decode()
     again = client.get(f"/changes/{change.pk}/backport/?feature={feature.slug}").content.decode()

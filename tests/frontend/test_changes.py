@@ -118,10 +118,10 @@ def test_the_bundles_files_are_compared(world: World, login: Login) -> None:
     assert path in tab
     assert "sets `foo.speed=9`, was `foo.speed=5`" in tab
     for asked in (f"{address}?tab=bundle&file={path}", f"{address}bundle/?file={path}"):
-        shown = client.get(asked, HTTP_HX_REQUEST="true").content.decode()
+        shown = client.get(asked, headers={"HX-Request": "true"}).content.decode()
         assert "- -global foo.speed=5" in shown
         assert "+ -global foo.speed=9" in shown
-    assert client.get(f"{address}bundle/?file=x", HTTP_HX_REQUEST="true").status_code == 404
+    assert client.get(f"{address}bundle/?file=x", headers={"HX-Request": "true"}).status_code == 404
     assert client.get(f"{address}bundle/?file={path}")["Location"].startswith(address)
 
 

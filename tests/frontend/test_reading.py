@@ -11,7 +11,7 @@ from policy import discussion, edits, reading, workflow
 from policy.models import ChangeRequest, Thread
 from policy.objects import ChangedObject
 
-SWAP = {"HTTP_HX_REQUEST": "true"}
+SWAP = {"HX-Request": "true"}
 LABEL = f"foo.speed on {MACHINES[0]}"
 ANCHOR = anchor_of("Compat properties", LABEL)
 
@@ -38,7 +38,9 @@ def test_an_object_is_marked_and_what_was_read_is_folded(world: World, login: Lo
     change, first = changed(world)
     client = login(world.reviewer)
     address = f"/changes/{change.pk}/objects/{first.key}/"
-    swapped = client.post(f"{address}read/", {"digest": first.digest}, **SWAP).content.decode()
+    swapped = client.post(
+        f"{address}read/", {"digest": first.digest}, headers=SWAP
+    ).content.decode()
     assert 'aria-pressed="true"' in swapped
     assert "1 of 2 objects reviewed" in swapped
     page = client.get(f"/changes/{change.pk}/").content.decode()
@@ -46,7 +48,7 @@ def test_an_object_is_marked_and_what_was_read_is_folded(world: World, login: Lo
     assert "which you have read" not in (
         login(world.other).get(f"/changes/{change.pk}/").content.decode()
     )
-    back = client.post(f"{address}unread/", **SWAP).content.decode()
+    back = client.post(f"{address}unread/", headers=SWAP).content.decode()
     assert 'aria-pressed="false"' in back
 
 
@@ -63,7 +65,7 @@ def test_what_was_edited_meanwhile_is_not_marked(world: World, login: Login) -> 
     world.edit(change, world.maintainer, "8")
     client = login(world.reviewer)
     address = f"/changes/{change.pk}/objects/{first.key}/read/"
-    answer = client.post(address, {"digest": first.digest}, **SWAP)
+    answer = client.post(address, {"digest": first.digest}, headers=SWAP)
     assert answer.status_code == 409
     assert "edited meanwhile" in answer.content.decode()
     assert '<span class="after">8</span>' in answer.content.decode()
@@ -81,10 +83,10 @@ def test_a_comment_comes_back_on_its_line(world: World, login: Login) -> None:
     change, _ = changed(world)
     client = login(world.reviewer)
     address = f"/changes/{change.pk}/threads/"
-    empty = client.post(address, {"line": ANCHOR, "text": ""}, **SWAP)
+    empty = client.post(address, {"line": ANCHOR, "text": ""}, headers=SWAP)
     assert empty.status_code == 422
     assert 'aria-invalid="true"' in empty.content.decode()
-    answer = client.post(address, {"line": ANCHOR, "text": "Why?"}, **SWAP).content.decode()
+    answer = client.post(address, {"line": ANCHOR, "text": "Why?"}, headers=SWAP).content.decode()
     assert answer.lstrip().startswith(f'<div class="change-line discussed" id="line-{ANCHOR}"')
     assert "1 draft" in answer.partition('id="drafts-waiting"')[2]
 
@@ -95,11 +97,11 @@ def test_a_thread_is_answered_and_settled_in_place(world: World, login: Login) -
     workflow.comment(change, world.reviewer, "")
     client = login(world.maintainer)
     address = f"/changes/{change.pk}/threads/{thread.pk}/"
-    answered = client.post(f"{address}reply/", {"text": "So."}, **SWAP).content.decode()
+    answered = client.post(f"{address}reply/", {"text": "So."}, headers=SWAP).content.decode()
     assert "So." in answered
     assert "1 thread is open." in answered
-    assert client.post(f"{address}reply/", {"text": ""}, **SWAP).status_code == 422
-    settled = client.post(f"{address}resolve/", **SWAP).content.decode()
+    assert client.post(f"{address}reply/", {"text": ""}, headers=SWAP).status_code == 422
+    settled = client.post(f"{address}resolve/", headers=SWAP).content.decode()
     assert "resolved by maintainer" in settled
     assert "No thread is open." in settled
 
@@ -108,7 +110,7 @@ def test_a_draft_that_is_discarded_leaves_nothing(world: World, login: Login) ->
     change, _ = changed(world)
     comment = discussion.ask(change, world.reviewer, "Why?")
     address = f"/changes/{change.pk}/drafts/{comment.pk}/discard/"
-    left = login(world.reviewer).post(address, **SWAP).content.decode()
+    left = login(world.reviewer).post(address, headers=SWAP).content.decode()
     assert "<section" not in left
     assert not Thread.objects.exists()
 
