@@ -64,13 +64,15 @@ class EditAction(BulkAction):
                 problem = result.problem.message if result.problem else ""
                 words = self.words(operation)
                 outcomes.append(Outcome(key, called, words, problem, result.changes))
-        return DryRun(tuple(outcomes))
+        into: ChangeRequest | None = task.data["into"]
+        return DryRun(tuple(outcomes), into.lock_version if into is not None else None)
 
     def do(self, task: Task) -> Done:
         made = [operation for row in task.rows for operation in self._of(task, row)]
         with transaction.atomic():
             change = _target(task)
-            change = operations.apply(change, task.user, change.lock_version, made)
+            # What was tried is what is meant: others' edits since are merged, or asked about.
+            change = operations.apply(change, task.user, task.seen or change.lock_version, made)
         words = ngettext("%(n)d edit is in #%(change)d.", "%(n)d edits are in #%(change)d.",
                          len(made))  # fmt: skip
         return Done(words % {"n": len(made), "change": change.pk},

@@ -18,7 +18,7 @@ from frontend.scope import Scope
 class Task:
     """Who asks, for which rows of which list; ``scope`` is the release that they belong to.
 
-    ``data`` is what was typed about all of them.
+    ``data`` is what was typed about all of them; ``seen`` the version of the draft that was tried.
     """
 
     user: User
@@ -26,6 +26,7 @@ class Task:
     rows: Sequence[Any]
     scope: Scope | None
     data: dict[str, Any]
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """Every row's outcome, in the list's order. Nothing was written."""
+    """Every row's outcome, in the list's order. Nothing was written.
+
+    ``version`` is that of the draft that was tried, None where it was none.
+    """
 
     outcomes: tuple[Outcome, ...]
+    version: int | None = None
 
     @property
     def faulty(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from frontend.bulk import ACTIONS
 from frontend.bulk.tasks import BulkAction, DryRun, Outcome, Task
 from frontend.lists.listing import Asked, Listing
 from frontend.lists.selection import MAX_ROWS, Selection, selection_of
+from frontend.numbers import number_of
 from frontend.scope import scope_of
 from frontend.views.keeping import back_from
 from frontend.views.lists import LISTINGS
@@ -53,7 +54,8 @@ def bulk(request: HttpRequest, name: str, action: str) -> HttpResponse:
         messages.error(request, refused)
         return redirect(back_from(request))
     scope = scope_of(request, **where) if where else None
-    task = Task(person_of(request), listing.kind, selection.rows, scope, {})
+    seen = number_of(request.POST.get("tried", ""))
+    task = Task(person_of(request), listing.kind, selection.rows, scope, {}, seen)
     return _step(request, does, listing, selection, task)
 
 

@@ -110,6 +110,21 @@ def test_edits_of_many_machine_types_are_one_edit_of_a_draft(world: World, login
     assert AuditEntry.objects.filter(action="add entry").count() == 1
 
 
+def test_what_others_edited_since_it_was_tried_is_not_overwritten(
+    world: World, login: Login
+) -> None:
+    change = world.change()
+    client, address = login(world.maintainer), f"/bulk/machine-types/change-entry/{PLACE}"
+    asked = sent(row=[MACHINES[0]], into=change.pk)
+    tried = client.post(address, {**asked, "step": "try"})
+    assert '<input type="hidden" name="tried" value="1">' in tried.text
+    world.edit(change, world.other, "7")
+    answer = client.post(address, {**asked, "step": "do", "tried": "1"})
+    assert answer.headers["Location"].startswith(f"/changes/{change.pk}/merge/")
+    change.refresh_from_db()
+    assert change.policy.machine_types[0].entries[0].value == "7"
+
+
 def test_a_new_change_request_is_opened_for_them(world: World, login: Login) -> None:
     client = login(world.maintainer)
     answer = client.post(ADD, sent(step="try"))
