@@ -1,7 +1,7 @@
 """Reading a policy document from a file, YAML or JSON, so that a fault is told by line and path.
 
-A plain word in YAML is a text here (``value: off``); only what JSON would read so is a number,
-true, false or null. Anchors, aliases and tags are refused: nothing in a policy needs them.
+A plain word in YAML is a text here (``value: off``); only what JSON would read so is a whole
+number, true, false or null. Anchors, aliases and tags are refused: nothing in a policy needs them.
 
     >>> read("release: {tree: rhel}").document
     {'release': {'tree': 'rhel'}}
@@ -22,7 +22,8 @@ MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_DEPTH = 30
 MAX_NODES = 500_000
 
-_JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
+#: Policies hold whole numbers alone: a plain 12e4567 is the beginning of a commit's name.
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d*)")
 _WORDS: dict[str, Any] = {"null": None, "true": True, "false": False, "": None}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -169,6 +170,6 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
         return value
     if value in _WORDS:
         return _WORDS[value]
-    if _JSON_NUMBER.fullmatch(value) and len(value) <= 20:
+    if _WHOLE_NUMBER.fullmatch(value) and len(value) <= 20:
         return json.loads(value)
     return value

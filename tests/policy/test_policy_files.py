@@ -27,6 +27,10 @@ def test_both_formats_give_the_document_back(policy: Policy) -> None:
     assert read(yaml.safe_dump(document, sort_keys=False)).document == document
 
 
+def test_what_has_an_exponent_is_no_number_but_a_commit() -> None:
+    assert read("commit: 12e4567\nnote: 0E0\n").document == {"commit": "12e4567", "note": "0E0"}
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
