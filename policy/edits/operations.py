@@ -15,6 +15,7 @@ field of an operation is called as in its class; it is needed where the class gi
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Operations that one call may bring.
 MAX_OPERATIONS = 1000
+#: How long a processor may make them, in seconds: meanwhile nobody else can write to SQLite.
+MAX_SECONDS = 10.0
 OPERATIONS: Mapping[str, type[Operation]] = {
     "add-machine-type": machine_types.AddMachineType,
     "seed-machine-types": machine_types.SeedMachineTypes,
@@ -217,22 +220,32 @@ def run(policy: Policy, operations: Sequence[Operation]) -> Run:
     """Make operations of a policy in their order, each of what those before it left.
 
     Nothing is written: this is what a preview shows. One that cannot be made changes nothing, and
-    those after it are still tried, so that every fault is told at once.
+    those after it are still tried, so that every fault is told at once. Raises Invalid where they
+    take too long together.
     """
-    found = _made(policy, operations, lambda after: after)
+    until = time.thread_time() + MAX_SECONDS
+    found = _made(policy, operations, lambda after: after, until)
     try:
         return replace(found, policy=drafts.checked(found.policy))
     except Invalid:
         # Reading the document back is slow, so it is done after each only to find out which of
         # them brought something that no document holds.
-        return _made(policy, operations, drafts.checked)
+        return _made(policy, operations, drafts.checked, until)
 
 
 def _made(
-    policy: Policy, operations: Sequence[Operation], checked: Callable[[Policy], Policy]
+    policy: Policy,
+    operations: Sequence[Operation],
+    checked: Callable[[Policy], Policy],
+    until: float,
 ) -> Run:
     rows = []
     for index, operation in enumerate(operations):
+        if time.thread_time() > until:
+            raise Invalid(
+                f"They take too long: {index} of {len(operations)} were tried. Send fewer at once.",
+                field="operations",
+            )
         try:
             after = checked(operation.alter(policy))
         except Invalid as error:

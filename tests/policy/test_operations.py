@@ -44,6 +44,16 @@ def test_operations_are_made_in_their_order_as_one_edit(world: World) -> None:
     assert (entry.action, len(entry.after["changes"])) == (operations.SEVERAL, 3)
 
 
+def test_what_takes_too_long_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = world.change()
+    waive = {"op": "waive-finding", "finding": "none", "reason": "So.", "expires": "2099-01-01"}
+    monkeypatch.setattr(operations, "MAX_SECONDS", 0.001)
+    with pytest.raises(Invalid, match="Send fewer at once"):
+        apply(world, change, *[waive] * 1000)
+    change.refresh_from_db()
+    assert change.lock_version == 1
+
+
 def test_several_of_a_kind_are_recorded_as_that_kind(world: World) -> None:
     made = [{"op": "add-entry", **SPEED, "machine_type": name, "value": "1"} for name in MACHINES]
     apply(world, world.change(), *made)
