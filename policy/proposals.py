@@ -1,14 +1,14 @@
 """Features found by comparing two catalogues, and what a backport of one brings along. Pure.
 
 The maintainer names and confirms; no layout is ever typed by hand. What two catalogues of a tree
-can show is a new subsection, fields of a raised version, and a property that older machine types
-switch off.
+can show is a new subsection, fields of a raised version, a conditional field that the same version
+has more, and a property that older machine types switch off, with the fields that it decides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from machines.emulator import qdev
@@ -16,6 +16,7 @@ from machines.emulator.catalogue import Catalogue, CompatProperty, Description, 
 from machines.emulator.catalogue.descriptions import description_to_json
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.layout import DescribedSection, described_sections
+from machines.emulator.relevance import influences
 from policy.bitmaps import section_at
 from policy.document import Graft
 
@@ -40,12 +41,15 @@ class Proposal:
 def propose(old: Catalogue, new: Catalogue) -> tuple[Proposal, ...]:
     """What devices that both catalogues have gained from ``old`` to ``new``, by device."""
     found: list[Proposal] = []
+    conditional: dict[str, list[_Gained]] = {}
     for device in sorted(new.descriptions):
         if device in old.descriptions:
             found += _new_sections(device, old, new)
             found += _raised_versions(device, old, new)
-    found += _new_properties(old, new)
-    return tuple(found)
+            conditional[device] = list(_conditional_fields(device, old, new))
+    switched = list(_new_properties(old, new, conditional))
+    found += _fields_alone(conditional, switched)
+    return (*found, *switched)
 
 
 def _new_sections(device: str, old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
@@ -87,7 +91,67 @@ def _raised_versions(device: str, old: Catalogue, new: Catalogue) -> Iterator[Pr
             yield Proposal(spec, (_graft(_cut(section, version)),), summary)
 
 
-def _new_properties(old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
+@dataclass(frozen=True, slots=True)
+class _Gained:
+    """Conditional fields that a section has more at a version that the older one has, too."""
+
+    before: Description
+    section: DescribedSection
+    fields: tuple[str, ...]
+
+    def carrier(self, names: tuple[str, ...]) -> Carrier:
+        return Carrier(self.section.path, fields=names)
+
+    def graft(self, names: tuple[str, ...]) -> Graft:
+        return _graft(_with_fields(self.section, self.before, names))
+
+
+def _conditional_fields(device: str, old: Catalogue, new: Catalogue) -> Iterator[_Gained]:
+    """What a predicate decides about, whatever the version: only so may a version gain a field."""
+    known = {item.path: item.description for item in described_sections(old.descriptions[device])}
+    for section in described_sections(new.descriptions[device]):
+        before = known.get(section.path)
+        if before is None:
+            continue
+        names = {item.name for item in before.fields}
+        gained = tuple(
+            item.name
+            for item in section.description.fields
+            if item.conditional and item.name not in names and item.version_id <= before.version_id
+        )
+        if gained:
+            yield _Gained(before, section, tuple(dict.fromkeys(gained)))
+
+
+def _fields_alone(
+    conditional: Mapping[str, Iterable[_Gained]], switched: Iterable[Proposal]
+) -> Iterator[Proposal]:
+    """Those of the fields that no new property is known to decide."""
+    owned = {
+        (item.spec.device, carrier.section, name)
+        for item in switched
+        for carrier in item.spec.carriers
+        for name in carrier.fields
+    }
+    for device, listed in conditional.items():
+        for item in listed:
+            path = item.section.path
+            names = tuple(name for name in item.fields if (device, path, name) not in owned)
+            if not names:
+                continue
+            spec = FeatureSpec(
+                slug=_slug(f"{device}-{names[0]}"),
+                title=f"{', '.join(names)} of {device}",
+                device=device,
+                carriers=(item.carrier(names),),
+            )
+            summary = f"{path} of {device} has {', '.join(names)} more at the same version"
+            yield Proposal(spec, (item.graft(names),), summary)
+
+
+def _new_properties(
+    old: Catalogue, new: Catalogue, conditional: Mapping[str, Iterable[_Gained]]
+) -> Iterator[Proposal]:
     """Properties that ``new`` has more, and that a compat entry of its own switches back."""
     for entry in _newest_entries(new).values():
         info = qdev.properties_of(new, entry.driver).get(entry.property)
@@ -96,18 +160,33 @@ def _new_properties(old: Catalogue, new: Catalogue) -> Iterator[Proposal]:
         on = qdev.text_of(info.default)
         if entry.driver not in old.types or on is None or qdev.same_value(on, entry.value):
             continue
+        decided = list(_decided(entry, new, conditional.get(entry.driver, ())))
         spec = FeatureSpec(
             slug=_slug(f"{entry.driver}-{entry.property}"),
             title=f"{entry.property} of {entry.driver}",
             device=entry.driver,
+            carriers=tuple(item.carrier(names) for item, names in decided),
             gate=Gate(entry.driver, entry.property, on),
         )
+        sent = [name for _item, names in decided for name in names]
         yield Proposal(
             spec,
-            (),
+            tuple(item.graft(names) for item, names in decided),
             f"{entry.driver} has a new property {entry.property} (default {on}), which older "
-            f"machine types set to {entry.value}",
+            f"machine types set to {entry.value}"
+            + (f"; it decides whether {', '.join(sent)} is sent" if sent else ""),
         )
+
+
+def _decided(
+    entry: CompatProperty, new: Catalogue, gained: Iterable[_Gained]
+) -> Iterator[tuple[_Gained, tuple[str, ...]]]:
+    """The new fields that a property is known to decide, by section."""
+    influenced = influences(new, entry.driver, entry.property)
+    places = {item.place for item in influenced if item.mechanism == "fields"}
+    for item in gained:
+        if names := tuple(name for name in item.fields if name in places):
+            yield item, names
 
 
 def _newest_entries(catalogue: Catalogue) -> dict[tuple[str, str], CompatProperty]:
@@ -151,7 +230,7 @@ class SwitchedIn:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the two catalogues show: ``kind`` is subsection, version or property.
+    """What the two catalogues show: ``kind`` is subsection, version, field or property.
 
     ``fields`` are those that are new, each with its size in bytes; ``property`` is the gate with
     its type and default; ``switched_in`` are the places that switch it, ``more`` of them unnamed.
@@ -168,7 +247,7 @@ def evidence_of(proposal: Proposal, new: Catalogue) -> Evidence:
     """What speaks for a proposal of :func:`propose`, in the catalogue that has gained it."""
     spec = proposal.spec
     carrier = spec.carriers[0] if spec.carriers else None
-    kind = "property" if carrier is None else "subsection" if carrier.subsection else "version"
+    kind = _kind(carrier)
     fields: list[str] = []
     if carrier is not None:
         section = section_at(new, spec.device, carrier.section)
@@ -183,6 +262,14 @@ def evidence_of(proposal: Proposal, new: Catalogue) -> Evidence:
         tuple(places[:MAX_PLACES]),
         len(places[MAX_PLACES:]),
     )
+
+
+def _kind(carrier: Carrier | None) -> str:
+    if carrier is None:
+        return "property"
+    if carrier.subsection:
+        return "subsection"
+    return "field" if carrier.version is None else "version"
 
 
 def _sized(item: Field) -> str:
@@ -244,7 +331,8 @@ def grafts_for(spec: FeatureSpec, introduced: Catalogue, own: Catalogue) -> tupl
     """The layouts that a release needs to carry the feature, one for each section concerned.
 
     ``introduced`` is the catalogue of the release that introduced it, ``own`` that of the release
-    which takes it. A section of the feature's own comes as it is. A linear version comes with
+    which takes it. A section of the feature's own comes as it is. Conditional fields come into the
+    release's own layout, each behind the field that it follows there. A linear version comes with
     every field up to that version: a version that skipped the fields before it would be a layout
     that no other tree knows under this number. Raises :class:`FeatureError`.
     """
@@ -256,6 +344,12 @@ def grafts_for(spec: FeatureSpec, introduced: Catalogue, own: Catalogue) -> tupl
             if present is not None and present.description.version_id >= carrier.version:
                 continue  # the release has that version already
             section = _cut(section, carrier.version)
+        elif carrier.fields and not carrier.subsection:
+            present = section_at(own, spec.device, carrier.section)
+            if present is not None:
+                section = _with_fields(section, present.description, carrier.fields)
+                if section.description == _without_subsections(present.description):
+                    continue  # the release has those fields already
         grafts[carrier.section] = _graft(section)
     return tuple(grafts.values())
 
@@ -267,6 +361,22 @@ def _section(
     if section is None:
         raise FeatureError(f"{spec.device} has no section '{carrier.section}' in {label}.")
     return section
+
+
+def _with_fields(
+    introduced: DescribedSection, own: Description, names: Collection[str]
+) -> DescribedSection:
+    """The release's own layout with these fields of the introducing one, each where that has it."""
+    fields = list(own.fields)
+    before = 0  # behind the last field that both have
+    for item in introduced.description.fields:
+        places = [place for place, each in enumerate(fields) if each.name == item.name]
+        if places:
+            before = places[-1] + 1
+        elif item.name in names:
+            fields.insert(before, item)
+            before += 1
+    return replace(introduced, description=_without_subsections(replace(own, fields=tuple(fields))))
 
 
 def _cut(section: DescribedSection, version: int) -> DescribedSection:
