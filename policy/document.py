@@ -26,6 +26,8 @@ from machines.emulator.memo import Same
 
 SCHEMA = 1
 MAX_ENTRIES = 20_000
+#: QEMU has about a hundred of them. Each is resolved through all that it goes on from.
+MAX_MACHINE_TYPES = 1_000
 MAX_TEXT = 10_000
 
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
@@ -291,11 +293,15 @@ def _read(text: str) -> Policy:
 
 
 def _check_machine_types(policy: Policy) -> None:
-    names = [item.name for item in policy.machine_types]
+    if len(policy.machine_types) > MAX_MACHINE_TYPES:
+        raise DocumentError("policy.machine_types", f"are more than {MAX_MACHINE_TYPES}")
+    names = {item.name for item in policy.machine_types}
+    seen: set[str] = set()
     for number, item in enumerate(policy.machine_types):
         path = f"policy.machine_types[{number}]"
-        if names.index(item.name) != number:
+        if item.name in seen:
             raise DocumentError(f"{path}.name", f"'{item.name}' is there twice")
+        seen.add(item.name)
         if item.parent and item.parent not in names:
             raise DocumentError(f"{path}.parent", f"no machine type '{item.parent}' here")
         root = policy.lineage(item.name)[0]

@@ -136,7 +136,8 @@ def check_values(value: Any, path: str, depth: int = 0) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             check_values(key, f"{path}.{key:.60}", depth)
-            check_values(item, f"{path}.{key}", depth + 1)
+            # Shortened, as a path is: every value below has it once more.
+            check_values(item, f"{path}.{key:.60}", depth + 1)
     elif isinstance(value, list):
         for number, item in enumerate(value):
             check_values(item, f"{path}[{number}]", depth + 1)

@@ -21,6 +21,8 @@ import yaml
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_DEPTH = 30
 MAX_NODES = 500_000
+#: Characters of all paths together: each value below a long key has it in its own.
+MAX_PATHS = 64 * 1024 * 1024
 
 #: Policies hold whole numbers alone: a plain 12e4567 is the beginning of a commit's name.
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d*)")
@@ -95,6 +97,7 @@ class _Builder:
 
     lines: dict[str, int] = field(default_factory=dict)
     nodes: int = 0
+    paths: int = 0
 
     def build(self, text: str) -> Read:
         events = self._events(text)
@@ -127,6 +130,9 @@ class _Builder:
             raise FileError(_line(event), f"holds more than {MAX_NODES} values")
         if depth > MAX_DEPTH:
             raise FileError(_line(event), f"nests deeper than {MAX_DEPTH} levels")
+        self.paths += len(path)
+        if self.paths > MAX_PATHS:
+            raise FileError(_line(event), "has keys that are too long")
         self.lines[path] = _line(event)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(events, path, depth)

@@ -27,6 +27,19 @@ def test_both_formats_give_the_document_back(policy: Policy) -> None:
     assert read(yaml.safe_dump(document, sort_keys=False)).document == document
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"? {'k' * 100_000}\n: {[0] * 2_000}",
+        f'{{"{"k" * 1_000}": ' * 20 + str([0] * 10_000) + "}" * 20,
+    ],
+    ids=["yaml", "json"],
+)
+def test_a_long_key_is_not_kept_once_for_each_value_below(text: str) -> None:
+    with pytest.raises(FileError, match="too long"):
+        read(text)
+
+
 def test_what_has_an_exponent_is_no_number_but_a_commit() -> None:
     assert read("commit: 12e4567\nnote: 0E0\n").document == {"commit": "12e4567", "note": "0E0"}
 

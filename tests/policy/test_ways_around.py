@@ -114,6 +114,16 @@ def test_a_name_ends_where_it_ends(world: World) -> None:
         from_json(document)
 
 
+def test_no_draft_holds_more_machine_types_than_can_be_resolved(world: World) -> None:
+    change = world.change()
+    many = [{"name": f"pc-{n}", "parent": f"pc-{n - 1}" * bool(n)} for n in range(1_001)]
+    with pytest.raises(Invalid) as refused:
+        edits.replace_policy(
+            change, world.maintainer, 1, change.policy.to_json() | {"machine_types": many}
+        )
+    assert refused.value.field == "policy.machine_types"
+
+
 # --- What everybody reads -------------------------------------------------------------------------
 
 
