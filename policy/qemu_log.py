@@ -18,6 +18,8 @@ from machines.emulator.refusals import CAUSES, END, PLACES, Kind
 
 MAX_BYTES = 256 * 1024
 MAX_LINES = 2_000
+#: Characters of a line that are read; none of QEMU's is nearly so long.
+MAX_LINE = 2_000
 MAX_FAILURES = 100
 
 
@@ -92,7 +94,8 @@ def read_log(text: str) -> Log:
     failures: list[Failure] = []
     unknown: list[tuple[int, str]] = []
     current = _Open()
-    for number, line in enumerate(lines, start=1):
+    for number, whole in enumerate(lines, start=1):
+        line = whole[:MAX_LINE]
         if not line.strip():
             continue
         if cause := _cause(line):

@@ -168,12 +168,12 @@ _FORMS: tuple[tuple[Kind, str], ...] = (
     # migration/vmstate.c; before 8.2 with two spaces before the last number
     (
         "version-too-new",
-        r"(?P<section>\S+): incoming version_id (?P<sent>\d+) is too new "
+        r"(?<!\S)(?P<section>\S+): incoming version_id (?P<sent>\d+) is too new "
         r"for local version_id +(?P<newest>\d+)",
     ),
     (
         "version-too-old",
-        r"(?P<section>\S+): incoming version_id (?P<sent>\d+) is too old "
+        r"(?<!\S)(?P<section>\S+): incoming version_id (?P<sent>\d+) is too old "
         r"for local minimum version_id +(?P<oldest>\d+)",
     ),
     ("subsection", r"VM subsection '(?P<field>[^']+)' in '(?P<section>[^']+)' does not exist"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.qemu_log import MAX_LINES, LogError, read_log
+from policy.qemu_log import MAX_BYTES, MAX_LINES, LogError, read_log
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases.jsonl"
 PCI = "get_pci_config_device: Bad config data: i=0x10a read: 40 device: 0 cmask: ff wmask: 0"
@@ -170,3 +172,11 @@ def test_any_text_is_read(text: str) -> None:
     log = read_log(text)
     told = {number for failure in log.failures for number, _ in failure.lines}
     assert not told & {number for number, _ in log.unknown}
+
+
+@pytest.mark.parametrize("text", ["a", "Failed to load element of type ", "Property 'a' changed "])
+def test_no_line_takes_long_to_read(text: str) -> None:
+    began = time.process_time()
+    with contextlib.suppress(LogError):
+        read_log(text * (MAX_BYTES // len(text)))
+    assert time.process_time() - began < 2
