@@ -29,6 +29,8 @@ MAX_ENTRIES = 20_000
 #: QEMU has about a hundred of them. Each is resolved through all that it goes on from.
 MAX_MACHINE_TYPES = 1_000
 MAX_TEXT = 10_000
+#: Characters of a name: what the rows of trials and of catalogues hold.
+MAX_NAME = 255
 
 Outcome = Literal["correct", "degraded", "corrupt", "refused"]
 #: The outcomes that a policy may declare: ``corrupt`` never passes.
@@ -325,7 +327,7 @@ class _Reader:
 
     def name(self, key: str) -> str:
         value = self.text(key)
-        if not _NAME.fullmatch(value):
+        if len(value) > MAX_NAME or not _NAME.fullmatch(value):
             raise DocumentError(f"{self.path}.{key}", f"'{value:.60}' is no valid name")
         return value
 

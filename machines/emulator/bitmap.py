@@ -47,9 +47,11 @@ def parse(text: str) -> frozenset[int]:
     if word[:2] in ("0x", "0X"):
         return _parse_hex(word)
     versions: set[int] = set()
+    named = 0  # one that is named again takes as long
     for part in word.split(","):
         first, last = _parse_range(part.strip())
-        if len(versions) + last - first >= MAX_VERSIONS:
+        named += last - first + 1
+        if named > MAX_VERSIONS:
             raise BitmapError(f"more than {MAX_VERSIONS} versions")
         versions.update(range(first, last + 1))
     return frozenset(versions)

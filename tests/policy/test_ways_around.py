@@ -107,9 +107,10 @@ def test_a_document_keeps_what_the_draft_holds(world: World) -> None:
     assert change.policy.waivers[0].expires == last
 
 
-def test_a_name_ends_where_it_ends(world: World) -> None:
+@pytest.mark.parametrize("more", ["\n", "1" * 5_000])
+def test_a_name_ends_where_it_ends(world: World, more: str) -> None:
     document = world.change().policy.to_json()
-    document["machine_types"][0]["name"] += "\n"
+    document["machine_types"][0]["name"] += more
     with pytest.raises(DocumentError, match=r"machine_types\[0\].name"):
         from_json(document)
 

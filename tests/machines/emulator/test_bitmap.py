@@ -38,6 +38,11 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
         assert all(0 <= bit <= MAX_VERSION for bit in bits)
 
 
+def test_versions_that_are_named_again_count_again() -> None:
+    with pytest.raises(BitmapError, match="more than"):
+        parse(",".join(["0-30000"] * 3))
+
+
 def test_ranges_and_lists() -> None:
     assert parse(" 1-3, 9999 ") == {1, 2, 3, 9999}
     assert format({9999, 1, 2, 3}) == "1-3,9999"
