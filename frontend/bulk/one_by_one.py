@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -12,9 +14,22 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from frontend.bulk.tasks import BulkAction, Done, DryRun, Outcome, Task
 from policy import retrying, workflow
-from policy.errors import PolicyError
+from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Trial
 from workers import jobs
+
+#: How long a processor may be busy with the rows, in seconds: meanwhile others wait to write.
+MAX_SECONDS = 15.0
+
+
+def _in_time(rows: Sequence[Any]) -> Iterator[Any]:
+    """The rows, one after the other. Raises Invalid where they take too long together."""
+    until = time.thread_time() + MAX_SECONDS
+    for number, row in enumerate(rows):
+        if time.thread_time() > until:
+            words = _("They take too long: choose about %(n)d rows at once.") % {"n": max(number, 1)}
+            raise Invalid(words)
+        yield row
 
 
 class OneByOne(BulkAction):
@@ -24,11 +39,11 @@ class OneByOne(BulkAction):
         return forms.Form(sent)
 
     def try_out(self, task: Task) -> DryRun:
-        return DryRun(tuple(self._tried(task, row) for row in task.rows))
+        return DryRun(tuple(self._tried(task, row) for row in _in_time(task.rows)))
 
     def do(self, task: Task) -> Done:
         with transaction.atomic():
-            for row in task.rows:
+            for row in _in_time(task.rows):
                 self.each(task, row)
         return Done(self.done(len(task.rows)))
 

@@ -9,6 +9,7 @@ from django.test import Client
 from policy_world import MACHINES, World, person
 from signed_in import Login
 
+from frontend.bulk import one_by_one
 from frontend.lists.selection import MAX_ROWS
 from policy import edits
 from policy.models import AuditEntry, ChangeRequest, Trial
@@ -73,6 +74,16 @@ def test_no_more_rows_than_can_be_judged(world: World, login: Login) -> None:
     everything = {"all": str(MAX_ROWS + 2), "filter": "", "back": "/changes/"}
     answer = login(world.maintainer).post("/bulk/changes/withdraw/", everything, follow=True)
     assert f"At most {MAX_ROWS} rows at once" in answer.text
+
+
+def test_what_would_take_minutes_is_refused(
+    world: World, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_by_one, "MAX_SECONDS", 0)
+    both = [world.change().pk, world.change().pk]
+    answer = login(world.maintainer).post("/bulk/changes/submit/", {"row": both, "back": "/"})
+    assert answer.status_code == 422
+    assert "choose about" in answer.text
 
 
 # --- Trying and doing -----------------------------------------------------------------------------
