@@ -26,7 +26,7 @@ from policy import signing
 from policy.errors import PolicyError
 from policy.models import Bundle, BundleIndex
 from policy.packing import archive, comparing, standalone
-from policy.permissions import may
+from policy.permissions import may, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +236,7 @@ def checksum(request: HttpRequest, tree: str, version: str, number: int) -> Http
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The published index of all bundles."""
+    require(request.user, "view", None)
     return _text("index.json", published_index().content, "application/json")
 
 
@@ -243,6 +244,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def index_signature(request: HttpRequest) -> HttpResponse:
     """Its signature."""
+    require(request.user, "view", None)
     armored = published_index().armored
     if not armored:
         raise Http404
@@ -253,6 +255,7 @@ def index_signature(request: HttpRequest) -> HttpResponse:
 @require_safe
 def index_waiting(request: HttpRequest, serial: int) -> HttpResponse:
     """An index that waits to be signed offline."""
+    require(request.user, "view", None)
     found = BundleIndex.objects.filter(serial=serial).first()
     if found is None:
         raise Http404

@@ -141,9 +141,12 @@ def visible_stream(user: User, pk: int) -> Stream:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict with the addresses of what it speaks of. ``place`` shows the section's bytes."""
+    """A verdict with the addresses of what it speaks of. ``place`` shows the section's bytes,
+    ``profile`` is the stream that it was read beside, where the person may see that one too.
+    """
 
     verdict: StreamVerdict
+    profile: Stream | None
     job: Job | None
     place: str
     remedy: Remedy | None
@@ -197,7 +200,7 @@ def _own_trees(user: User) -> Any:
 
 def _answers(user: User, found: Stream) -> dict[str, Any]:
     rows = found.verdicts.select_related(
-        "release__tree", "change_request", "started_on__tree", "profile", "asked_by"
+        "release__tree", "change_request", "started_on__tree", "asked_by"
     )
     answers = [answer_of(user, item) for item in rows[:MAX_LISTED]]
     judging = any(item.job is not None and item.job.is_open for item in answers)
@@ -216,12 +219,19 @@ def answer_of(user: User, verdict: StreamVerdict) -> Answer:
     offered = entries and verdict.started_on is not None
     return Answer(
         verdict=verdict,
+        profile=_profile(user, verdict),
         job=_job(verdict) if verdict.state == StreamVerdict.State.QUEUED else None,
         place=place_of(verdict),
         remedy=remedy,
         changes=_changes(user, verdict) if offered else [],
         device=(result.get("suggestion") or "").partition(".")[0],
     )
+
+
+def _profile(user: User, verdict: StreamVerdict) -> Stream | None:
+    if verdict.profile_id is None:
+        return None
+    return policy_streams.visible_to(user).filter(pk=verdict.profile_id).first()
 
 
 def _job(verdict: StreamVerdict) -> Job | None:

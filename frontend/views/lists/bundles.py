@@ -21,7 +21,7 @@ from frontend.lists.listing import Asked, Listing
 from frontend.views.bundles import done, is_revoked, visible_bundles
 from policy import signing
 from policy.models import SigningKey
-from policy.permissions import may
+from policy.permissions import may, require
 
 
 def _state(row: Any) -> str:
@@ -60,7 +60,8 @@ KIND = Kind(
 
 
 def listing(asked: Asked) -> Listing:
-    """The bundles of the releases that the person sees."""
+    """The bundles of the releases that the person sees. Raises Forbidden without a role."""
+    require(asked.request.user, "view", None)
     rows = visible_bundles(asked.request.user).defer("content", "revision__content")
     return Listing(KIND, asked, rows)
 
