@@ -7,7 +7,7 @@ No part of the policy, and nothing that a reviewer sees: it becomes one when the
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from policy import audit, drafts
@@ -30,6 +30,7 @@ def begun_of(change: ChangeRequest) -> list[BegunBackport]:
     return [item for item in found if item.feature.slug not in taken]
 
 
+@transaction.atomic
 def keep(
     change: ChangeRequest,
     actor: User,
@@ -62,6 +63,7 @@ def keep(
     return kept
 
 
+@transaction.atomic
 def drop(change: ChangeRequest, actor: User, feature: Feature) -> None:
     """No longer prepare it, because it is taken or will not be. Raises Forbidden."""
     require(actor, "edit", change.release.tree)

@@ -6,6 +6,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from policy.models import AuditEntry
+
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
 
@@ -63,6 +65,8 @@ def test_one_changes_the_own_password(client: Client, user: User) -> None:
     )
     user.refresh_from_db()
     assert user.check_password(new)
+    entry = AuditEntry.objects.get(action="change password")
+    assert (entry.actor, new in str(entry.__dict__)) == ("ada", False)
 
 
 def test_pages_allow_no_inline_script_or_style(client: Client) -> None:
