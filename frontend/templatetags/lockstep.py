@@ -224,6 +224,12 @@ def breakable(name: str) -> SafeString:
 
 
 @register.filter
+def is_web_address(text: str) -> bool:
+    """Whether what somebody wrote may be linked: a link may hold a program as well."""
+    return text.lower().startswith(("https://", "http://"))
+
+
+@register.filter
 def is_checkbox(field: BoundField) -> bool:
     return isinstance(field.field.widget, forms.CheckboxInput)
 
