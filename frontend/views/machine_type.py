@@ -115,8 +115,9 @@ def context_of(request: HttpRequest, scope: Scope, name: str, edit: Edit) -> dic
         "form": form,
         "typed": edit.typed,
         "moved": edit.moved,
-        "edited": edit.edited,
-        "editing": _editing(request, edit),
+        # Not "edited" and "editing": those are the change request's on every page.
+        "focused": edit.edited,
+        "opened": _opened(request, edit),
         "removed": _removed(request, scope, name),
         "changes": open_changes().filter(release=scope.release),
         "may_edit_tree": may(request.user, "edit", scope.release.tree),
@@ -125,7 +126,7 @@ def context_of(request: HttpRequest, scope: Scope, name: str, edit: Edit) -> dic
     }
 
 
-def _editing(request: HttpRequest, edit: Edit) -> int | None:
+def _opened(request: HttpRequest, edit: Edit) -> int | None:
     """The position of the own entry whose value is open for editing."""
     if edit.typed is not None:
         return edit.typed.position

@@ -394,3 +394,18 @@ def test_machine_types_are_composed_from_arrays(client: Client, world: World) ->
     change.refresh_from_db()
     resolved = change.policy.resolved("pc-i440fx-down1.1.0")
     assert CompatProperty("foo", "speed", "4", "hw_compat_down_1_1") in resolved
+
+
+def test_a_value_is_opened_on_the_whole_page_too(world: World, client: Client) -> None:
+    """Without scripts the page comes as a whole, and still names the change request on top."""
+    change = world.change()
+    client.force_login(world.maintainer)
+    page = f"/releases/down/1.2/machine-types/{MACHINES[0]}/"
+    for position in (0, 1):
+        answer = client.get(page, {"change": change.pk, "edit": position})
+        assert answer.status_code == 200
+        assert f'href="/changes/{change.pk}/"' in answer.content.decode()
+    sent = {"machine_type": MACHINES[0], "value": "much", "lock_version": 1, "position": 0}
+    wrong = client.post(f"/changes/{change.pk}/entries/change/", sent)
+    assert wrong.status_code == 422
+    assert f'href="/changes/{change.pk}/"' in wrong.content.decode()
