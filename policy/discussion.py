@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 #: More on one change request would be no discussion any more.
 MAX_THREADS = 500
 MAX_COMMENTS = 200
+#: Comments on the whole.
+MAX_SAID = 1_000
+#: What one person keeps back of one change request: what nobody else sees is in nobody's way.
+MAX_DRAFTS = 100
 
 
 @once_a_look
@@ -68,7 +72,9 @@ def ask(change: ChangeRequest, actor: User, text: str, group: str = "", label: s
     with transaction.atomic():
         _check(change, actor)
         line = _line(change, group, label) if group or label else None
-        if change.threads.count() >= MAX_THREADS:
+        _check_drafts(change, actor)
+        known = change.threads.filter(comments__published_at__isnull=False).distinct()
+        if known.count() >= MAX_THREADS:
             raise Invalid(f"A change request has at most {MAX_THREADS} threads.")
         thread = Thread.objects.create(
             change_request=change,
@@ -87,7 +93,8 @@ def reply(thread: Thread, actor: User, text: str) -> Comment:
     text = _said(text)
     with transaction.atomic():
         _check(thread.change_request, actor)
-        if thread.comments.count() >= MAX_COMMENTS:
+        _check_drafts(thread.change_request, actor)
+        if thread.comments.exclude(published_at=None).count() >= MAX_COMMENTS:
             raise Invalid(f"A thread has at most {MAX_COMMENTS} comments: open another.")
         return _draft(thread, actor, text)
 
@@ -176,6 +183,11 @@ def _turn(
 def _check(change: ChangeRequest, actor: User) -> None:
     require(actor, "view", change.release.tree)
     drafts.check_open(drafts.fresh(change))
+
+
+def _check_drafts(change: ChangeRequest, actor: User) -> None:
+    if drafts_of(change, actor).count() >= MAX_DRAFTS:
+        raise Invalid(f"You have {MAX_DRAFTS} drafts here: publish or discard some first.")
 
 
 def _check_own_draft(comment: Comment, actor: User) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from machines import parsing
 from machines.catalogue import effective_catalogue
+from machines.confined import Limits
 from machines.emulator.catalogue import Catalogue, CatalogueError, CompatProperty
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release
@@ -25,6 +26,10 @@ from policy.models import ChangeRequest
 from policy.seeding import chained
 
 Arrays = Mapping[str, tuple[CompatProperty, ...]]
+
+
+#: Somebody waits for the answer: a few sources, not all of QEMU's.
+_LIMITS = Limits(memory=512 * 2**20, cpu_seconds=10, wall_seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,6 @@ def _arrays(sources: Mapping[str, bytes]) -> Arrays:
         if parsing.role_of(name) != "c":
             raise Invalid(f"{name} is no C source and no patch.", field="sources")
     try:
-        return parsing.parse(sources).arrays
+        return parsing.parse(sources, _LIMITS).arrays
     except CatalogueError as error:
         raise Invalid(str(error), field="sources") from error

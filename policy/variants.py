@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Properties on one side.
 MAX_PROPERTIES = 64
+#: Of one person, trials with other properties that wait to be held: workers are everybody's.
+MAX_WAITING = 50
 
 Properties = Sequence[CompatProperty]
 
@@ -53,6 +55,8 @@ def vary(user: User, trial: Trial, source: Properties, destination: Properties) 
     known = Trial.objects.filter(key=key).first()
     if known is not None and known.state != Trial.State.FAILED:
         return known
+    if Trial.objects.filter(asked_by=user, state=Trial.State.QUEUED).count() >= MAX_WAITING:
+        raise Invalid(f"{MAX_WAITING} of yours wait to be held: wait for some of them.")
     varied, _ = Trial.objects.update_or_create(
         key=key,
         defaults={"state": Trial.State.QUEUED, "error": "", "finished_at": None},

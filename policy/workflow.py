@@ -162,6 +162,8 @@ def comment(change: ChangeRequest, actor: User, text: str) -> Review:
         drafts.check_open(present)
         if not text.strip() and not discussion.drafts_of(present, actor).exists():
             raise Invalid("Write something.", field="text")
+        if present.reviews.filter(verdict=Verdict.COMMENT).count() >= discussion.MAX_SAID:
+            raise Invalid(f"A change request has at most {discussion.MAX_SAID} comments.")
         review, said = _vote(present, actor, Verdict.COMMENT, text)
         news.tell(Notice.Kind.DISCUSSION, f"{actor} commented", _all_said(review, said))
         after = {"text": review.text, "comments": discussion.told(said)}

@@ -11,8 +11,10 @@ from policy_world import World, arrays, release, run_trials
 from signed_in import Login
 
 from frontend.forms.streams import properties_of
+from machines.emulator.catalogue import CompatProperty
 from machines.models import Stream
 from policy import edits, recordings, trials, variants
+from policy.errors import Invalid
 from policy.models import AuditEntry, ChangeRequest, Trial
 from workers.models import Job
 
@@ -113,3 +115,15 @@ def test_nobody_without_a_role_asks(world: World, login: Login, trial: Trial) ->
 
 def variants_of(line: str) -> Any:
     return properties_of([line])
+
+
+def test_one_person_does_not_occupy_all_workers(
+    world: World, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "MAX_WAITING", 1)
+    first = [CompatProperty("foo", "speed", "1")]
+    varied = variants.vary(world.reviewer, trial, [], first)
+    assert variants.vary(world.reviewer, trial, [], first) == varied
+    with pytest.raises(Invalid, match="wait to be held"):
+        variants.vary(world.reviewer, trial, [], [CompatProperty("foo", "speed", "2")])
+    variants.vary(world.maintainer, trial, [], [CompatProperty("foo", "speed", "2")])

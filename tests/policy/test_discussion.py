@@ -166,3 +166,31 @@ def test_whoever_has_no_role_says_nothing() -> None:
     world = World()
     with pytest.raises(Forbidden):
         discussion.ask(in_review(world), person("stranger"), "x")
+
+
+def test_drafts_that_nobody_sees_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("MAX_THREADS", 3), ("MAX_COMMENTS", 2), ("MAX_DRAFTS", 4)):
+        monkeypatch.setattr(discussion, name, most)
+    world = World()
+    change = in_review(world)
+    thread = discussion.ask(change, world.reviewer, "Why 7?", *LINE).thread
+    workflow.comment(change, world.reviewer, "")
+    viewer = person("viewer", Role.VIEWER)
+    for _ in range(2):
+        discussion.ask(change, viewer, "Mine alone.")
+        discussion.reply(thread, viewer, "Mine alone.")
+    with pytest.raises(Invalid, match="4 drafts"):
+        discussion.ask(change, viewer, "One more.")
+    discussion.reply(thread, world.maintainer, "Because.")
+    discussion.ask(change, world.maintainer, "And now?")
+
+
+def test_nobody_buries_a_change_under_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discussion, "MAX_SAID", 1)
+    world = World()
+    change = in_review(world)
+    viewer = person("viewer", Role.VIEWER)
+    workflow.comment(change, viewer, "Hm.")
+    with pytest.raises(Invalid, match="at most 1 comments"):
+        workflow.comment(change, viewer, "Hm.")
+    workflow.approve(change, world.reviewer, change.digest, "Good.")
