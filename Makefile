@@ -11,7 +11,7 @@ UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint benchmark format requirements screenshots tools dev vendor clean
+.PHONY: help install run test test-all test-postgresql lint benchmark format requirements screenshots tools dev vendor clean
 
 help:
 	@echo "make run [PORT=8000]   serve on 127.0.0.1 (installs what is missing first)"
@@ -72,8 +72,14 @@ lint: dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
+# Both at once: each waits much of its time, for a browser, a worker, a disk.
 test: tools lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-all test-postgresql
+
+test-all: tools dev
 	$(BIN)/python -m pytest
+
+test-postgresql: dev
 	$(BIN)/python tests/on_postgresql.py -m database
 
 # Files of another name than the tests', so that those do not wait for them.
