@@ -14,7 +14,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -42,8 +42,12 @@ def bulk(request: HttpRequest, name: str, action: str) -> HttpResponse:
     if does is None:
         raise Http404
     where = {key: request.GET[key] for key in ("tree", "version") if key in request.GET}
+    try:
+        address = reverse(name, kwargs=where)
+    except NoReverseMatch as error:  # a release's list without its release, or another with one
+        raise Http404 from error
     if request.method == "GET":  # a page that was reloaded by hand: begin where rows are chosen
-        return redirect(reverse(name, kwargs=where))
+        return redirect(address)
     query = QueryDict(request.POST.get("filter", ""), mutable=True)
     query["filters"] = "own"
     listing = LISTINGS[name](Asked(request, query, where))

@@ -232,3 +232,6 @@ def test_addresses_that_are_none(world: World, login: Login) -> None:
     assert client.post("/bulk/nothing/submit/", {}).status_code == 404
     assert client.post("/bulk/machine-types/add-entry/?tree=no&version=1", {}).status_code == 404
     assert client.get("/bulk/changes/submit/").status_code == 302
+    for address in ("machine-types/add-entry/?tree=down", "changes/submit/?tree=down&version=1.2"):
+        assert client.get(f"/bulk/{address}").status_code == 404
+        assert client.post(f"/bulk/{address}", {"row": MACHINES[0]}).status_code == 404
