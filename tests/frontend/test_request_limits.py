@@ -20,9 +20,8 @@ class Unread(io.RawIOBase):
 
 
 def announced(client: Client, address: str, kind: str, size: int) -> Any:
-    return client.generic(
-        "POST", address, b"", kind, **{"CONTENT_LENGTH": str(size), "wsgi.input": Unread()}
-    )
+    extra: dict[str, Any] = {"CONTENT_LENGTH": str(size), "wsgi.input": Unread()}
+    return client.generic("POST", address, b"", kind, **extra)
 
 
 FORM = "multipart/form-data; boundary=b"
