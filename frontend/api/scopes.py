@@ -16,7 +16,8 @@ from rest_framework.views import APIView
 from policy.models import Token
 
 READ, WRITE, REVIEW, PUBLISH = Token.Scope
-#: For what no token may do: else one that only reads could issue one that publishes.
+#: For what no token may do: else one that only reads could issue one that publishes, and one that
+#: writes could lower the approvals that its change needs.
 SESSION = "session"
 
 #: What becomes of a change request, by the action in the address; others are edits.
@@ -30,12 +31,13 @@ ACTIONS: Mapping[str, str] = {
 SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-tokens": SESSION,
     "api-token": READ,  # a token revokes itself, and no other: see frontend.api.tokens
-    "api-review-rules": WRITE,
+    # What an administrator decides takes them, not a program of theirs.
+    "api-review-rules": SESSION,
     "api-webhooks": SESSION,  # its answer holds a secret
-    "api-webhook": WRITE,
-    "api-webhook-ping": WRITE,
-    "api-delivery-repeat": WRITE,
-    "api-promises": WRITE,
+    "api-webhook": SESSION,
+    "api-webhook-ping": SESSION,
+    "api-delivery-repeat": SESSION,
+    "api-promises": SESSION,
     "api-mail-settings": WRITE,
     "api-changes": WRITE,
     "api-change": WRITE,
