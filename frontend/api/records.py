@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,6 +98,18 @@ class JobCancel(Api):
         return Response(serializers.JobSerializer(cancelled).data)
 
 
+#: A day, or nothing: an empty one is no filter.
+_DAY = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "enum": [""]}]}
+
+
+@extend_schema_view(
+    get=extend_schema(
+        parameters=[
+            OpenApiParameter("since", _DAY, description="From this day (UTC) on."),
+            OpenApiParameter("until", _DAY, description="Up to this day (UTC)."),
+        ]
+    )
+)
 class Audit(Api, generics.ListAPIView[Any]):
     """The audit log, the newest first, each entry with its hash and that of the one before."""
 

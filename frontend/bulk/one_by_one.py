@@ -27,7 +27,9 @@ def _in_time(rows: Sequence[Any]) -> Iterator[Any]:
     until = time.thread_time() + MAX_SECONDS
     for number, row in enumerate(rows):
         if time.thread_time() > until:
-            words = _("They take too long: choose about %(n)d rows at once.") % {"n": max(number, 1)}
+            words = _("They take too long: choose about %(n)d rows at once.") % {
+                "n": max(number, 1)
+            }
             raise Invalid(words)
         yield row
 

@@ -99,7 +99,10 @@ class ShareForm(forms.Form):
     """With the people of which tree a stream is shared; none: with nobody."""
 
     tree = forms.ModelChoiceField(
-        label=_("Shared with"), queryset=Tree.objects.none(), required=False, empty_label=_("nobody")
+        label=_("Shared with"),
+        queryset=Tree.objects.none(),
+        required=False,
+        empty_label=_("nobody"),
     )
 
     def __init__(self, *args: Any, trees: Any, **kwargs: Any) -> None:

@@ -242,6 +242,8 @@ def backport_keep(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     """Keep what is typed so far; ``then`` says whether one goes on, or back to the change."""
     change = visible_change(request.user, pk)
     chosen = feature_of(slug)
+    if _quietly(request) and any(item.feature.slug == slug for item in change.policy.backports):
+        return HttpResponse(status=204)  # it was saved while this was on its way
     form = KeptForm(request.POST)
     if form.is_valid():
         data = form.cleaned_data

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import meanwhile, previews
-from frontend.access import person_of, put_into, status_of, visible_change
+from frontend.access import demand, person_of, put_into, status_of, visible_change
 from frontend.forms.edits import NEW_CHANGE, TogglesForm
 from frontend.overview import open_changes
 from frontend.places import device_place
@@ -38,6 +38,7 @@ def preview(request: HttpRequest, tree: str, version: str, name: str) -> HttpRes
     (this address), device_address.
     """
     scope = scope_of(request, tree, version)
+    demand(request.user, "edit", scope.release.tree)
     view = looked_at(request, scope, name, request.GET)
     only = request.GET.get("only", "")
     policy = view.state.policy

@@ -73,7 +73,7 @@ def test_finished_work_is_told_on_whatever_page_one_is(come: Come) -> None:
     person.page.get_by_role("button", name=re.compile("Suggest mitigations|Search again")).click()
     person.page.wait_for_load_state()
     person.open("/releases/")
-    toast = person.page.locator("#messages").get_by_text("Mitigations for")
+    toast = person.page.locator("#messages").get_by_text("Mitigations for").first
     expect(toast).to_be_visible()
     person.follow("Show", where="#messages")
     person.sees("begun, attempt 1")

@@ -61,7 +61,7 @@ def test_a_killed_worker_is_nothing_but_a_pause(come: Come, live_stack: LiveStac
         os.kill(pid, signal.SIGKILL)
     before = {n: seen for n, seen in trials(live_stack).items() if seen[0] == "done"}
 
-    expect(person.page.get_by_text("differ · 0 waiting · 0 to run")).to_be_visible(timeout=60_000)
+    expect(person.page.get_by_text("differ · 0 waiting · 0 to run")).to_be_visible(timeout=120_000)
     after = trials(live_stack)
     assert len(after) == len(known) + 20
     assert {seen[0] for seen in after.values()} == {"done"}

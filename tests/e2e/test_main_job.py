@@ -124,7 +124,7 @@ def record_the_backport(person: Person, change: int) -> None:
     )
     person.picture("backport-justify")
     person.send("Save to #")
-    person.sees(f"{FEATURE} (tpm-crb-chunk) for tpm-crb")
+    person.sees(f"Backport {FEATURE}")
 
 
 def set_a_property(person: Person, change: int) -> None:

@@ -46,7 +46,6 @@ PAGES = (
     f"{MACHINE_TYPE}?change=2",
     f"{DEVICE}?change=2&section=scsi-disk/scsi-disk/pr&version=0",
     f"{DEVICE}?change=2&section=scsi-disk/scsi-disk/pr&version=1&flip=scsi-disk/scsi-disk/pr:1",
-    f"{DEVICE}overrides/preview/?change=2&flip=scsi-disk/scsi-disk/pr:1",
     "/releases/upstream/11.1/devices/virtio-net-device/?beside=upstream+7.2",
     f"{MACHINE_TYPE}?change=2&edit=0",
     f"{MACHINE_TYPE}?change=2&view=difference&beside=rhel+9.2",
@@ -79,6 +78,7 @@ PAGES = (
 #: Those that only some roles may open; the others are told that they may not.
 BY_ROLE = {
     "/releases/new/": {"maintainer", "release"},
+    f"{DEVICE}overrides/preview/?change=2&flip=scsi-disk/scsi-disk/pr:1": {"maintainer"},
     "/imports/new/": {"maintainer", "release"},
     "/changes/new/": {"maintainer"},
     "/changes/2/backport/": {"maintainer"},
