@@ -272,7 +272,7 @@ def _conditional_fields(descriptions: Sequence[Description]) -> Iterator[str]:
 def _equal_contradictions(
     section: SentSection, name: str, value: str, usual: str | None
 ) -> Iterator[tuple[SentField, int, int]]:
-    """Fields that would not be equal: each with the destination's value and the one that is sent."""
+    """Fields that would not be equal, each with the destination's value and the one sent."""
     wanted, before = number(value), number(usual)
     if wanted is None or before is None:
         return
