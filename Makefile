@@ -74,13 +74,15 @@ lint: dev
 
 # Both at once: each waits much of its time, for a browser, a worker, a disk.
 test: tools lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-all test-postgresql
+	@$(MAKE) --no-print-directory --jobs=2 test-all test-postgresql
 
 test-all: tools dev
 	$(BIN)/python -m pytest
 
+# Told in one piece, as the others are told while they run.
 test-postgresql: dev
-	$(BIN)/python tests/on_postgresql.py -m database
+	@log=$$(mktemp) && { $(BIN)/python tests/on_postgresql.py -m database >"$$log" 2>&1; \
+		status=$$?; echo; echo "On PostgreSQL:"; cat "$$log"; rm -f "$$log"; exit $$status; }
 
 # Files of another name than the tests', so that those do not wait for them.
 benchmark: dev
