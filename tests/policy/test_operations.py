@@ -81,7 +81,7 @@ def test_a_run_tells_what_became_of_each_and_writes_nothing(world: World) -> Non
     wanted = [
         ChangeEntry(NEWEST, "5", driver="foo", property="speed"),
         AddEntry(NEWEST, "foo", "speed", "fast"),
-        AddMachineType("a" * 300),
+        AddMachineType("pc-new"),
         RemoveEntry(OLDER, position=0),
     ]
     found = operations.run(change.policy, wanted)

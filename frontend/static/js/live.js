@@ -4,6 +4,8 @@
  *                            with an id, so that focus, open details and scrolling are kept
  *   data-live-every="2"      after how many seconds it is asked for again (20)
  *   data-live-ask            a list: rows that come, go or move wait until one asks to see them
+ *   data-live-part           on an element with an id within such a part: what is put in its place
+ *                            at once even where the rest waits, as counts and progress are
  *
  * The answer is the part as htmx would get it: with the same root element (without data-live on it
  * the asking ends), or what stands in that. The server answers 304 where nothing is newer
@@ -127,6 +129,7 @@ function arrive(element, text) {
   const same = before.join("\n") === after.join("\n");
   const asksFirst = element.hasAttribute("data-live-ask") && !same;
   if (asksFirst || isTyping(element) || (!same && isPointedAt(element))) {
+    putParts(element, came);
     offer(element, text, after.filter((row) => !before.includes(row)).length);
   } else {
     put(element, text);
@@ -174,6 +177,19 @@ function restore(element, kept) {
   if (!kept.focus || kept.focus.isConnected) return;
   const again = [...element.querySelectorAll(kept.focus.tagName)].find((one) => alike(one, kept.focus));
   if (again) again.focus({ preventScroll: true });
+}
+
+/** Puts what never waits, as counts and progress, into its place; ends the asking where it is over. */
+function putParts(element, came) {
+  for (const part of element.querySelectorAll("[data-live-part]")) {
+    const newer = came.getElementById(part.id);
+    if (!newer || newer.outerHTML === part.outerHTML || part.contains(document.activeElement)) continue;
+    window.htmx.swap(part, newer.outerHTML, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 }, {
+      eventInfo: { live: true },
+    });
+  }
+  const root = came.getElementById(element.id);
+  if (root && !root.hasAttribute("data-live")) element.removeAttribute("data-live");
 }
 
 /** Says that something newer is there, over the list and without moving it. */
