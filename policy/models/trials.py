@@ -1,0 +1,90 @@
+"""Trial migrations and verdicts on uploaded streams: what was asked, and the answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from machines.models import Release, Stream
+from policy.models.changes import ChangeRequest
+
+
+class Trial(models.Model):
+    """A trial migration, named by everything that its outcome depends on.
+
+    ``key`` is the digest of ``inputs``; the same inputs are never tried twice, and a change
+    request finds its trials by the keys that its rules require. What was expected is not part of
+    a trial: it stands in the policy that reads the outcome.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("not run")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("could not run")
+
+    key = models.CharField(max_length=64, unique=True)
+    #: The trial that this one repeats with other properties, and who asked for it: no policy
+    #: requires it. Both empty for a required trial.
+    varies = models.ForeignKey("self", models.CASCADE, null=True, related_name="variants")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    source = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    machine_type = models.CharField(_("machine type"), max_length=255)
+    #: Everything the emulator needs: see policy.trials.TrialInputs.
+    inputs = models.JSONField()
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True
+    )
+    outcome = models.CharField(_("outcome"), max_length=10, blank=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("trial")
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.destination}, {self.machine_type}"
+
+
+class StreamVerdict(models.Model):
+    """Would a release load a stream? What was asked, and the answer: see policy.stream_verdicts."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        DONE = "done", _("done")
+        FAILED = "failed", _("could not be judged")
+
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="verdicts")
+    #: Into which release, and through which draft it is seen; what its policy was (SHA-256).
+    release = models.ForeignKey(Release, models.PROTECT, related_name="+")
+    change_request = models.ForeignKey(ChangeRequest, models.SET_NULL, null=True, related_name="+")
+    policy_digest = models.CharField(max_length=64, blank=True)
+    machine_type = models.CharField(_("machine type"), max_length=255)
+    #: Where the guest was started: its mitigations apply.
+    started_on = models.ForeignKey(Release, models.PROTECT, null=True, related_name="+")
+    #: A stream that the destination itself saved in the same configuration.
+    profile = models.ForeignKey(Stream, models.SET_NULL, null=True, related_name="+")
+    #: What the user sets on the destination: [[driver, property, value], …].
+    properties = models.JSONField(default=list)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    outcome = models.CharField(_("outcome"), max_length=10, blank=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = _("verdict on a stream")
+
+    def __str__(self) -> str:
+        return f"{self.stream} into {self.release}"
