@@ -56,6 +56,10 @@ class Client:
             more["json"] = document if document is not None else {}
         return self._json(self._send("POST", address, headers=headers, **more))
 
+    def ask(self, address: str, document: Any) -> Any:
+        """What an address answers to a question that a body asks: it writes nothing."""
+        return self._json(self._send("POST", address, again=True, json=document))
+
     def put(self, address: str, document: Any) -> Any:
         """Put something in another's place."""
         return self._json(self._send("PUT", address, json=document))
@@ -118,7 +122,7 @@ class Client:
 
     def _send(self, method: str, address: str, **more: Any) -> requests.Response:
         whole = address if address.startswith("/") else API + address
-        again = method == "GET" or "Idempotency-Key" in more.get("headers", {})
+        again = more.pop("again", method == "GET" or "Idempotency-Key" in more.get("headers", {}))
         stream = more.pop("stream", False)
         # Made once: what is sent a second time is the same to the byte.
         call = self._session.prepare_request(requests.Request(method, self.site + whole, **more))

@@ -1,4 +1,4 @@
-"""Change requests: opened, edited by file, tried, reviewed, published."""
+"""Change requests: read, opened, reviewed, published; their drafts are written in by others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from frontend.cli import output
+from frontend.cli import output, telling
+from frontend.cli.commands import drafts
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Group
 from frontend.cli.naming import RELEASE, label
@@ -22,7 +23,11 @@ _SHORTEST_DIGEST = 8
 
 @click.group("change", cls=Group)
 def change_command() -> None:
-    """Change requests: list, show, open, policy, put, trials, and what a review is made of."""
+    """Change requests: opened, edited, tried, reviewed, published."""
+
+
+for _command in drafts.COMMANDS:
+    change_command.add_command(_command)
 
 
 # --- Reading --------------------------------------------------------------------------------------
@@ -52,7 +57,7 @@ def list_changes(asked: Asked, status: str, tree: str, mine: bool) -> None:
 @click.pass_obj
 def show(asked: Asked, number: int) -> None:
     """Tell about a change request: what it changes, and what is in its way."""
-    _tell(asked, asked.client.get(f"changes/{number}/"))
+    telling.change(asked, asked.client.get(f"changes/{number}/"))
 
 
 @change_command.command("policy")
@@ -102,63 +107,7 @@ def open_change(
     given: dict[str, Any] = {"release": label(release), "title": title, "description": description}
     if revert is not None:
         given["reverts_to"] = revert
-    _tell(asked, asked.client.post("changes/", given))
-
-
-@change_command.command("put")
-@click.argument("number", type=int)
-@click.argument("file", type=click.File("r"))
-@click.option("--version", type=int, help="The version that the file was made from; else the last.")
-@click.option(
-    "--choose",
-    type=(str, click.Choice(["mine", "theirs"])),
-    multiple=True,
-    metavar="PATH mine|theirs",
-    help="Which side stays where others changed the same.",
-)
-@click.option("--against", type=int, help="The version that the sides were chosen against.")
-@click.pass_obj
-def put(
-    asked: Asked,
-    number: int,
-    file: Any,
-    version: int | None,
-    choose: tuple[tuple[str, str], ...],
-    against: int | None,
-) -> None:
-    """Put a policy file (JSON or YAML, - for standard input) in the draft's place."""
-    seen = version or _version(asked, number)
-    given: dict[str, Any] = {"file": file.read(), "lock_version": seen}
-    if choose:
-        given |= {"choices": dict(choose), "current_version": against or _version(asked, number)}
-    _tell(asked, asked.client.put(f"changes/{number}/policy/", given))
-
-
-@change_command.command("apply")
-@click.argument("number", type=int)
-@click.argument("finding")
-@click.option("--proposal", default=1, show_default=True, help="Which of its proposals, from 1.")
-@click.pass_obj
-def apply(asked: Asked, number: int, finding: str, proposal: int) -> None:
-    """Make the edit that FINDING proposes (its id, as `findings --json` tells it)."""
-    given = {"number": proposal - 1, "lock_version": _version(asked, number)}
-    _tell(asked, asked.client.post(f"changes/{number}/findings/{finding}/apply/", given))
-
-
-@change_command.command("waive")
-@click.argument("number", type=int)
-@click.argument("finding")
-@click.option("--reason", required=True, help="Why it may stay; a reviewer reads it.")
-@click.option("--until", required=True, metavar="DATE", help="The last day, as 2027-01-31.")
-@click.pass_obj
-def waive(asked: Asked, number: int, finding: str, reason: str, until: str) -> None:
-    """Accept FINDING for a while, in every direction that it concerns."""
-    given = {"reason": reason, "expires": until, "lock_version": _version(asked, number)}
-    _tell(asked, asked.client.post(f"changes/{number}/findings/{finding}/waive/", given))
-
-
-def _version(asked: Asked, number: int) -> int:
-    return int(asked.client.get(f"changes/{number}/")["lock_version"])
+    telling.change(asked, asked.client.post("changes/", given))
 
 
 # --- Review ---------------------------------------------------------------------------------------
@@ -172,7 +121,7 @@ def _action(name: str, words: str) -> Callable[..., None]:
     @click.option("--message", "-m", default="", help="A comment.")
     @click.pass_obj
     def act(asked: Asked, number: int, message: str) -> None:
-        _tell(asked, asked.client.post(f"changes/{number}/{name}/", {"text": message}))
+        telling.change(asked, asked.client.post(f"changes/{number}/{name}/", {"text": message}))
 
     return act
 
@@ -193,7 +142,7 @@ def _vote(name: str, words: str) -> Callable[..., None]:
     def act(asked: Asked, number: int, digest: str, message: str) -> None:
         whole = _whole_digest(asked, number, digest)
         given = {"digest": whole, "text": message}
-        _tell(asked, asked.client.post(f"changes/{number}/{name}/", given))
+        telling.change(asked, asked.client.post(f"changes/{number}/{name}/", given))
 
     return act
 
@@ -217,7 +166,9 @@ def _whole_digest(asked: Asked, number: int, given: str) -> str:
 @click.pass_obj
 def ask(asked: Asked, number: int, reviewer: str) -> None:
     """Ask REVIEWER (a login name) to review it."""
-    _tell(asked, asked.client.post(f"changes/{number}/request-review/", {"reviewer": reviewer}))
+    telling.change(
+        asked, asked.client.post(f"changes/{number}/request-review/", {"reviewer": reviewer})
+    )
 
 
 @change_command.command("publish")
@@ -225,7 +176,7 @@ def ask(asked: Asked, number: int, reviewer: str) -> None:
 @click.pass_obj
 def publish(asked: Asked, number: int) -> None:
     """Publish it: a revision is made, and its bundle is built."""
-    _tell(asked, asked.client.post(f"changes/{number}/publish/"))
+    telling.change(asked, asked.client.post(f"changes/{number}/publish/"))
 
 
 # --- Trials ---------------------------------------------------------------------------------------
@@ -274,41 +225,3 @@ def _ended(asked: Asked, number: int, found: dict[str, Any]) -> dict[str, Any]:
                 return found
             time.sleep(1)
             found = asked.client.get(f"changes/{number}/")
-
-
-# --- What is told ---------------------------------------------------------------------------------
-
-
-def _tell(asked: Asked, found: dict[str, Any]) -> None:
-    if asked.json:
-        output.as_json(found)
-        return
-    standings = [item["standing"] for item in found["trials"]]
-    passed = sum(item in ("passed", "waived") for item in standings)
-    output.line(f"#{found['id']} {found['title']}")
-    output.facts(
-        [
-            ("release", found["release"]),
-            ("status", found["status"]),
-            ("author", found["author"]),
-            ("digest", found["digest"]),
-            ("version", found["lock_version"]),
-            ("published as", found["revision"] and f"r{found['revision']}"),
-            ("trials", f"{passed} of {len(standings)} passed" if standings else ""),
-            ("you may", ", ".join(found["available"])),
-        ]
-    )
-    for turn in found["turns"]:
-        output.line(f"turn: {', '.join(turn['people']) or 'the service'}: {turn['why']}")
-    for blocker in found["blockers"]:
-        output.line(f"open: {blocker['text']}")
-    differences(found["differences"])
-
-
-def differences(found: list[dict[str, Any]]) -> None:
-    """What differs, in words."""
-    signs = {"added": "+", "removed": "-"}
-    for item in found:
-        values = " → ".join(value for value in (item["before"], item["after"]) if value)
-        sign = signs.get(item["kind"], "~")
-        output.line(f"{sign} {item['label']}{': ' if values else ''}{values}")

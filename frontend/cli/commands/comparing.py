@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from frontend.cli import output
-from frontend.cli.commands.changes import differences
+from frontend.cli import output, telling
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
 from frontend.cli.naming import END, RELEASE, address
@@ -39,7 +38,7 @@ def diff_command(
     if asked.json:
         output.as_json(found)
     else:
-        differences(found)
+        telling.differences(found)
     return NEGATIVE if found else DONE
 
 

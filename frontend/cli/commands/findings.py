@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from frontend.cli import output
-from frontend.cli.commands.changes import differences
+from frontend.cli import output, telling
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
 from frontend.cli.naming import RELEASE, address
@@ -64,7 +63,7 @@ def _with_sources(
 
 
 def _tell(found: dict[str, Any], everything: bool) -> None:
-    differences(found["differences"])
+    telling.differences(found["differences"])
     shown = [
         item
         for item in found["findings"]
