@@ -14,12 +14,13 @@ from machines.catalogue import CatalogueSource, NoCatalogue, effective_catalogue
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue
 from machines.models import Release
-from policy import edits, examining, proposals, rules, state
+from policy import edits, proposals, rules, state
 from policy.backporting import Effects
 from policy.bitmaps import SectionBitmap
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature
 from policy.proposals import Proposal
+from policy.review import examining
 from policy.state import State
 
 # --- Proposals ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from frontend import __version__
 from frontend.navigation import MAIN, TOOLS, counts_of, items, release_seen
 from policy.permissions import may
-from policy.turns import your_turns
+from policy.review.turns import your_turns
 
 
 def site(request: HttpRequest) -> dict[str, object]:

@@ -8,10 +8,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from frontend.comparisons import Pair
-from policy import examining, explaining, qemu_log
+from policy import explaining, qemu_log
 from policy.comparing import demand_machine_type
 from policy.errors import Invalid
 from policy.explaining import Explanation
+from policy.review import examining
 
 
 @dataclass(frozen=True, slots=True)

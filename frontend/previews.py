@@ -13,10 +13,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from machines.models import Release
-from policy.checking import today
 from policy.document import Policy
 from policy.models import ChangeRequest
 from policy.previewing import preview
+from policy.review.checking import today
 from policy.toggling import Turn, turned
 from workers import previews
 from workers.models import Job

@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from policy import reviewers, turns, votes
 from policy.models import ChangeRequest, Review
-from policy.turns import Turn
+from policy.review import reviewers, turns, votes
+from policy.review.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _names(found: Iterable[Turn]) -> dict[int, str]:
 def _taking_part(change: ChangeRequest) -> Iterator[User]:
     """Those of a change request who are known without asking."""
     yield change.author
-    if hasattr(change, "votes"):  # one of a list: policy.turns has fetched them all
+    if hasattr(change, "votes"):  # one of a list: policy.review.turns has fetched them all
         yield from (vote.reviewer for vote in change.votes)
         yield from (item.reviewer for item in change.requested.all())
 

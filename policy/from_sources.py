@@ -15,14 +15,15 @@ from machines.confined import Limits
 from machines.emulator.catalogue import Catalogue, CatalogueError, CompatProperty
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release
-from policy import examining, state
-from policy.checking import today
+from policy import state
 from policy.differences import Difference, compare
 from policy.document import Policy
 from policy.errors import Invalid
-from policy.examining import CheckedFinding
 from policy.merging import merge
 from policy.models import ChangeRequest
+from policy.review import examining
+from policy.review.checking import today
+from policy.review.examining import CheckedFinding
 from policy.seeding import chained
 
 Arrays = Mapping[str, tuple[CompatProperty, ...]]

@@ -25,7 +25,7 @@ from policy.differences import Difference, compare
 from policy.document import Policy, canonical, from_json
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Document, DraftState, Review
-from policy.votes import votes_on
+from policy.review.votes import votes_on
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

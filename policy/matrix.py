@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from machines.models import Release, Tree
-from policy import checking, state, trials
-from policy.checking import CheckedTrial
+from policy import state, trials
 from policy.document import Policy
 from policy.models import ChangeRequest, Trial
+from policy.review import checking
+from policy.review.checking import CheckedTrial
 
 Pair = tuple[str, str]
 

@@ -19,9 +19,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from policy import audit, turns, webhooks
+from policy import audit, webhooks
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Comment, MailSettings, Notice, Review, ReviewRequest
+from policy.review import turns
 from policy.signals import mails_required
 
 if TYPE_CHECKING:

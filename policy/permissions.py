@@ -9,7 +9,7 @@
     administer  none but the administrator
 
 An administrator of a tree and a superuser may do all of these. None of it lifts the rule of four
-eyes, which is about persons and stands in :mod:`policy.workflow`.
+eyes, which is about persons and stands in :mod:`policy.review.workflow`.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ from machines.catalogue import NoCatalogue
 from machines.emulator.machine import TrialError, TrialResult
 from machines.models import Release
 from machines.progress import Progress, silent
-from policy import examining, rules, state, trials
+from policy import rules, state, trials
 from policy.document import Policy, plain
 from policy.findings import Finding
+from policy.review import examining
 from policy.trials import Requirement
 
 #: Lost fields that an outcome names, and characters of its reason.

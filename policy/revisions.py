@@ -8,7 +8,7 @@ again from the row alone::
                  "approvals", "change", "changes", "revision", "snapshot", "audit_head",
                  "generator", "schema"}}
 
-:mod:`policy.workflow` decides whether one may be made.
+:mod:`policy.review.workflow` decides whether one may be made.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from policy import audit, checking, differences, rules, state
+from policy import audit, differences, rules, state
 from policy.document import SCHEMA, Policy, canonical, digest
 from policy.exporters import mitigations, target
 from policy.models import ChangeRequest, Review, Revision, Trial
-from policy.votes import approvals as approvals_of
+from policy.review import checking
+from policy.review.votes import approvals as approvals_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -23,11 +23,11 @@ from machines.emulator.release import Release as Destination
 from machines.models import Release, Stream
 from policy import audit, rules, state
 from policy.errors import Invalid
-from policy.examining import subject_of
 from policy.findings.releases import Subject
 from policy.mitigating import suggest_for_stream
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
+from policy.review.examining import subject_of
 from policy.state import State
 from policy.variants import MAX_PROPERTIES, check_property
 

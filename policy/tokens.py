@@ -18,9 +18,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from policy import audit
-from policy.checking import today
 from policy.errors import Forbidden, Invalid
 from policy.models import Token
+from policy.review.checking import today
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -29,7 +29,6 @@ from policy import (
     recordings,
     remedies,
     signing,
-    standing,
     stream_verdicts,
     streams,
     trials,
@@ -37,6 +36,7 @@ from policy import (
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
+from policy.review import standing
 from workers import attempts, deliveries, jobs, mails, previews, sweeping
 from workers.attempts import Attempt
 from workers.models import Job, Upload

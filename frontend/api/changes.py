@@ -20,11 +20,12 @@ from frontend.filters import ChangeFilter
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
-from policy import checking, differences, edits, examining, history, state, turns, workflow
-from policy.blockers import blockers as blockers_of
+from policy import differences, edits, history, state
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Revision
-from policy.votes import approvals_needed
+from policy.review import checking, examining, turns, workflow
+from policy.review.blockers import blockers as blockers_of
+from policy.review.votes import approvals_needed
 
 PROBLEMS = dict.fromkeys((403, 409, 422), serializers.ProblemSerializer)
 

@@ -23,7 +23,7 @@ from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from machines.emulator.catalogue import CompatProperty
-from policy import drafts, examining, history, inputs
+from policy import drafts, history, inputs
 from policy.differences import compare
 from policy.document import Policy
 from policy.edits import operations
@@ -33,6 +33,7 @@ from policy.findings import Finding
 from policy.merging import merge
 from policy.models import ChangeRequest
 from policy.previewing import only_in
+from policy.review import examining
 
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": inputs.MAX_WORDS}
 

@@ -18,9 +18,9 @@ from frontend.numbers import number_of
 from frontend.serializers import DifferenceSerializer, ProblemSerializer
 from machines.models import Release
 from policy.errors import Invalid
-from policy.examining import CheckedFinding
 from policy.from_sources import foreseen
 from policy.models import ChangeRequest
+from policy.review.examining import CheckedFinding
 
 MAX_SOURCES = 20
 MAX_BYTES = 4 * 2**20

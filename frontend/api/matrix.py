@@ -17,8 +17,8 @@ from frontend.numbers import number_of
 from frontend.serializers import ProblemSerializer
 from machines.models import Tree
 from policy import matrix
-from policy.checking import CheckedTrial
 from policy.models import ChangeRequest
+from policy.review.checking import CheckedTrial
 
 
 class RequiredSerializer(serializers.Serializer[Any]):

@@ -27,11 +27,12 @@ from frontend.api.changes import PROBLEMS, answer
 from frontend.api.foreseeing import finding_document
 from frontend.numbers import number_of
 from machines.models import Release, Tree
-from policy import differences, discussion, edits, examining, notices, state, turns, workflow
+from policy import differences, edits, notices, state
 from policy.document import Policy
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Comment, Thread
-from policy.votes import approvals_needed
+from policy.review import discussion, examining, turns, workflow
+from policy.review.votes import approvals_needed
 
 # --- Threads --------------------------------------------------------------------------------------
 

@@ -23,12 +23,13 @@ from frontend.views import change_tabs
 from frontend.views.change_tabs.checklist import checklist
 from frontend.views.change_tabs.trials import trials_tab
 from machines.models import Release
-from policy import edits, reviewers, workflow
-from policy.blockers import blockers as blockers_of
+from policy import edits
 from policy.edits import unmerged
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
+from policy.review import reviewers, workflow
+from policy.review.blockers import blockers as blockers_of
 from workers import jobs
 
 

@@ -26,10 +26,10 @@ from frontend.swaps import is_swap
 from frontend.views.change_tabs.checklist import checklist
 from frontend.views.change_tabs.lines import line_of, shown_line
 from frontend.views.changes import change_page
-from policy import discussion, workflow
-from policy.blockers import blockers
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Thread
+from policy.review import discussion, workflow
+from policy.review.blockers import blockers
 
 
 @login_required

@@ -22,7 +22,7 @@ from machines.models import Snapshot
 from policy.errors import Forbidden, PolicyError
 from policy.models import Bundle, ChangeRequest, Trial
 from policy.permissions import may
-from policy.turns import your_turns
+from policy.review.turns import your_turns
 from workers import jobs
 from workers.models import Job
 

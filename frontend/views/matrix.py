@@ -23,9 +23,9 @@ from frontend.overview import CLOSED
 from frontend.swaps import respond
 from machines.models import Release, Tree
 from policy import matrix as matrices
-from policy.checking import CheckedTrial
 from policy.matrix import Matrix
 from policy.models import ChangeRequest, Trial
+from policy.review.checking import CheckedTrial
 
 #: The choice of all machine types at once: each cell then shows the worst of its trials.
 ALL = "all"

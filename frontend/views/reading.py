@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 from frontend.access import person_of, visible_change
 from frontend.swaps import is_swap
 from frontend.views.change_tabs.lines import Card, Cards, shown_card
-from policy import reading, workflow
 from policy.errors import Invalid
 from policy.models import ChangeRequest
+from policy.review import reading, workflow
 
 
 @login_required

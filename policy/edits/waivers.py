@@ -7,13 +7,14 @@ from datetime import date
 from typing import TYPE_CHECKING, ClassVar
 
 from machines.catalogue import NoCatalogue
-from policy import checking, examining, trials, waivers
+from policy import trials, waivers
 from policy.document import Policy, Waiver
 from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.findings import Finding, settling
 from policy.inputs import at, release_of, words
 from policy.models import ChangeRequest
+from policy.review import checking, examining
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy import checking, drafts, policy_files, waivers
+from policy import drafts, policy_files, waivers
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Invalid
 from policy.exporters import formats
 from policy.inputs import base_of, check_label, check_values
 from policy.merging import entries_of
 from policy.models import ChangeRequest
+from policy.review import checking
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -1,7 +1,7 @@
 """Change requests: an edit of a release's policy on its way, and every state it has had.
 
-A change request's ``content`` is its draft. Only :mod:`policy.workflow` changes its status, only
-:mod:`policy.drafts` its content.
+A change request's ``content`` is its draft. Only :mod:`policy.review.workflow` changes its status,
+only :mod:`policy.drafts` its content.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ChangeRequest(models.Model):
         max_length=10, choices=Standing.choices, blank=True, editable=False
     )
     trials_digest = models.CharField(max_length=64, blank=True, editable=False)
-    #: What else that rested on (:func:`policy.standing.surroundings`).
+    #: What else that rested on (:func:`policy.review.standing.surroundings`).
     surroundings = models.CharField(max_length=64, blank=True, editable=False)
 
     OPEN: ClassVar[tuple[str, ...]] = (

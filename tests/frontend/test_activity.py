@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import reverse
 
 from frontend.activity import grouped
-from policy import workflow
 from policy.models import AuditEntry
+from policy.review import workflow
 from tests.policy.policy_world import World
 
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,8 @@ from signed_in import Login
 from frontend.api.scopes import ACTIONS, SCOPES, SESSION, scope_of
 from frontend.api.urls import urlpatterns
 from policy import tokens
-from policy.checking import today
 from policy.models import AuditEntry, Role, Token
+from policy.review.checking import today
 
 JSON = "application/json"
 METHODS = ("get", "post", "put", "patch", "delete")

@@ -15,8 +15,8 @@ from policy_world import MACHINES, World, person
 from signed_in import Login
 
 from frontend.views.change_tabs.lines import anchor_of
-from policy import discussion, workflow
 from policy.models import AuditEntry, ChangeRequest, Comment, DraftState, Review, Role, Thread
+from policy.review import discussion, workflow
 
 LINE = anchor_of("Compat properties", f"foo.speed on {MACHINES[0]}")
 #: What people and programs send by mistake or on purpose.

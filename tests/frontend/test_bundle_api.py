@@ -6,8 +6,9 @@ import pytest
 from policy_world import World
 from signed_in import Login
 
-from policy import bundle, signing, workflow
+from policy import bundle, signing
 from policy.models import AuditEntry, Bundle
+from policy.review import workflow
 
 RELEASE = "/api/v1/bundles/down/1.2/"
 JSON = "application/json"

@@ -10,9 +10,10 @@ from policy_world import MACHINES, World
 from signed_in import Login
 
 from frontend.api.schema import document
-from policy import edits, workflow
+from policy import edits
 from policy.edits.operations import OPERATIONS
 from policy.models import AuditEntry, ChangeRequest
+from policy.review import workflow
 
 NEWEST, OLDER = MACHINES
 SPEED = {"driver": "foo", "property": "speed"}

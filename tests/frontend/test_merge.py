@@ -11,10 +11,11 @@ from django.test import Client
 from policy_world import MACHINES, World
 from signed_in import Login
 
-from policy import edits, workflow
+from policy import edits
 from policy.edits import unmerged
 from policy.errors import MergeNeeded
 from policy.models import AuditEntry, ChangeRequest, UnmergedEdit
+from policy.review import workflow
 
 NEWEST, OLDER = MACHINES
 

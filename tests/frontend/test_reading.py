@@ -7,9 +7,10 @@ from policy_world import MACHINES, World
 from signed_in import Login
 
 from frontend.views.change_tabs.lines import anchor_of
-from policy import discussion, edits, reading, workflow
+from policy import edits
 from policy.models import ChangeRequest, Thread
 from policy.objects import ChangedObject
+from policy.review import discussion, reading, workflow
 
 SWAP = {"HX-Request": "true"}
 LABEL = f"foo.speed on {MACHINES[0]}"

@@ -10,8 +10,9 @@ from django.test import Client
 from policy_world import MACHINES, World, person
 from signed_in import Login
 
-from policy import edits, workflow
+from policy import edits
 from policy.models import ChangeRequest
+from policy.review import workflow
 
 NEWEST, OLDER = MACHINES
 

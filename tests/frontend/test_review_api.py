@@ -10,8 +10,9 @@ from django.test import Client
 from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
-from policy import checking, edits, examining, notices, workflow
+from policy import edits, notices
 from policy.models import ChangeRequest, Comment, ReviewRules, Role, Thread
+from policy.review import checking, examining, workflow
 
 LABEL = f"foo.speed on {MACHINES[0]}"
 

@@ -10,8 +10,9 @@ from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
 from frontend.views.change_tabs.lines import anchor_of
-from policy import checking, discussion, edits, notices, turns, workflow
+from policy import edits, notices
 from policy.models import AuditEntry, ChangeRequest, Comment, ReviewRules, Role, Thread
+from policy.review import checking, discussion, turns, workflow
 
 LABEL = f"foo.speed on {MACHINES[0]}"
 ANCHOR = anchor_of("Compat properties", LABEL)

@@ -13,8 +13,9 @@ from policy_world import World, person
 from signed_in import Login
 
 from frontend.views.changes import ACTIONS
-from policy import audit, workflow
+from policy import audit
 from policy.models import AuditEntry, ChangeRequest, Review, Role
+from policy.review import workflow
 
 Status = ChangeRequest.Status
 OPEN = ("draft", "submitted", "changes-requested", "approved")

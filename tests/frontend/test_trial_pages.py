@@ -8,8 +8,9 @@ from signed_in import Login
 
 from frontend.views.change_tabs import trials as trials_tab
 from machines.models import Release
-from policy import edits, workflow
+from policy import edits
 from policy.models import ChangeRequest, Trial
+from policy.review import workflow
 from workers import jobs
 
 

@@ -22,8 +22,9 @@ from machines.emulator.catalogue import (
 )
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.models import Release, Tree
-from policy import checking, edits, examining, trials, workflow
+from policy import edits, trials
 from policy.models import ChangeRequest, Membership, Revision, Role
+from policy.review import checking, examining, workflow
 
 TYPES = {"object": None, "device": "object", "foo": "device", "big": "device"}
 MACHINES = ("pc-q35-down1.2.0", "pc-q35-down1.1.0")

@@ -7,9 +7,10 @@ from dataclasses import asdict
 import pytest
 from policy_world import FEATURE_S, World
 
-from policy import begun, edits, turns
+from policy import begun, edits
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Feature
+from policy.review import turns
 
 pytestmark = pytest.mark.django_db
 

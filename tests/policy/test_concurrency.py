@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from policy_world import MACHINES, World, run_trials
 
 from machines.models import Tree
-from policy import audit, edits, trials, workflow
+from policy import audit, edits, trials
 from policy.drafts import Settled
 from policy.edits import unmerged
 from policy.errors import MergeNeeded, PolicyError
 from policy.models import AuditEntry, ChangeRequest, Revision, Trial, UnmergedEdit
+from policy.review import workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import audit, discussion, workflow
+from policy import audit
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Comment, Role, Thread
+from policy.review import discussion, workflow
 
 pytestmark = pytest.mark.django_db
 LINE = ("Compat properties", f"foo.speed on {MACHINES[0]}")

@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from policy_world import MACHINES, World, arrays, release
 
-from policy import edits, examining, workflow
+from policy import edits
 from policy.document import Waiver
 from policy.findings import Finding
+from policy.review import examining, workflow
 
 pytestmark = pytest.mark.django_db
 NEWEST, OLDER = MACHINES

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import edits, history, workflow
+from policy import edits, history
 from policy.document import digest
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.models import Document, Role
+from policy.review import workflow
 
 pytestmark = pytest.mark.django_db
 

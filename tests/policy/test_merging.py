@@ -11,11 +11,12 @@ from policy_documents import policies
 from policy_world import MACHINES, World
 
 from machines.emulator.catalogue import CompatProperty
-from policy import edits, workflow
+from policy import edits
 from policy.document import CatalogueRef, MachineType, Migration, Policy
 from policy.errors import Conflict, Invalid
 from policy.merging import Typed, merge
 from policy.models import ChangeRequest
+from policy.review import workflow
 
 NEWEST, OLDER = MACHINES
 A, B, C, D = (CompatProperty("foo", name, "1") for name in "abcd")

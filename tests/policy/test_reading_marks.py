@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import edits, reading
+from policy import edits
 from policy.errors import Forbidden, Invalid
 from policy.models import ChangeRequest
+from policy.review import reading
 
 pytestmark = pytest.mark.django_db
 

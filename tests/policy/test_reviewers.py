@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from policy_world import World, person
 
-from policy import audit, reviewers, workflow
+from policy import audit
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, ReviewRules, Role
+from policy.review import reviewers, workflow
 
 pytestmark = pytest.mark.django_db
 Status = ChangeRequest.Status

@@ -11,9 +11,9 @@ from django.utils import timezone
 from policy_world import person
 
 from policy import tokens
-from policy.checking import today
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Role, Token
+from policy.review.checking import today
 
 TOMORROW = today() + timedelta(days=1)
 

@@ -9,8 +9,9 @@ from django.utils import timezone
 from policy_world import World, old_catalogue, person, release, run_trials
 
 from machines.models import Release
-from policy import discussion, edits, reviewers, standing, turns, workflow
+from policy import edits
 from policy.models import ChangeRequest, Role
+from policy.review import discussion, reviewers, standing, turns, workflow
 
 pytestmark = pytest.mark.django_db
 

@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import pytest
 from policy_world import MACHINES, World, run_trials
 
-from policy import checking, edits, trials, workflow
+from policy import edits, trials
 from policy.document import DocumentError, Policy, Waiver, from_json
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Trial
+from policy.review import checking, workflow
 from policy.waivers import LONGEST, Standing
 
 pytestmark = pytest.mark.django_db

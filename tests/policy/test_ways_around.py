@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import checking, edits, webhooks, workflow
-from policy.blockers import blockers
+from policy import edits, webhooks
 from policy.document import DocumentError, from_json
 from policy.errors import Invalid
 from policy.models import AuditEntry, ChangeRequest, Role
-from policy.votes import approvals
+from policy.review import checking, workflow
+from policy.review.blockers import blockers
+from policy.review.votes import approvals
 
 Status = ChangeRequest.Status
 

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import World, person
 
-from policy import webhooks, workflow
+from policy import webhooks
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Delivery, Role
+from policy.review import workflow
 
 URL = "https://ci.example.org/lockstep?who=me"
 

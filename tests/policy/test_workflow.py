@@ -8,12 +8,13 @@ from collections.abc import Callable
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import audit, edits, turns, workflow
+from policy import audit, edits
 from policy.document import canonical, digest, from_json
 from policy.errors import Conflict, Forbidden, Invalid, PolicyError
 from policy.models import AuditEntry, ChangeRequest, Revision, Role
+from policy.review import turns, workflow
+from policy.review.workflow import TRANSITIONS
 from policy.signals import bundle_required
-from policy.workflow import TRANSITIONS
 
 pytestmark = pytest.mark.django_db
 Status = ChangeRequest.Status

@@ -16,10 +16,11 @@ from machines.emulator.catalogue import Catalogue, MachineType
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release, Tree
-from policy import checking, edits, examining, state, trials, workflow
+from policy import edits, state, trials
 from policy.errors import Forbidden, Invalid
 from policy.findings import Finding
 from policy.models import ChangeRequest, Feature, Membership, Revision, Role
+from policy.review import checking, examining, workflow
 
 SAMPLE = Path(__file__).resolve().parents[2] / "machines" / "sample"
 ROLES = {

@@ -21,23 +21,12 @@ from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.catalogue.answers import read_directory
 from machines.models import Release, Tree
-from policy import (
-    audit,
-    bundle,
-    differences,
-    discussion,
-    drafts,
-    edits,
-    reviewers,
-    revisions,
-    state,
-    trials,
-    workflow,
-)
-from policy import standing as standings
+from policy import audit, bundle, differences, drafts, edits, revisions, state, trials
 from policy.document import Mitigation, Override, Policy
 from policy.models import ChangeRequest, Feature, Trial
-from policy.votes import approvals
+from policy.review import discussion, reviewers, workflow
+from policy.review import standing as standings
+from policy.review.votes import approvals
 from workers.large import people
 from workers.large.catalogues import BASES, LINES, Line, entries, made_up
 from workers.models import Job

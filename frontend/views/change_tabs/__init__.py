@@ -17,12 +17,13 @@ from frontend.views.change_tabs import (
 )
 from frontend.views.change_tabs import discussion as discussion_tab
 from frontend.views.change_tabs import history as history_tab
-from policy import differences, discussion, history, state
+from policy import differences, history, state
 from policy.differences import Difference
 from policy.document import Policy
 from policy.models import ChangeRequest
 from policy.numbers import numbers
 from policy.permissions import may
+from policy.review import discussion
 
 Context = Callable[[ChangeRequest, HttpRequest, tuple[Difference, ...]], dict[str, Any]]
 

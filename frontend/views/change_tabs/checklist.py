@@ -7,7 +7,7 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from policy.blockers import Blocker
+from policy.review.blockers import Blocker
 
 MAX_CHECKS = 4
 

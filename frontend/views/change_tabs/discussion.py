@@ -10,9 +10,9 @@ from django.http import HttpRequest
 
 from frontend.forms.changes import SaidForm
 from frontend.views.change_tabs.lines import anchor_of
-from policy import discussion
 from policy.differences import Difference
 from policy.models import ChangeRequest, Thread
+from policy.review import discussion
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from frontend.forms.changes import FindingWaiverForm
 from frontend.views.change_tabs.waivers import waivers_of
 from machines.catalogue import NoCatalogue
-from policy import examining
 from policy.differences import Difference
-from policy.examining import CheckedFinding
 from policy.models import ChangeRequest
+from policy.review import examining
+from policy.review.examining import CheckedFinding
 
 #: Each has forms to settle or to waive it: a first policy of many machine types has hundreds.
 SHOWN = 30

@@ -17,8 +17,7 @@ from frontend.forms.changes import SaidForm
 from frontend.views.change_tabs.declaring import mitigation_form
 from machines.catalogue import NoCatalogue
 from machines.emulator.qdev import same_value
-from policy import begun, differences, discussion, examining, history, reading, state
-from policy.beside import Beside, BitFacts, EntryFacts
+from policy import begun, differences, history, state
 from policy.differences import Difference
 from policy.document import Policy, digest
 from policy.errors import Invalid
@@ -26,6 +25,8 @@ from policy.history import Overlap
 from policy.models import ChangeRequest, Thread
 from policy.objects import ChangedObject, Kind, bit_of, changed_objects
 from policy.permissions import may
+from policy.review import discussion, examining, reading
+from policy.review.beside import Beside, BitFacts, EntryFacts
 
 #: Lines of one object that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60

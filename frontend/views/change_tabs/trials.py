@@ -16,11 +16,12 @@ from frontend.forms.changes import WaiverForm
 from frontend.views.change_tabs.declaring import devices_form, migration_form
 from frontend.views.change_tabs.waivers import waivers_of
 from machines.catalogue import NoCatalogue
-from policy import checking, state, trials, workflow
-from policy.checking import CheckedTrial
+from policy import state, trials
 from policy.differences import Difference
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Trial
+from policy.review import checking, workflow
+from policy.review.checking import CheckedTrial
 from policy.rules import RequiredTrial
 from policy.trials import Requirement
 from workers import jobs

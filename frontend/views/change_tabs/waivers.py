@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from machines.catalogue import NoCatalogue
-from policy import checking, examining
 from policy.document import Waiver
 from policy.models import ChangeRequest
+from policy.review import checking, examining
 
 
 @dataclass(frozen=True, slots=True)

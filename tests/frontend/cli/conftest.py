@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from frontend.cli.main import main
 from policy import tokens
-from policy.checking import today
+from policy.review.checking import today
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -16,7 +16,7 @@
 
 "In review" leaves out whoever wrote the content or has approved it. What holds is told by rows
 alone, for any number of change requests in the same number of queries; how the trials
-and the findings stand is noted by :mod:`policy.standing` whenever that may have changed.
+and the findings stand is noted by :mod:`policy.review.standing` whenever that may have changed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from machines.looks import is_looking
-from policy import state, votes
+from policy import state
 from policy.models import (
     BegunBackport,
     ChangeRequest,
@@ -54,6 +54,7 @@ from policy.models import (
 )
 from policy.numbers import numbers
 from policy.permissions import ROLES, may, trees_where
+from policy.review import votes
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

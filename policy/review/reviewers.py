@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from policy import audit, drafts, notices, turns
+from policy import audit, drafts, notices
 from policy.errors import Invalid
 from policy.models import ChangeRequest, ReviewRequest
 from policy.permissions import may, require
-from policy.votes import not_four_eyes, who_was_asked, writers
+from policy.review import turns
+from policy.review.votes import not_four_eyes, who_was_asked, writers
 
 
 def request(change: ChangeRequest, actor: User, reviewer: str) -> ReviewRequest:

@@ -1,8 +1,8 @@
 """How a change request stands as a whole: its required trials and its findings, noted in its row.
 
-What is noted says whose turn it is (:mod:`policy.turns`) in every list, where nothing can be
-calculated anew. A page about one change request asks :mod:`policy.checking` and
-:mod:`policy.examining` themselves.
+What is noted says whose turn it is (:mod:`policy.review.turns`) in every list, where nothing can be
+calculated anew. A page about one change request asks :mod:`policy.review.checking` and
+:mod:`policy.review.examining` themselves.
 
 It changes without anybody touching the change request: other releases are published or imported, a
 waiver's last day passes. So what it rested on is noted too, and :func:`refresh`, which the sweeper
@@ -16,10 +16,11 @@ from collections.abc import Iterable
 
 from machines.catalogue import NoCatalogue
 from machines.models import Release, Snapshot
-from policy import checking, examining, notices, webhooks
-from policy.checking import CheckedTrial
+from policy import notices, webhooks
 from policy.document import digest
 from policy.models import ChangeRequest, Revision
+from policy.review import checking, examining
+from policy.review.checking import CheckedTrial
 
 Standing = ChangeRequest.Standing
 

@@ -24,19 +24,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import (
-    audit,
-    discussion,
-    drafts,
-    notices,
-    revisions,
-    standing,
-    state,
-    trials,
-    turns,
-    webhooks,
-)
-from policy.blockers import blockers
+from policy import audit, drafts, notices, revisions, state, trials, webhooks
 from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.inputs import words
@@ -49,14 +37,16 @@ from policy.models import (
     Revision,
 )
 from policy.permissions import may, require
-from policy.signals import bundle_required
-from policy.votes import (
+from policy.review import discussion, standing, turns
+from policy.review.blockers import blockers
+from policy.review.votes import (
     approvals,
     approvals_needed,
     not_four_eyes,
     standing_votes,
     who_was_asked,
 )
+from policy.signals import bundle_required
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -154,7 +144,7 @@ def request_changes(change: ChangeRequest, actor: User, digest: str, text: str) 
 def comment(change: ChangeRequest, actor: User, text: str) -> Review:
     """Say something about the whole, and publish what the person drafted; anyone who sees it may.
 
-    What is said here needs no answer; a question is drafted (:func:`policy.discussion.ask`).
+    What is said here needs no answer; a question is drafted (:func:`policy.review.discussion.ask`).
     """
     with notices.told(change, actor) as news:
         present = drafts.fresh(change)

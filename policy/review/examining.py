@@ -17,10 +17,10 @@ from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state, waivers
 from policy.backporting import Effects, effects
-from policy.checking import today
 from policy.document import Backport, Policy
 from policy.findings import Finding, Subject, findings
 from policy.models import ChangeRequest
+from policy.review.checking import today
 from policy.state import Content, State
 from policy.waivers import Standing
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from machines.catalogue import NoCatalogue
-from policy import checking, discussion, examining, state
+from policy import state
 from policy.exporters import formats
 from policy.merging import entries_of
 from policy.models import ChangeRequest, Review
-from policy.votes import approvals, approvals_needed, standing_votes
+from policy.review import checking, discussion, examining
+from policy.review.votes import approvals, approvals_needed, standing_votes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What people say about a change request: threads, on a line of its difference or on the whole.
 
 A comment is a draft that its author alone sees, until it is published together with a vote or with
-a comment on the whole (:mod:`policy.workflow`). A thread is open until somebody resolves it, and an
-open thread stands in the way of publishing: what need not be resolved is said without a thread.
+a comment on the whole (:mod:`policy.review.workflow`). A thread is open until somebody resolves it,
+and an open thread stands in the way of publishing: what need not be resolved is said without one.
 
 A thread keeps the line that it was opened on as it was then. The audit trail tells of comments
 when they are published; a draft is nobody else's business.
