@@ -11,7 +11,7 @@ UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-all test-postgresql lint benchmark format requirements screenshots tools dev vendor clean
+.PHONY: help install run test test-rooms test-whole test-postgresql lint benchmark format requirements screenshots tools dev vendor clean
 
 help:
 	@echo "make run [PORT=8000]   serve on 127.0.0.1 (installs what is missing first)"
@@ -72,17 +72,22 @@ lint: dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Both at once: each waits much of its time, for a browser, a worker, a disk.
+# Side by side: each waits much of its time, for a browser, a worker, a disk.
 test: tools lint
-	@$(MAKE) --no-print-directory --jobs=2 test-all test-postgresql
+	@$(MAKE) --no-print-directory --jobs=3 test-rooms test-whole test-postgresql
 
-test-all: tools dev
-	$(BIN)/python -m pytest
+test-rooms: tools dev
+	$(BIN)/python -m pytest --ignore=tests/e2e
 
-# Told in one piece, as the others are told while they run.
+# The others' output, told in one piece each, as that of the first is told while it runs.
+told = log=$$(mktemp) && { $(1) >"$$log" 2>&1; \
+	status=$$?; echo; echo "$(2):"; cat "$$log"; rm -f "$$log"; exit $$status; }
+
+test-whole: tools dev
+	@$(call told,$(BIN)/python -m pytest tests/e2e,In the browser and over the wire)
+
 test-postgresql: dev
-	@log=$$(mktemp) && { $(BIN)/python tests/on_postgresql.py -m database >"$$log" 2>&1; \
-		status=$$?; echo; echo "On PostgreSQL:"; cat "$$log"; rm -f "$$log"; exit $$status; }
+	@$(call told,$(BIN)/python tests/on_postgresql.py -m database,On PostgreSQL)
 
 # Files of another name than the tests', so that those do not wait for them.
 benchmark: dev
