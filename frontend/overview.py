@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from machines.models import Release, Snapshot, Tree
 from policy.models import ChangeRequest, Revision
-from policy.outdated import outdated
+from policy.trials.outdated import outdated
 
 Status, Standing = ChangeRequest.Status, ChangeRequest.Standing
 CLOSED = (Status.PUBLISHED, Status.WITHDRAWN)

@@ -22,21 +22,12 @@ from machines.catalogue import import_catalogue
 from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release, Stream
-from policy import (
-    audit,
-    bundle,
-    notices,
-    recordings,
-    remedies,
-    signing,
-    stream_verdicts,
-    streams,
-    trials,
-)
+from policy import audit, bundle, notices, signing, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
 from policy.review import standing
+from policy.trials import recordings, remedies, stream_verdicts, streams
 from workers import attempts, deliveries, jobs, mails, previews, sweeping
 from workers.attempts import Attempt
 from workers.models import Job, Upload

@@ -16,9 +16,9 @@ from frontend.api.base import Api
 from frontend.numbers import number_of
 from frontend.serializers import ProblemSerializer
 from machines.models import Tree
-from policy import matrix
 from policy.models import ChangeRequest
 from policy.review.checking import CheckedTrial
+from policy.trials import matrix
 
 
 class RequiredSerializer(serializers.Serializer[Any]):

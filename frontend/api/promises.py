@@ -14,9 +14,9 @@ from frontend.access import person_of, visible_trees
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from machines.models import Tree
-from policy import promises
 from policy.models import TreePromises
-from policy.promises import EVERY, Promises
+from policy.trials import promises
+from policy.trials.promises import EVERY, Promises
 
 
 class PromisesSerializer(serializers.Serializer[Any]):

@@ -24,10 +24,10 @@ from frontend.views import streams as pages
 from frontend.views.trials import ask_for_stream, vary, visible_trial
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
-from policy import recordings
-from policy import streams as policy_streams
 from policy.errors import Invalid
 from policy.models import StreamVerdict
+from policy.trials import recordings
+from policy.trials import streams as policy_streams
 from workers import jobs
 
 

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from frontend.bulk.tasks import BulkAction, Done, DryRun, Outcome, Task
-from policy import retrying
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Trial
 from policy.review import workflow
+from policy.trials import retrying
 from workers import jobs
 
 #: How long a processor may be busy with the rows, in seconds: meanwhile others wait to write.

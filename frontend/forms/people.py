@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from frontend.models import Preferences
 from policy import tokens
 from policy.models import ReviewRules, Token, TreePromises
-from policy.promises import Promises
+from policy.trials.promises import Promises
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
@@ -73,7 +73,7 @@ def _counts(every: str | Promise) -> list[tuple[int, str | Promise]]:
 
 
 class PromisesForm(forms.Form):
-    """What a tree promises of migrations: the fields are those of policy.promises.Promises."""
+    """What a tree promises of migrations: the fields are those of policy.trials.promises."""
 
     older = forms.TypedChoiceField(
         label=_("Older releases that guests come from"),

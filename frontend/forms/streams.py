@@ -14,7 +14,7 @@ from frontend.forms.changes import read_entry
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Stream, Tree
 from policy.document import MAX_TEXT
-from policy.variants import MAX_PROPERTIES
+from policy.trials.variants import MAX_PROPERTIES
 
 
 class PropertiesField(forms.CharField):

@@ -22,10 +22,10 @@ from frontend.numbers import number_of
 from frontend.overview import CLOSED
 from frontend.swaps import respond
 from machines.models import Release, Tree
-from policy import matrix as matrices
-from policy.matrix import Matrix
 from policy.models import ChangeRequest, Trial
 from policy.review.checking import CheckedTrial
+from policy.trials import matrix as matrices
+from policy.trials.matrix import Matrix
 
 #: The choice of all machine types at once: each cell then shows the worst of its trials.
 ALL = "all"

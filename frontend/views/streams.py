@@ -27,12 +27,12 @@ from frontend.swaps import is_swap, respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release, Stream, Tree
-from policy import stream_verdicts
-from policy import streams as policy_streams
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
-from policy.stream_verdicts import Question
+from policy.trials import stream_verdicts
+from policy.trials import streams as policy_streams
+from policy.trials.stream_verdicts import Question
 from workers import jobs
 from workers.models import Job
 

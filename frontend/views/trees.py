@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods
 from frontend.access import demand, person_of, put_into, status_of, visible_trees
 from frontend.forms.people import PromisesForm, ReviewRulesForm
 from machines.models import Tree
-from policy import promises
 from policy.errors import PolicyError
 from policy.models import Membership, TreePromises
 from policy.permissions import may
 from policy.review import workflow
 from policy.review.votes import approvals_needed
+from policy.trials import promises
 
 
 @login_required

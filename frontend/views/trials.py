@@ -25,10 +25,10 @@ from frontend.overview import CLOSED, open_changes
 from frontend.swaps import respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty
-from policy import recordings, variants
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
+from policy.trials import recordings, variants
 from workers import jobs
 from workers.models import Job
 

@@ -20,7 +20,7 @@ from policy.inputs import (
 from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require
-from policy.promises import default_migrations
+from policy.trials.promises import default_migrations
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -37,7 +37,7 @@ class ReviewRules(models.Model):
 
 
 class TreePromises(models.Model):
-    """Which migrations a tree promises (:mod:`policy.promises`, which alone writes them).
+    """Which migrations a tree promises (:mod:`policy.trials.promises`, which alone writes them).
 
     A tree without a row promises what follows from its releases.
     """

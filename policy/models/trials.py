@@ -56,7 +56,7 @@ class Trial(models.Model):
 
 
 class StreamVerdict(models.Model):
-    """Would a release load a stream? What was asked, and the answer: see policy.stream_verdicts."""
+    """Would a release load a stream? What was asked, and what policy.trials.stream_verdicts found."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")

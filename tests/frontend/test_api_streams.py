@@ -12,8 +12,9 @@ from signed_in import Login
 
 from machines import kept_streams
 from machines.models import Stream
-from policy import edits, recordings, stream_verdicts, tokens
+from policy import edits, tokens
 from policy.models import StreamVerdict, Trial
+from policy.trials import recordings, stream_verdicts
 from workers.models import Job
 
 SERIAL = Path(__file__).parents[1] / "data/streams/10.0/pc-q35-7.2/serial.mig.xz"

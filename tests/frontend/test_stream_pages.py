@@ -14,8 +14,8 @@ from signed_in import Login
 
 from machines import kept_streams
 from machines.models import Stream, Tree
-from policy import stream_verdicts
 from policy.models import AuditEntry, StreamVerdict
+from policy.trials import stream_verdicts
 from workers.models import Job
 
 SERIAL = Path(__file__).parents[1] / "data/streams/10.0/pc-q35-7.2/serial.mig.xz"

@@ -13,9 +13,10 @@ from signed_in import Login
 from frontend.forms.streams import properties_of
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Stream
-from policy import edits, recordings, trials, variants
+from policy import edits, trials
 from policy.errors import Invalid
 from policy.models import AuditEntry, ChangeRequest, Trial
+from policy.trials import recordings, variants
 from workers.models import Job
 
 

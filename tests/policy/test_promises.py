@@ -6,10 +6,11 @@ import pytest
 from policy_world import World, person
 
 from machines.models import Release, Tree
-from policy import audit, promises
+from policy import audit
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Role
-from policy.promises import EVERY, Promises, usual
+from policy.trials import promises
+from policy.trials.promises import EVERY, Promises, usual
 
 UPSTREAM = [("5.2", ""), ("7.2", ""), ("10.0", "")]
 RHEL = [("8.9", "upstream 6.2"), ("9.2", "upstream 7.2"), ("9.3", "upstream 8.0")]

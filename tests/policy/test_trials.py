@@ -6,12 +6,13 @@ import pytest
 from policy_world import MACHINES, World, arrays, person, release, run_trials
 
 from machines.models import Snapshot
-from policy import edits, matrix, trials
+from policy import edits, trials
 from policy.document import digest
 from policy.errors import Forbidden
 from policy.models import ChangeRequest, Role, Trial
 from policy.review import workflow
 from policy.signals import trials_required
+from policy.trials import matrix
 
 pytestmark = pytest.mark.django_db
 NEWEST, OLDER = MACHINES

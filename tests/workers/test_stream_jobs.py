@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from machines import kept_streams
 from machines.models import Stream, Tree
-from policy import streams
 from policy.models import AuditEntry, Membership, Role
+from policy.trials import streams
 from workers import jobs, tasks
 from workers.models import Job
 

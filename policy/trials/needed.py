@@ -1,107 +1,27 @@
-"""Trial migrations: which ones a change needs, and how one is run from its inputs alone.
+"""Which trials a policy needs, each with its inputs, and how it stands.
 
-A trial is named by the digest of everything that its outcome depends on (:class:`TrialInputs`), so
-an edit that touches one machine type asks for that one's trials again, and every other result
-stays what it was. A result is recorded once; a trial that could not run may be tried again.
+An edit that touches one machine type changes that one's inputs alone, so every other trial is found
+by the key that it has always had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
-
-from django.db import transaction
-from django.utils import timezone
+from typing import Any, Literal
 
 from machines.catalogue import NoCatalogue
-from machines.emulator import machine, qdev
-from machines.emulator.catalogue import MachineType
 from machines.emulator.drivers import migratable_devices
-from machines.emulator.layout import DescriptionError
-from machines.models import Release
 from policy import rules, state
-from policy.document import (
-    Backport,
-    DocumentError,
-    Graft,
-    Policy,
-    digest,
-    feature_from_json,
-    plain,
-)
-from policy.errors import Invalid
+from policy.document import Policy, plain
 from policy.models import ChangeRequest, Trial
-from policy.permissions import may, require
-from policy.signals import trials_required
 from policy.state import Content, State
+from policy.trials.inputs import TrialInputs, TrialSide
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
-#: Raised when the emulator's model changes so that an old outcome no longer tells anything.
-MODEL = 2
-#: What the guest program draws from; the same for all, so that results can be compared.
-SEED = 1
-
-#: Holds a trial: :func:`machines.emulator.machine.trial`, or the same between processes.
-Hold = Callable[
-    [
-        Sequence[machine.Side],
-        Sequence[str],
-        int,
-        Mapping[machine.SectionKey, frozenset[int]],
-    ],
-    machine.TrialResult,
-]
 Verdict = Literal["not-run", "running", "passed", "differs", "could-not-run"]
 #: What says how a side is: a policy, or, where its release has published none, its catalogue.
 Origin = Literal["policy", "catalogue"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialSide:
-    """One end of a trial, as JSON data. ``snapshot`` is the digest of its base catalogue.
-
-    ``backports`` are [{feature, grafts}], ``globals`` [[driver, property, value, layer], …].
-    """
-
-    label: str
-    snapshot: str
-    release: str
-    stand_in_for: str
-    machine_type: str
-    globals: list[list[str]]
-    backports: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialInputs:
-    """Everything that the outcome of a trial depends on.
-
-    ``relaxed``: [[device, section, version], …], what either side's policy allows to be lost.
-    """
-
-    source: TrialSide
-    destination: TrialSide
-    devices: list[str]
-    relaxed: list[list[Any]]
-    seed: int = SEED
-    model: int = MODEL
-
-    def to_json(self) -> dict[str, Any]:
-        # Not asdict, which copies every entry: these lists are never changed.
-        both = {"source": _shallow(self.source), "destination": _shallow(self.destination)}
-        return {**_shallow(self), **both}
-
-    @property
-    def key(self) -> str:
-        return digest(self.to_json())
-
-
-def _shallow(item: TrialSide | TrialInputs) -> dict[str, Any]:
-    return {each.name: getattr(item, each.name) for each in fields(item)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +40,6 @@ class Requirement:
     problem: str = ""
     origins: tuple[Origin, Origin] = ("policy", "policy")
     key: str = ""
-
-
-# --- What is needed -------------------------------------------------------------------------------
 
 
 def required(change: ChangeRequest) -> list[Requirement]:
@@ -360,130 +277,4 @@ def _trial_side(content: Content, machine_type: str) -> TrialSide:
             }
             for item in backports
         ],
-    )
-
-
-# --- Asking for trials ----------------------------------------------------------------------------
-
-
-def enqueue_missing(change: ChangeRequest, actor: User) -> list[Trial]:
-    """Make a row for each trial that the change needs and lacks, and ask the workers to run them.
-
-    A trial that could not run is queued again, as what it lacked may be here now. Returns what
-    waits to be run. Raises Forbidden for someone with no part in the release's tree.
-    """
-    require(actor, "view", change.release.tree)
-    _require_a_part(actor, change)
-    if not change.is_open:
-        raise Invalid(f"The change request is {change.get_status_display()}.")
-    with transaction.atomic():
-        needed = [item for item in required(change) if item.inputs is not None]
-        new = [item for item in needed if item.trial is None]
-        Trial.objects.bulk_create(_rows(new), ignore_conflicts=True)
-        keys = [item.key for item in needed]
-        Trial.objects.filter(key__in=keys, state=Trial.State.FAILED).update(
-            state=Trial.State.QUEUED, error="", finished_at=None
-        )
-        waiting = list(Trial.objects.filter(key__in=keys, state=Trial.State.QUEUED).order_by("id"))
-        if waiting:
-            trials_required.send(sender=ChangeRequest, change=change, trials=waiting, user=actor)
-    return waiting
-
-
-def _require_a_part(actor: User, change: ChangeRequest) -> None:
-    tree = change.release.tree
-    if not any(may(actor, action, tree) for action in ("edit", "review", "publish")):
-        require(actor, "edit", tree)
-
-
-def _rows(new: Iterable[Requirement]) -> list[Trial]:
-    """One row for each key, however many migrations ask for the same trial."""
-    releases: dict[str, Release | None] = {}
-    rows: dict[str, Trial] = {}
-    for item in new:
-        if item.inputs is None:
-            continue
-        for label in (item.required.source, item.required.destination):
-            if label not in releases:
-                releases[label] = state.release_of(label)
-        rows[item.key] = Trial(
-            key=item.key,
-            source=releases[item.required.source],
-            destination=releases[item.required.destination],
-            machine_type=item.required.machine_type,
-            inputs=item.inputs.to_json(),
-        )
-    return list(rows.values())
-
-
-# --- Running one ----------------------------------------------------------------------------------
-
-
-def run(trial: Trial, hold: Hold = machine.trial) -> None:
-    """Run a trial from its inputs and record what it found, once.
-
-    Whoever records first has done it: a second run of the same trial writes nothing. What cannot
-    be run is recorded as such, with a sentence that says what is missing. ``hold`` is one of the
-    ways to hold a trial, which all find the same.
-    """
-    _open(trial).update(state=Trial.State.RUNNING)
-    try:
-        result = outcome_of(trial.inputs, hold)
-    except NoCatalogue as error:
-        _open(trial).update(state=Trial.State.FAILED, error=str(error), finished_at=timezone.now())
-    except (machine.TrialError, DescriptionError, DocumentError) as error:
-        _open(trial).update(
-            state=Trial.State.FAILED,
-            error=f"The emulator could not hold this trial: {error}",
-            finished_at=timezone.now(),
-        )
-    else:
-        _open(trial).update(
-            state=Trial.State.DONE,
-            outcome=result.outcome,
-            result=result.to_json(),
-            finished_at=timezone.now(),
-        )
-    trial.refresh_from_db()
-
-
-def _open(trial: Trial) -> Any:
-    return Trial.objects.filter(pk=trial.pk, state__in=[Trial.State.QUEUED, Trial.State.RUNNING])
-
-
-def outcome_of(inputs: Mapping[str, Any], hold: Hold = machine.trial) -> machine.TrialResult:
-    """Hold the trial that the inputs describe. Raises ``NoCatalogue``, ``TrialError``."""
-    relaxed: dict[tuple[str, str | None], frozenset[int]] = {}
-    for device, section, version in inputs["relaxed"]:
-        relaxed[device, section] = relaxed.get((device, section), frozenset()) | {version}
-    sides = [side_from(inputs[end]) for end in ("source", "destination")]
-    return hold(sides, inputs["devices"], inputs["seed"], relaxed)
-
-
-def side_from(document: Mapping[str, Any]) -> machine.Side:
-    """One end of a trial from its inputs (a :class:`TrialSide` as JSON). Raises ``NoCatalogue``."""
-    base = state.catalogue_by_digest(document["snapshot"], document["release"])
-    backports = [_backport(item) for item in document["backports"]]
-    globals_ = tuple(
-        qdev.Global(driver, name, value, layer, document["label"])
-        for driver, name, value, layer in document["globals"]
-    )
-    name = document["machine_type"]
-    # The inputs hold all that applies: what the catalogue says of the machine type must not join.
-    catalogue = replace(
-        rules.effective_catalogue(base, backports), machine_types={name: MachineType(name)}
-    )
-    return machine.Side(
-        label=document["label"],
-        catalogue=catalogue,
-        machine_type=name,
-        globals=globals_,
-        features=tuple(item.feature for item in backports),
-    )
-
-
-def _backport(document: Mapping[str, Any]) -> Backport:
-    return Backport(
-        feature=feature_from_json(document["feature"]),
-        grafts=tuple(Graft(item["section"], item["description"]) for item in document["grafts"]),
     )

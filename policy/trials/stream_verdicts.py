@@ -29,7 +29,7 @@ from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
 from policy.review.examining import subject_of
 from policy.state import State
-from policy.variants import MAX_PROPERTIES, check_property
+from policy.trials.variants import MAX_PROPERTIES, check_property
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
