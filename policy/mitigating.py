@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from machines.emulator import machine, qdev, replay
+from machines.emulator import machine, qdev, refusals, replay
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.pci import msix_vectors
 from machines.emulator.release import Release
@@ -19,7 +19,7 @@ from machines.emulator.relevance import influences
 from machines.emulator.snapshot import Snapshot
 from machines.emulator.suggest import Destination
 from machines.emulator.verdict import Verdict
-from machines.emulator.virtio import Malformed
+from machines.emulator.virtio import Malformed, queue_sizes
 from machines.emulator.virtio import parse as parse_virtio
 from policy import rules
 from policy.findings.comparison import Comparison
@@ -244,7 +244,7 @@ class _StreamSearch:
                 return
             if verdict.outcome == "accepted":
                 yield more
-            elif (verdict.section, verdict.field) != (refused.section, refused.field):
+            elif _place(verdict) != _place(refused):
                 yield from self._mended(more, verdict)
 
     def _ways(self, refused: Verdict) -> Iterator[CompatProperty]:
@@ -270,6 +270,12 @@ class _StreamSearch:
         return entries
 
 
+def _place(refused: Verdict) -> tuple[str | None, ...]:
+    """Where a stream was refused; of virtqueues, which one it was."""
+    queue = refusals.large_queue(refused.reason or "")
+    return refused.section, refused.field, str(queue and queue.number)
+
+
 def _values(
     stream: Snapshot, refused: Verdict, destination: Subject, source: Subject | None
 ) -> list[str]:
@@ -282,6 +288,8 @@ def _values(
     if name == "vectors":
         found += _sent_vectors(stream, refused)
     present = destination.value(driver, name, destination.lists(machine_type).get(name, ())).text
+    if (queue := refusals.large_queue(refused.reason or "")) is not None:
+        return [str(size) for size in queue_sizes(name) if size >= queue.size]
     info = qdev.properties_of(destination.catalogue, driver).get(name)
     found += [destination.default(driver, name).text, destination.settled.get((driver, name))]
     found += ["off", "on"] if info is None or info.type == "bool" else ["0", "1", "2"]

@@ -13,10 +13,10 @@ is the catalogue's to tell (:mod:`machines.emulator.suggest`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from machines.emulator import pci
+from machines.emulator.refusals import large_queue
 from machines.emulator.relevance import (
     CONVENTIONAL_CLUES,
     EXTENDED_CLUES,
@@ -26,7 +26,11 @@ from machines.emulator.relevance import (
     Register,
 )
 from machines.emulator.verdict import Refusal
-from machines.emulator.virtio import FEATURE_PROPERTIES
+from machines.emulator.virtio import (
+    FEATURE_PROPERTIES,
+    LEAST_QUEUE_SIZES,
+    PAIRED_QUEUE_SIZES,
+)
 
 # --- RAM blocks -----------------------------------------------------------------------------------
 
@@ -51,10 +55,7 @@ def block_clues(refusal: Refusal) -> tuple[str, ...]:
 
 #: A configuration space of another size is a device on another bus.
 _EXPRESS = (("parent_obj.version_id", ("x-disable-pcie",)), ("config", ("x-disable-pcie",)))
-_QUEUE_SIZES = re.compile(r"VQ (\d+) vring\.num")
-#: A network device's queues come in pairs, receiving first.
-_PAIRED_SIZES = ("rx_queue_size", "tx_queue_size")
-_SINGLE_SIZES = ("queue-size", "virtqueue_size")
+_SINGLE_SIZES = tuple(name for name in LEAST_QUEUE_SIZES if name not in PAIRED_QUEUE_SIZES)
 
 
 def field_clues(refusal: Refusal) -> Iterator[str]:
@@ -62,9 +63,9 @@ def field_clues(refusal: Refusal) -> Iterator[str]:
     path = refusal.field or ""
     if path.endswith(".features"):
         yield from FEATURE_PROPERTIES.values()
-    queue = _QUEUE_SIZES.match(refusal.reason)
+    queue = large_queue(refusal.reason)
     if queue is not None:
-        yield from (*_SINGLE_SIZES, _PAIRED_SIZES[int(queue[1]) % 2])
+        yield from (*_SINGLE_SIZES, PAIRED_QUEUE_SIZES[queue.number % 2])
     yield from TYPE_CLUES.get(path, ())
     for part, clues in (*FIELD_CLUES, *_EXPRESS):
         if part in path:

@@ -464,7 +464,7 @@ def _check_virtio(
     destination = comparison.destination
     name = comparison.section.name
     failure = virtio.load(
-        ours,
+        replace(ours, queues=destination.queues(name, ours.queues)),
         incoming,
         check_queue_sizes=lambda: destination.release.checks_queue_sizes,
         offered=lambda bit: destination.offers(name, bit),

@@ -12,9 +12,11 @@ name; versions are those of the stream and of the destination.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 _MISSING_FOOTER = "Missing section footer for "
+_LARGE_QUEUE = re.compile(r"VQ (\d+) vring\.num (\d+) exceeds")
 
 
 def unmigratable(idstr: str) -> str:
@@ -100,6 +102,20 @@ def other_config(index: int, rest: str) -> str:
 def queue_too_large(queue: int, size: int, allocated: int) -> str:
     """A virtqueue that is larger than the destination's device makes it."""
     return f"VQ {queue} vring.num {size} exceeds allocated max {allocated}"
+
+
+@dataclass(frozen=True, slots=True)
+class LargeQueue:
+    """Which virtqueue was too large, and its size in descriptors as it was sent."""
+
+    number: int
+    size: int
+
+
+def large_queue(reason: str) -> LargeQueue | None:
+    """What :func:`queue_too_large` said, None of any other refusal."""
+    found = _LARGE_QUEUE.match(reason)
+    return found and LargeQueue(int(found[1]), int(found[2]))
 
 
 def queue_without_address(queue: int, last_available: int) -> str:

@@ -30,6 +30,7 @@ from machines.emulator.sent import compare_sent
 from machines.emulator.snapshot import SentSection, Snapshot
 from machines.emulator.suggest import Destination
 from machines.emulator.verdict import ACCEPTED, Refusal, Verdict
+from machines.emulator.virtio import LEAST_QUEUE_SIZES
 
 #: RAM blocks made by ``rom_add_blob`` may be resized by a stream (hw/core/loader.c).
 RESIZABLE_PREFIX = "/rom@"
@@ -92,8 +93,10 @@ def _assumptions(
             yield f"nothing describes section '{section.idstr}': it is read as it was sent"
         elif profile is None and section.name not in into.descriptions:
             yield f"the release describes no section '{section.name}': it has one"
+    judged = () if profile is None else LEAST_QUEUE_SIZES
     for name in destination.unjudged(stream):
-        yield f"nothing is known of what {name} changes in a stream: it was not judged"
+        if name.rpartition(".")[2] not in judged:
+            yield f"nothing is known of what {name} changes in a stream: it was not judged"
 
 
 def _refusals(

@@ -10,11 +10,12 @@ to keep exactly such differences out; else the first that the device has.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 
 from machines.emulator import bitmap
 from machines.emulator.clues import block_clues, config_clues, field_clues
-from machines.emulator.implied import contradictions, shows, telling, truth
+from machines.emulator.implied import contradictions, number, shows, telling, truth
 from machines.emulator.names import is_negated, words
 from machines.emulator.qdev import (
     Global,
@@ -27,7 +28,13 @@ from machines.emulator.qdev import (
 from machines.emulator.release import Release
 from machines.emulator.snapshot import SentSection, Snapshot, layout_of
 from machines.emulator.verdict import Refusal
-from machines.emulator.virtio import FEATURE_PROPERTIES
+from machines.emulator.virtio import (
+    FEATURE_PROPERTIES,
+    LEAST_QUEUE_SIZES,
+    Queue,
+    decides_queue,
+    queue_sizes,
+)
 
 #: Properties that keep a device's section from being sent (``needed`` of hw/pci/pci_host.c,
 #: hw/audio/pcspk.c and hw/display/ramfb-standalone.c); one that was sent is read all the same.
@@ -109,10 +116,13 @@ class Destination:
         return found
 
     def explains(self, refusal: Refusal) -> bool:
-        """Whether a property that the user changed decides what differs."""
+        """Whether a property that the user changed decides what differs.
+
+        What one makes of virtqueues was looked at already (:meth:`queues`), as its value tells it.
+        """
         if not self.user:
             return False
-        clues = self._clues(refusal)
+        clues = [name for name in self._clues(refusal) if name not in LEAST_QUEUE_SIZES]
         lineage = self._lineage(self.drivers(refusal.description))
         return any(
             name in clues
@@ -274,6 +284,28 @@ class Destination:
             same_value(self._with_user(driver, name), refusing)
             for driver in drivers
             if has_property(catalogue, driver, name)
+        )
+
+    def queues(self, description: str, own: tuple[Queue, ...]) -> tuple[Queue, ...]:
+        """A virtio device's queues as the user makes them; a size that it does not take is none."""
+        sizes = {
+            name: size
+            for driver, name, value in self.user
+            if (size := number(value)) in queue_sizes(name)
+            and self._is_of(driver, self.drivers(description))
+        }
+        if not sizes:
+            return own
+        return tuple(
+            next(
+                (
+                    replace(queue, size=size)
+                    for name, size in sizes.items()
+                    if decides_queue(name, place, len(own))
+                ),
+                queue,
+            )
+            for place, queue in enumerate(own)
         )
 
     def _with_user(self, driver: str, name: str) -> str | None:

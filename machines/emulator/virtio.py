@@ -26,6 +26,7 @@ from machines.emulator.pci import (
 )
 
 QUEUE_MAX = 1024  # include/hw/virtio/virtio.h, VIRTIO_QUEUE_MAX
+QUEUE_MAX_SIZE = 1024  # include/hw/virtio/virtio.h, VIRTQUEUE_MAX_SIZE
 IRQ_STATE_SIZE = 16
 NO_VECTOR = 0xFFFF
 
@@ -40,6 +41,17 @@ FEATURE_PROPERTIES = {
     35: "in_order",
     40: "queue_reset",
 }
+
+#: Properties that make a device's queues so large, and the least that each takes
+#: (``virtio_net_device_realize`` of hw/net/virtio-net.c, hw/block/virtio-blk.c and hw/scsi/).
+LEAST_QUEUE_SIZES = {
+    "rx_queue_size": 256,
+    "tx_queue_size": 256,
+    "queue-size": 4,
+    "virtqueue_size": 4,
+}
+#: Of those, the ones of a network device, whose queues come in pairs, receiving first.
+PAIRED_QUEUE_SIZES = ("rx_queue_size", "tx_queue_size")
 
 #: PCI device id → (property, size in bytes) of what is compared (hw/virtio/virtio-mem.c).
 COMPARED_PROPERTIES = {
@@ -149,6 +161,27 @@ def _subsections(data: bytes, start: int) -> tuple[int, dict[str, bytes]]:
     ends = [mark[0] for mark in marks[1:]] + [len(data)]
     found = {name: data[begin:end] for (_, name, begin), end in zip(marks, ends, strict=True)}
     return marks[0][0], found
+
+
+def queue_sizes(name: str) -> tuple[int, ...]:
+    """The sizes that a property takes, from the least: powers of two. Empty for any other property.
+
+    >>> queue_sizes("rx_queue_size")
+    (256, 512, 1024)
+    """
+    least = LEAST_QUEUE_SIZES.get(name, 2 * QUEUE_MAX_SIZE)
+    bits = range(least.bit_length() - 1, QUEUE_MAX_SIZE.bit_length())
+    return tuple(1 << bit for bit in bits)
+
+
+def decides_queue(name: str, number: int, count: int) -> bool:
+    """Whether a property decides the size of this queue of ``count``, both counted from 0.
+
+    A network device has one queue more than its pairs, of requests to itself: its size is fixed.
+    """
+    if name not in PAIRED_QUEUE_SIZES:
+        return name in LEAST_QUEUE_SIZES
+    return number < count - count % 2 and PAIRED_QUEUE_SIZES[number % 2] == name
 
 
 def load(
