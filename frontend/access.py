@@ -15,7 +15,8 @@ from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
 from machines.models import Release, Tree
-from policy.errors import Conflict, Forbidden, MergeNeeded, PolicyError
+from policy import state
+from policy.errors import Conflict, Forbidden, Invalid, MergeNeeded, PolicyError
 from policy.models import ChangeRequest, Comment, Thread
 from policy.permissions import may, require, trees_where
 
@@ -49,6 +50,14 @@ def visible_release(user: Any, tree: str, version: str) -> Release:
     if release is None:
         raise Http404
     return release
+
+
+def named_release(user: Any, label: str, field: str) -> Release:
+    """The release of a label (``rhel 9.3``). Raises Invalid where the person sees none such."""
+    found = state.release_of(label)
+    if found is None or not may(user, "view", found.tree):
+        raise Invalid(f"There is no release '{label}'.", field=field)
+    return found
 
 
 def visible_change(user: Any, pk: int) -> ChangeRequest:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from machines.models import Release
 from policy import edits, proposals, rules, state
 from policy.backporting import Effects
 from policy.bitmaps import SectionBitmap
+from policy.document import plain
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature
 from policy.proposals import Proposal
@@ -49,6 +51,25 @@ class _Known:
 @lru_cache(maxsize=16)
 def _proposed(old: _Known, new: _Known) -> tuple[Proposal, ...]:
     return proposals.propose(old.catalogue, new.catalogue)
+
+
+def recorded(found: Sequence[Proposal]) -> dict[str, Feature]:
+    """Proposal, by its slug → the feature of the library that has its device, carriers and gate."""
+    rows = Feature.objects.filter(device__in={item.spec.device for item in found})
+    known = {_content(row.device, row.carriers, row.gate): row for row in rows}
+    contents = ((item, _content(item.spec.device, *_as_json(item))) for item in found)
+    return {item.spec.slug: known[content] for item, content in contents if content in known}
+
+
+def _as_json(item: Proposal) -> tuple[Any, Any]:
+    carriers = [plain(asdict(carrier)) for carrier in item.spec.carriers]
+    return carriers, asdict(item.spec.gate) if item.spec.gate else None
+
+
+def _content(device: str, carriers: Any, gate: Any) -> str:
+    """What makes a feature, whatever it is called."""
+    named = [sorted(carrier.items()) for carrier in carriers]
+    return repr([device, named, sorted(gate.items()) if gate else None])
 
 
 # --- Targets --------------------------------------------------------------------------------------

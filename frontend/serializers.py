@@ -47,6 +47,15 @@ class ReleaseDetailSerializer(ReleaseSerializer):
         return newest.first()
 
 
+class NewReleaseSerializer(serializers.Serializer[Any]):
+    """``base`` and ``stand_in`` are labels (``upstream 8.0``); an upstream release has neither."""
+
+    tree = serializers.CharField(max_length=40)
+    version = serializers.CharField(max_length=40)
+    base = serializers.CharField(max_length=100, allow_null=True, default=None)
+    stand_in = serializers.CharField(max_length=100, allow_null=True, default=None)
+
+
 class ReviewSerializer(serializers.ModelSerializer[Review]):
     reviewer = serializers.CharField(source="reviewer.username")
 
@@ -276,9 +285,24 @@ class SectionSerializer(serializers.Serializer[Any]):
     cells = CellSerializer(many=True)
 
 
+class ResolvedSerializer(serializers.Serializer[Any]):
+    """A property with its value, and what set it: ``origin`` names it, by its ``layer``.
+
+    ``type`` is empty, and a text null, where the release does not tell it.
+    """
+
+    name = serializers.CharField()
+    type = serializers.CharField(allow_blank=True)
+    default = serializers.CharField(allow_null=True, allow_blank=True)
+    value = serializers.CharField(allow_null=True, allow_blank=True)
+    layer = serializers.CharField()
+    origin = serializers.CharField(allow_blank=True)
+
+
 class DeviceDetailSerializer(DeviceSerializer):
     machine_type = serializers.CharField(allow_blank=True)
     sections = SectionSerializer(many=True)
+    properties = ResolvedSerializer(many=True)
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

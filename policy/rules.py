@@ -130,6 +130,27 @@ def globals_of(
     )
 
 
+def device_properties(
+    policy: Policy | None,
+    catalogue: Catalogue,
+    machine_type: str,
+    device: str,
+    sections: Iterable[SectionBitmap],
+) -> list[qdev.Resolved]:
+    """Every property of a device with its effective value, by name.
+
+    The bitmaps of its ``sections`` (:func:`device_bitmaps`) are set by the policy's layer.
+    """
+    blacklists = [
+        qdev.Global(device, section.property, section.effective_value, "policy", "bitmap")
+        for section in sections
+        if not qdev.same_value(section.effective_value, "0x0")
+    ]
+    entries = globals_of(policy, catalogue, machine_type)
+    resolved = qdev.resolve(catalogue, device, (*entries, *blacklists))
+    return sorted(resolved.values(), key=lambda item: item.name)
+
+
 def features_of(policy: Policy | None, catalogue: Catalogue) -> tuple[FeatureSpec, ...]:
     """The recorded features of a release: those of its backports, in their order.
 

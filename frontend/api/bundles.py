@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from frontend.access import person_of, visible_release
 from frontend.api.base import AnyAnswer, Api, given
+from frontend.api.shapes import ArmoredSerializer
 from frontend.filters import BundleFilter
 from frontend.numbers import number_of
 from frontend.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
@@ -23,7 +24,6 @@ from policy import signing
 from policy.errors import Invalid
 from policy.models import Bundle, BundleSignature, Revocation
 from policy.packing import comparing
-from policy.packing.signatures import MAX_SIGNATURE
 
 
 class BundledFileSerializer(serializers.Serializer[Any]):
@@ -77,12 +77,6 @@ class ReasonSerializer(serializers.Serializer[Any]):
     """Why nobody may use the bundle any more."""
 
     reason = serializers.CharField(max_length=signing.MAX_REASON)
-
-
-class ArmoredSerializer(serializers.Serializer[Any]):
-    """A detached OpenPGP signature as ``gpg --armor --detach-sign`` writes it."""
-
-    signature = serializers.CharField(max_length=MAX_SIGNATURE, trim_whitespace=False)
 
 
 class Revoked(APIException):
@@ -191,35 +185,9 @@ class BundleDifferences(Api):
         return Response(BundleComparisonSerializer(found).data)
 
 
-class BundleIndexFile(Api):
-    """The published index of all bundles and of what is revoked, as it was signed."""
-
-    content_negotiation_class = AnyAnswer
-
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
-    def get(self, request: Request) -> HttpResponse:
-        return bundles.index(_signed_in(request))
-
-
-class BundleIndexSignature(Api):
-    """Its signature; 404 while none is made."""
-
-    content_negotiation_class = AnyAnswer
-
-    @extend_schema(responses={(200, "application/pgp-signature"): OpenApiTypes.STR})
-    def get(self, request: Request) -> HttpResponse:
-        return bundles.index_signature(_signed_in(request))
-
-
 def _check_use(found: Bundle) -> None:
     if bundles.is_revoked(found):
         raise Revoked(f"{found.filename} was revoked: {found.revocation.reason}")
-
-
-def _signed_in(request: Request) -> HttpRequest:
-    """The request below, which knows who asks once that is found out."""
-    request._request.user = person_of(request)
-    return request._request
 
 
 def _number(request: Request, name: str) -> int:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
-from frontend.access import person_of, visible_change, visible_trees
+from frontend.access import named_release, person_of, visible_change, visible_trees
 from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.filters import ChangeFilter
@@ -52,9 +52,7 @@ class Changes(Api, generics.ListAPIView[Any]):
     def post(self, request: Request) -> Response:
         """Open a change request on a release; with ``reverts_to``, from an older revision."""
         data = given(shapes.OpenSerializer, request)
-        release = state.release_of(data["release"])
-        if release is None or not visible_trees(request.user).filter(pk=release.tree_id).exists():
-            raise Invalid(f"There is no release '{data['release']}'.", field="release")
+        release = named_release(request.user, data["release"], "release")
         words = (person_of(request), data["title"], data["description"])
         if number := data.get("reverts_to"):
             change = edits.open_revert(_revision(release, number), *words)

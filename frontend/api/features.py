@@ -10,15 +10,13 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.access import person_of
+from frontend.access import named_release, person_of
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.filters import FeatureFilter
-from policy import edits, state
-from policy.errors import Invalid
+from policy import edits
 from policy.inputs import MAX_VALUE, MAX_WORDS
 from policy.models import Feature
-from policy.permissions import may
 
 #: Fields that a carrier may name.
 MAX_FIELDS = 500
@@ -97,9 +95,7 @@ class Features(Api, generics.ListAPIView[Any]):
     def post(self, request: Request) -> Response:
         """Record a feature, as ``release`` introduced it: any maintainer may."""
         data = given(RecordSerializer, request)
-        release = state.release_of(data.pop("release"))
-        if release is None or not may(request.user, "view", release.tree):
-            raise Invalid("There is no such release.", field="release")
+        release = named_release(request.user, data.pop("release"), "release")
         recorded = edits.record_feature(person_of(request), release, **data)
         return Response(FeatureSerializer(recorded).data, status=201)
 

@@ -1,7 +1,8 @@
-"""What the rules say of a release, as it is published and as C sources would have it."""
+"""What would become of a release: by C sources' arrays, by publishing a change request."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
@@ -16,8 +17,11 @@ from frontend.access import visible_change, visible_release
 from frontend.api.base import Api
 from frontend.numbers import number_of
 from frontend.serializers import DifferenceSerializer, ProblemSerializer
+from frontend.views.change_tabs.bundle import ChangedFile, changed_files
 from machines.models import Release
+from policy.bundle import BundleError
 from policy.errors import Invalid
+from policy.exporters import ExportError
 from policy.from_sources import foreseen
 from policy.models import ChangeRequest
 from policy.review.examining import CheckedFinding
@@ -62,6 +66,42 @@ class ReleaseFindings(Api):
             "findings": [{**finding_document(item), "new": new} for item, new in found.findings],
         }
         return Response(ForeseenSerializer(told).data)
+
+
+class ChangedFileSerializer(serializers.Serializer[Any]):
+    """A file that publishing would alter; ``difference`` is null unless ``file`` names it."""
+
+    path = serializers.CharField()
+    how = serializers.ChoiceField(("added", "removed", "changed"))
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    difference = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+
+class ChangeBundle(Api):
+    """What publishing a change request would alter in the release's bundle."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "file", OpenApiTypes.STR, description="Whose unified difference is told as well."
+            )
+        ],
+        responses={200: ChangedFileSerializer(many=True), 422: ProblemSerializer},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """The files that would differ from those of the newest revision. Nothing is written."""
+        change = visible_change(request.user, pk)
+        try:
+            found = changed_files(change, request.query_params.get("file", ""))
+        except (ExportError, BundleError) as error:
+            raise Invalid(str(error)) from error
+        return Response(ChangedFileSerializer([_shown(file) for file in found], many=True).data)
+
+
+def _shown(file: ChangedFile) -> dict[str, Any]:
+    lines = None if file.shown is None else [line.text for line in file.shown.lines]
+    return {**asdict(file), "difference": lines}
 
 
 def _sources(request: Request) -> dict[str, bytes]:

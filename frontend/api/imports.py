@@ -12,13 +12,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.access import person_of, visible_trees
+from frontend.access import named_release, person_of, visible_trees
 from frontend.api.base import Api
 from frontend.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
 from frontend.views import imports
 from machines.models import Snapshot
-from policy import state
-from policy.errors import Invalid
 from policy.permissions import require
 
 
@@ -76,8 +74,5 @@ def _as_the_page_sends(request: Request) -> Any:
     """What was sent, with the base by its number, as the form names it."""
     sent: Any = request.data.copy()
     if label := sent.get("base", ""):
-        base = state.release_of(label)
-        if base is None or not visible_trees(request.user).filter(pk=base.tree_id).exists():
-            raise Invalid(f"There is no release '{label}'.", field="base")
-        sent["base"] = str(base.pk)
+        sent["base"] = str(named_release(request.user, label, "base").pk)
     return sent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -17,6 +18,7 @@ from frontend.api.base import Api, given
 from frontend.filters import AuditFilter, JobFilter, TrialFilter
 from frontend.views.trials import start_search, visible_trial
 from policy.models import AuditEntry, Trial
+from policy.trials import retrying
 from workers import jobs
 from workers.models import Job
 
@@ -59,6 +61,21 @@ class TrialRemedies(Api):
         change = given(serializers.RemediesSerializer, request)["change"]
         trial = visible_trial(request.user, pk)
         job = start_search(person_of(request), trial, str(change) if change is not None else "")
+        return Response(serializers.JobSerializer(job).data, status=202)
+
+
+class TrialRunAgain(Api):
+    """Run a trial once more that could not run, or whose job was cancelled."""
+
+    @extend_schema(
+        request=None, responses={202: serializers.JobSerializer, 422: serializers.ProblemSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """The answer is the job. A trial that ended has its outcome for good (422)."""
+        user = person_of(request)
+        with transaction.atomic():
+            trial = retrying.run_again(visible_trial(request.user, pk), user)
+            [job] = jobs.enqueue_again([trial], user)
         return Response(serializers.JobSerializer(job).data, status=202)
 
 

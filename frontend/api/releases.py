@@ -10,18 +10,22 @@ from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
-from frontend.access import visible_change, visible_trees
-from frontend.api.base import Api
+from frontend.access import named_release, person_of, visible_change, visible_trees
+from frontend.api.base import Api, given
 from frontend.api.lists import filtered, parameters_of
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
 from frontend.numbers import number_of
+from frontend.views import releases
 from frontend.views.lists import devices, machine_types
 from machines.models import Release
 from policy import rules, state
+from policy.errors import Invalid
+from policy.permissions import require
 from policy.state import State
 
 
@@ -46,6 +50,30 @@ class Releases(Api, generics.ListAPIView[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         return _releases(self.request)
+
+    @extend_schema(
+        request=serializers.NewReleaseSerializer,
+        responses={201: serializers.ReleaseDetailSerializer, 422: serializers.ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Add a release to a tree, before anything of it is imported."""
+        data = given(serializers.NewReleaseSerializer, request)
+        tree = visible_trees(request.user).filter(name=data["tree"]).first()
+        if tree is None:
+            raise Invalid("There is no such tree.", field="tree")
+        require(request.user, "import", tree)
+        sent = {"tree": tree.pk, "version": data["version"]} | {
+            name: named_release(request.user, data[name], name).pk
+            for name in ("base", "stand_in")
+            if data[name]
+        }
+        form = releases.form_for(request.user, sent)
+        if not form.is_valid():
+            raise ValidationError(
+                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+            )
+        release = releases.made(form, person_of(request))
+        return Response(serializers.ReleaseDetailSerializer(release).data, status=201)
 
 
 class ReleaseDetail(Api, generics.RetrieveAPIView[Any]):
@@ -162,6 +190,7 @@ class DeviceDetail(Api):
             **_device(catalogue, driver),
             "machine_type": name,
             "sections": [asdict(item) for item in bitmaps],
+            "properties": rules.device_properties(found.policy, catalogue, name, driver, bitmaps),
         }
         return Response(serializers.DeviceDetailSerializer(row).data)
 

@@ -42,6 +42,9 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-changes": WRITE,
     "api-change": WRITE,
     "api-features": WRITE,
+    "api-proposals": WRITE,
+    "api-releases": WRITE,
+    "api-object-mark": REVIEW,
     "api-change-policy": WRITE,
     "api-change-edits": WRITE,
     "api-change-edits-preview": READ,  # nothing is written
@@ -56,6 +59,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-waiver": WRITE,
     "api-compare": READ,  # a stream is uploaded to be looked at
     "api-explain": READ,  # and so is a log
+    "api-trial-run-again": WRITE,
     "api-trial-remedies": WRITE,
     "api-trial-stream": WRITE,
     "api-trial-vary": WRITE,
@@ -66,6 +70,7 @@ SCOPES: Mapping[str, str | Mapping[str, str]] = {
     "api-job-cancel": WRITE,
     "api-imports": WRITE,
     "api-release-findings": READ,  # nothing is written
+    "api-bundle-index-sign": PUBLISH,
     "api-bundle-sign": PUBLISH,
     "api-bundle-revoke": PUBLISH,
 }

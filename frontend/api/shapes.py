@@ -15,6 +15,7 @@ from policy.document import MAX_TEXT
 from policy.drafts import Settled
 from policy.merging import Choice, Typed
 from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Revision, Thread
+from policy.packing.signatures import MAX_SIGNATURE
 from policy.policy_files import MAX_CHARACTERS
 
 SIDES = ("mine", "theirs")
@@ -43,6 +44,12 @@ class EditSerializer(serializers.Serializer[Any]):
 class DescriptionSerializer(EditSerializer):
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=MAX_TEXT, default="", allow_blank=True)
+
+
+class ArmoredSerializer(serializers.Serializer[Any]):
+    """A detached OpenPGP signature as ``gpg --armor --detach-sign`` writes it."""
+
+    signature = serializers.CharField(max_length=MAX_SIGNATURE, trim_whitespace=False)
 
 
 @extend_schema_field(

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import IsAuthenticated
 
 from frontend.api import (
+    bundle_index,
     bundles,
     changes,
     comparing,
@@ -17,6 +18,8 @@ from frontend.api import (
     imports,
     matrix,
     promises,
+    proposing,
+    reading,
     records,
     releases,
     review,
@@ -90,6 +93,13 @@ urlpatterns: list[URLPattern] = [
         f"{_CHANGE}differences/", changes.ChangeDifferences.as_view(), name="api-change-differences"
     ),
     path(f"{_CHANGE}backports/", changes.ChangeBackports.as_view(), name="api-change-backports"),
+    path(f"{_CHANGE}bundle/", foreseeing.ChangeBundle.as_view(), name="api-change-bundle"),
+    path(f"{_CHANGE}objects/", reading.ChangeObjects.as_view(), name="api-change-objects"),
+    path(
+        f"{_CHANGE}objects/<slug:key>/<slug:action>/",
+        reading.ObjectMark.as_view(),
+        name="api-object-mark",
+    ),
     path(f"{_CHANGE}threads/", review.Threads.as_view(), name="api-threads"),
     path(
         f"{_CHANGE}threads/<int:thread>/<slug:action>/",
@@ -116,12 +126,14 @@ urlpatterns: list[URLPattern] = [
         name="api-change-action",
     ),
     path("features/", features.Features.as_view(), name="api-features"),
+    path("features/proposals/", proposing.Proposals.as_view(), name="api-proposals"),
     path("features/<slug:slug>/", features.FeatureDetail.as_view(), name="api-feature"),
     path("matrix/", matrix.MatrixView.as_view(), name="api-matrix"),
     path("compare/", comparing.Comparison.as_view(), name="api-compare"),
     path("explain/", explaining.Explain.as_view(), name="api-explain"),
     path("trials/", records.Trials.as_view(), name="api-trials"),
     path("trials/<int:pk>/", records.TrialDetail.as_view(), name="api-trial"),
+    path("trials/<int:pk>/run-again/", records.TrialRunAgain.as_view(), name="api-trial-run-again"),
     path("trials/<int:pk>/stream/", streams.TrialStream.as_view(), name="api-trial-stream"),
     path("trials/<int:pk>/vary/", streams.TrialVary.as_view(), name="api-trial-vary"),
     path("streams/", streams.Streams.as_view(), name="api-streams"),
@@ -138,11 +150,22 @@ urlpatterns: list[URLPattern] = [
     ),
     path("trials/<int:pk>/remedies/", records.TrialRemedies.as_view(), name="api-trial-remedies"),
     path("bundles/", bundles.Bundles.as_view(), name="api-bundles"),
-    path("bundles/index.json", bundles.BundleIndexFile.as_view(), name="api-bundle-index"),
+    path("bundles/index/", bundle_index.BundleIndexState.as_view(), name="api-bundle-index-state"),
+    path("bundles/index.json", bundle_index.BundleIndexFile.as_view(), name="api-bundle-index"),
     path(
         "bundles/index.json.asc",
-        bundles.BundleIndexSignature.as_view(),
+        bundle_index.BundleIndexSignature.as_view(),
         name="api-bundle-index-signature",
+    ),
+    path(
+        "bundles/index-<int:serial>.json",
+        bundle_index.BundleIndexOf.as_view(),
+        name="api-bundle-index-of",
+    ),
+    path(
+        "bundles/index-<int:serial>/sign/",
+        bundle_index.BundleIndexSign.as_view(),
+        name="api-bundle-index-sign",
     ),
     path(f"{_BUNDLES}latest/", bundles.LatestBundle.as_view(), name="api-bundle-latest"),
     path(

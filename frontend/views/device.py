@@ -21,7 +21,7 @@ from frontend.places import DevicePlace, device_place
 from frontend.scope import Scope, scope_of, state_or_404
 from frontend.swaps import is_swap, respond
 from machines.emulator.layout import DescribedSection
-from machines.emulator.qdev import Global, Resolved, ancestors, resolve, same_value
+from machines.emulator.qdev import ancestors
 from policy import rules
 from policy.bitmaps import Cell, SectionBitmap, section_at
 from policy.errors import Invalid
@@ -203,7 +203,10 @@ def context_of(
     changes = list(open_changes().filter(release=scope.release)) if scope.change is None else []
     if form is None and view.toggles:
         form = toggles_form(view, changes)
-    resolved = _resolved(view)
+    bitmaps = [row.section for row in view.grid.rows]
+    resolved = rules.device_properties(
+        state.policy, state.catalogue, view.machine_type, view.name, bitmaps
+    )
     return {
         "scope": scope,
         "state": state,
@@ -290,19 +293,6 @@ def _selected(view: DeviceView) -> dict[str, Any] | None:
         "is_pending": flip in place.flips,
         "turn": place.href(flips=place.flipped(flip)) if view.is_editable and own else "",
     }
-
-
-def _resolved(view: DeviceView) -> list[Resolved]:
-    """Every property with its effective value; the bitmaps are the policy's layer."""
-    state = view.state
-    blacklists = [
-        Global(view.name, row.section.property, row.section.effective_value, "policy", "bitmap")
-        for row in view.grid.rows
-        if not same_value(row.section.effective_value, "0x0")
-    ]
-    entries = rules.globals_of(state.policy, state.catalogue, view.machine_type)
-    resolved = resolve(state.catalogue, view.name, (*entries, *blacklists))
-    return sorted(resolved.values(), key=lambda item: item.name)
 
 
 # --- Layout ---------------------------------------------------------------------------------------

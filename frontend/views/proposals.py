@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -23,7 +23,6 @@ from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.models import Release
 from policy import library
 from policy import proposals as proposed
-from policy.document import plain
 from policy.errors import Invalid
 from policy.library import Tried, Wanted
 from policy.models import Feature
@@ -110,7 +109,7 @@ def _sent(request: HttpRequest, form: CompareForm, found: Sequence[Proposal]) ->
 def _chosen(sent: QueryDict, found: Sequence[Proposal]) -> list[Proposal]:
     """Those that are ticked; with ``all`` every one that fits and is not recorded yet."""
     if sent.get("all"):
-        recorded = _recorded(found)
+        recorded = backporting.recorded(found)
         return [item for item in found if item.spec.slug not in recorded]
     ticked = set(sent.getlist("chosen"))
     return [item for item in found if item.spec.slug in ticked]
@@ -143,7 +142,7 @@ def _page(
         )
     size = len(shown) if tried else PAGE_SIZE
     page: Page[Any] = Paginator(shown, size or 1).get_page(request.GET.get("page"))
-    recorded = _recorded(found)
+    recorded = backporting.recorded(found)
     catalogue, _source = effective_catalogue(form.cleaned_data["new"])
     page.object_list = [
         _row(item, proposed.evidence_of(item, catalogue), recorded, by_key) for item in page
@@ -176,22 +175,3 @@ def _row(
         known is not None,
         known,
     )
-
-
-def _recorded(found: Sequence[Proposal]) -> dict[str, Feature]:
-    """Proposal → the feature of the library that has the same device, carriers and gate."""
-    rows = Feature.objects.filter(device__in={item.spec.device for item in found})
-    known = {_content(row.device, row.carriers, row.gate): row for row in rows}
-    contents = ((item, _content(item.spec.device, *_as_json(item))) for item in found)
-    return {item.spec.slug: known[content] for item, content in contents if content in known}
-
-
-def _as_json(item: Proposal) -> tuple[Any, Any]:
-    carriers = [plain(asdict(carrier)) for carrier in item.spec.carriers]
-    return carriers, asdict(item.spec.gate) if item.spec.gate else None
-
-
-def _content(device: str, carriers: Any, gate: Any) -> str:
-    """What makes a feature, whatever it is called."""
-    named = [sorted(carrier.items()) for carrier in carriers]
-    return repr([device, named, sorted(gate.items()) if gate else None])

@@ -32,23 +32,29 @@ SHOWN_REVISIONS = 10
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """A new release of a tree in which the person may import."""
-    user: Any = request.user
-    allowed = trees_where(user, "import")
-    if not allowed:
-        raise PermissionDenied(_("No tree lets you add releases."))
-    form = ReleaseForm(
-        request.POST or None,
-        trees=Tree.objects.filter(pk__in=allowed),
-        releases=Release.objects.select_related("tree"),
-        initial={"tree": request.GET.get("tree")},
-    )
+    form = form_for(request.user, request.POST or None, initial={"tree": request.GET.get("tree")})
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            release = form.save()
-            audit.record(user, "created release", release, after=_described(release))
+        release = made(form, request.user)
         messages.success(request, _("%(release)s is here now.") % {"release": release.label})
         return redirect(release_address("release", release))
     return render(request, "pages/release_new.html", {"form": form}, status=status_of(form))
+
+
+def form_for(user: Any, *given: Any, **more: Any) -> ReleaseForm:
+    """The form with the trees into which the person may import; PermissionDenied without any."""
+    allowed = trees_where(user, "import")
+    if not allowed:
+        raise PermissionDenied(_("No tree lets you add releases."))
+    trees = Tree.objects.filter(pk__in=allowed)
+    return ReleaseForm(*given, trees=trees, releases=Release.objects.select_related("tree"), **more)
+
+
+@transaction.atomic
+def made(form: ReleaseForm, user: Any) -> Release:
+    """The release of a valid form, with its audit entry."""
+    release: Release = form.save()
+    audit.record(user, "created release", release, after=_described(release))
+    return release
 
 
 def _described(release: Release) -> dict[str, str]:

@@ -102,6 +102,15 @@ def shown_file(change: ChangeRequest, path: str) -> ChangedFile | None:
     return _file(preview, path, path) if path in preview.changed else None
 
 
+def changed_files(change: ChangeRequest, shown: str) -> list[ChangedFile]:
+    """Every file that publishing would alter, the one named ``shown`` with its difference.
+
+    Raises what :func:`policy.bundle.preview` does.
+    """
+    preview = bundle.preview(change)
+    return [_file(preview, path, shown) for path in preview.changed]
+
+
 def _folders(preview: Preview, asked: str) -> Iterator[Folder]:
     for folder, title in _FOLDERS.items():
         files = [
