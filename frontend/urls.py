@@ -56,6 +56,8 @@ BUNDLES = "bundles/<str:tree>/<str:version>/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/login/", accounts.login, name="login"),
+    path("accounts/oidc/", accounts.oidc, name="oidc"),
+    path("accounts/oidc/callback/", accounts.oidc_callback, name="oidc-callback"),
     path("accounts/logout/", accounts.logout, name="logout"),
     path("accounts/settings/", display.display, name="settings"),
     path("accounts/settings/theme/", display.theme, name="theme"),
@@ -182,6 +184,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("trials/<int:pk>/stream/", trials.trial_stream, name="trial-stream"),
     path("trials/<int:pk>/remedies/", trials.trial_remedies, name="trial-remedies"),
     path("streams/", streams.streams, name="streams"),
+    path("completion/", completion.end_completion, name="end-completion"),
     path("streams/<int:pk>/", streams.stream, name="stream"),
     path("streams/<int:pk>/verdicts/", streams.verdicts, name="stream-verdicts"),
     path("streams/<int:pk>/share/", streams.stream_share, name="stream-share"),

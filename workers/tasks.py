@@ -323,6 +323,6 @@ def judge_stream(attempt: Attempt) -> None:
     rows = StreamVerdict.objects.select_related("stream", "profile", "change_request")
     verdict = rows.filter(pk=attempt.payload["verdict"]).first()
     if verdict is not None and verdict.state == StreamVerdict.State.QUEUED:
-        stream_verdicts.judge(verdict)
+        stream_verdicts.judge(verdict, attempt.step)
     attempt.step(1, 1)
     attempt.finish({"stream": attempt.payload["stream"], "verdict": attempt.payload["verdict"]})

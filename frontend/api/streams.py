@@ -151,7 +151,12 @@ class VerdictResultSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True)
     suggestion = serializers.CharField(allow_null=True)
     assumptions = serializers.ListField(child=serializers.CharField())
-    suggested = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    suggestions = serializers.ListField(
+        child=serializers.ListField(
+            child=serializers.ListField(child=serializers.CharField(), min_length=3, max_length=3)
+        ),
+        default=list,
+    )
 
 
 class StreamVerdictSerializer(serializers.ModelSerializer[StreamVerdict]):

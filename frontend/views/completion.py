@@ -12,9 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from frontend.ends import end_of
 from frontend.scope import scope_of, state_or_404
 from machines.emulator.catalogue import Catalogue, PropertyInfo
 from machines.emulator.qdev import check_value, choices_of, properties_of, text_of
+from policy.errors import Invalid
 
 #: Choices that are offered at a time.
 MAX_OPTIONS = 30
@@ -35,10 +37,9 @@ def completion(request: HttpRequest, tree: str, version: str) -> HttpResponse:
     it. With ``?what=driver``, ``property`` or ``value`` the choices for that one as options.
     """
     catalogue = state_or_404(scope_of(request, tree, version)).catalogue
+    if request.GET.get("what"):
+        return options_of(request, catalogue)
     driver, name = request.GET.get("driver", ""), request.GET.get("property", "")
-    if what := request.GET.get("what"):
-        found = _options(catalogue, what, driver, name, request.GET.get(what, ""))
-        return render(request, "partials/options.html", {"options": found, "what": what})
     properties = properties_of(catalogue, driver)
     info = properties.get(name)
     value = request.GET.get("value", "")
@@ -53,6 +54,25 @@ def completion(request: HttpRequest, tree: str, version: str) -> HttpResponse:
         "problem": check_value(info, value) if info and value else None,
     }
     return render(request, "partials/completion.html", context)
+
+
+@login_required
+@require_safe
+def end_completion(request: HttpRequest) -> HttpResponse:
+    """The choices of the end that ``?into=`` names (:mod:`frontend.ends`); none where none is."""
+    try:
+        end = end_of(request.user, request.GET.get("into", ""), "into")
+    except Invalid:
+        return render(request, "partials/options.html", {"options": ()})
+    return options_of(request, end.state.catalogue)
+
+
+def options_of(request: HttpRequest, catalogue: Catalogue) -> HttpResponse:
+    """What the address asks for of a catalogue, as options."""
+    query = request.GET
+    what, driver, name = (query.get(key, "") for key in ("what", "driver", "property"))
+    found = _options(catalogue, what, driver, name, query.get(what, ""))
+    return render(request, "partials/options.html", {"options": found, "what": what})
 
 
 def _options(catalogue: Catalogue, what: str, driver: str, name: str, typed: str) -> list[Option]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from frontend.mitigations import Remedy, changes_for
 from frontend.swaps import is_swap, respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty
-from machines.models import Release, Stream, Tree
+from machines.models import Release, Stream, StreamPart, Tree
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
@@ -143,13 +144,14 @@ def visible_stream(user: User, pk: int) -> Stream:
 class Answer:
     """A verdict with the addresses of what it speaks of. ``place`` shows the section's bytes,
     ``profile`` is the stream that it was read beside, where the person may see that one too.
+    ``remedies``: sets of entries that would let it in, which ``changes`` may take.
     """
 
     verdict: StreamVerdict
     profile: Stream | None
     job: Job | None
     place: str
-    remedy: Remedy | None
+    remedies: tuple[Remedy, ...]
     changes: list[ChangeRequest]
     device: str
 
@@ -176,6 +178,7 @@ def _context(
         "job": jobs.jobs_of(found).first() if found.state == Stream.State.WAITING else None,
         "window": window_of(found, request.GET),
         "form": form or _form(user, found, None),
+        "picker_adds": [("id_properties", _("Add"))],
         **_answers(user, found),
         "own": user.is_superuser or found.owner_id == user.pk,
         "share": ShareForm(initial={"tree": found.tree}, trees=_own_trees(user)),
@@ -202,40 +205,45 @@ def _answers(user: User, found: Stream) -> dict[str, Any]:
     rows = found.verdicts.select_related(
         "release__tree", "change_request", "started_on__tree", "asked_by"
     )
-    answers = [answer_of(user, item) for item in rows[:MAX_LISTED]]
+    answers = _answered(user, found, list(rows[:MAX_LISTED]))
     judging = any(item.job is not None and item.job.is_open for item in answers)
     return {"answers": answers, "judging": judging}
 
 
-def answer_of(user: User, verdict: StreamVerdict) -> Answer:
-    """What a page shows of a verdict."""
-    result = verdict.result or {}
-    entries = tuple(CompatProperty(*item) for item in result.get("suggested", ()))
-    remedy = None
-    if entries:
-        started_on = verdict.started_on.label if verdict.started_on else ""
-        reason = _("Without it the stream %(name)s is refused.") % {"name": verdict.stream.name}
-        remedy = Remedy(started_on, verdict.machine_type, entries, reason)
-    offered = entries and verdict.started_on is not None
-    return Answer(
-        verdict=verdict,
-        profile=_profile(user, verdict),
-        job=_job(verdict) if verdict.state == StreamVerdict.State.QUEUED else None,
-        place=place_of(verdict),
-        remedy=remedy,
-        changes=_changes(user, verdict) if offered else [],
-        device=(result.get("suggestion") or "").partition(".")[0],
-    )
+def _answered(user: User, found: Stream, verdicts: list[StreamVerdict]) -> list[Answer]:
+    """What a page shows of a stream's verdicts; as many queries for several as for one."""
+    profiles = policy_streams.visible_to(user).in_bulk({item.profile_id for item in verdicts})
+    refused = {(item.result or {}).get("section") for item in verdicts} - {None}
+    parts = {part.name: part for part in found.parts.filter(name__in=refused).reverse()}
+    offers: dict[tuple[int, int | None], list[ChangeRequest]] = {}
+    answers = []
+    for verdict in verdicts:
+        remedies = tuple(_remedies(found, verdict))
+        asked = (verdict.release_id, verdict.change_request_id)
+        if remedies and verdict.started_on is not None and asked not in offers:
+            offers[asked] = _changes(user, verdict)
+        result = verdict.result or {}
+        waits = verdict.state == StreamVerdict.State.QUEUED
+        answers.append(
+            Answer(
+                verdict=verdict,
+                profile=profiles.get(verdict.profile_id),
+                job=jobs.jobs_of(verdict).first() if waits else None,
+                place=_place(parts.get(result.get("section") or ""), result.get("field") or ""),
+                remedies=remedies,
+                changes=offers.get(asked, []) if verdict.started_on is not None else [],
+                device=(result.get("suggestion") or "").partition(".")[0],
+            )
+        )
+    return answers
 
 
-def _profile(user: User, verdict: StreamVerdict) -> Stream | None:
-    if verdict.profile_id is None:
-        return None
-    return policy_streams.visible_to(user).filter(pk=verdict.profile_id).first()
-
-
-def _job(verdict: StreamVerdict) -> Job | None:
-    return jobs.jobs_of(verdict).first()
+def _remedies(found: Stream, verdict: StreamVerdict) -> Iterator[Remedy]:
+    started_on = verdict.started_on.label if verdict.started_on else ""
+    reason = _("Without it the stream %(name)s is refused.") % {"name": found.name}
+    for suggested in (verdict.result or {}).get("suggestions", ()):
+        entries = tuple(CompatProperty(*item) for item in suggested)
+        yield Remedy(started_on, verdict.machine_type, entries, reason)
 
 
 def _changes(user: User, verdict: StreamVerdict) -> list[ChangeRequest]:
@@ -247,14 +255,9 @@ def _changes(user: User, verdict: StreamVerdict) -> list[ChangeRequest]:
     return changes_for(user, end)
 
 
-def place_of(verdict: StreamVerdict) -> str:
+def _place(part: StreamPart | None, field: str) -> str:
     """The query that shows the section and field of a refusal; empty where it names none."""
-    section = (verdict.result or {}).get("section")
-    part = verdict.stream.parts.filter(name=section).first() if section else None
-    if part is None:
-        return ""
-    field = (verdict.result or {}).get("field") or ""
-    return address_of(part.name, part.instance_id, field)
+    return address_of(part.name, part.instance_id, field) if part is not None else ""
 
 
 # --- What is done with one ------------------------------------------------------------------------

@@ -87,6 +87,10 @@ def _context(request: HttpRequest, found: Trial, form: VariantForm | None = None
         "whole": whole,
         "asking": _open_changes(found),
         "form": form or VariantForm(initial=_again(user_set)),
+        "picker_adds": [
+            ("id_source", _("Add to the source")),
+            ("id_destination", _("Add to the destination")),
+        ],
         "variants": found.variants.select_related("asked_by").defer("inputs", "result")[
             :MAX_LISTED
         ],

@@ -24,7 +24,7 @@ from machines.models import Release, Stream
 from policy import audit, rules, state
 from policy.errors import Invalid
 from policy.findings.releases import Subject
-from policy.mitigating import suggest_for_stream
+from policy.mitigating import Watch, suggest_for_stream
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
 from policy.review.examining import subject_of
@@ -90,10 +90,14 @@ def ask(user: User, stream: Stream, question: Question) -> StreamVerdict:
     return verdict
 
 
-def judge(verdict: StreamVerdict) -> StreamVerdict:
-    """Answer, and record the answer. What cannot be judged says why in ``error``."""
+def judge(verdict: StreamVerdict, watch: Watch) -> StreamVerdict:
+    """Answer, and record the answer. What cannot be judged says why in ``error``.
+
+    ``watch`` is told (trials held, at most to be held) before each trial of a search for properties
+    that would let the stream in; what it raises ends it all.
+    """
     try:
-        result = _judged(verdict)
+        result = _judged(verdict, watch)
     except (Invalid, BitmapError) as error:
         verdict.state, verdict.error = StreamVerdict.State.FAILED, str(error)
     else:
@@ -103,8 +107,10 @@ def judge(verdict: StreamVerdict) -> StreamVerdict:
     return verdict
 
 
-def _judged(verdict: StreamVerdict) -> dict[str, Any]:
-    """The verdict's JSON, with ``suggested``: entries that would let the stream in."""
+def _judged(verdict: StreamVerdict, watch: Watch) -> dict[str, Any]:
+    """The verdict's JSON, with ``suggestions``: sets of entries, each of which would let the stream
+    in, the likeliest first.
+    """
     question = Question(verdict.release, verdict.change_request, verdict.machine_type)
     found = _as_set_up(_state(question), verdict)
     sent = kept_streams.snapshot_of(verdict.stream)
@@ -114,18 +120,20 @@ def _judged(verdict: StreamVerdict) -> dict[str, Any]:
     into = Destination.of(found.catalogue)
     given = [(item.driver, item.property, item.value) for item in own]
     result = replay.trial(sent, into, profile, given).as_json()
-    result["suggested"] = []
+    result["suggestions"] = []
     if verdict.stream.machine_type not in ("", verdict.machine_type):
         result["assumptions"].append(
             f"the stream names the machine type '{verdict.stream.machine_type}': it was read as if "
             f"it named '{verdict.machine_type}'"
         )
     if result["outcome"] == "refused":
-        destination = subject_of(_with(found, verdict.machine_type, own))
-        for suggestion in suggest_for_stream(sent, destination, profile, _source(verdict))[:1]:
-            result["suggested"] = [
-                [item.driver, item.property, item.value] for item in suggestion.entries
-            ]
+        helpful = suggest_for_stream(
+            sent, subject_of(found), profile, _source(verdict), given=own, watch=watch
+        )
+        result["suggestions"] = [
+            [[item.driver, item.property, item.value] for item in suggestion.entries]
+            for suggestion in helpful
+        ]
     return result
 
 

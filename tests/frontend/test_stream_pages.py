@@ -166,7 +166,7 @@ def test_a_verdict_is_asked_for_and_shown(world: World, login: Login) -> None:
     verdict = StreamVerdict.objects.get()
     assert Job.objects.get(kind=Job.Kind.VERDICT).payload["verdict"] == verdict.pk
     assert 'id="answers" data-live' in client.get(f"/streams/{stream.pk}/").content.decode()
-    stream_verdicts.judge(verdict)
+    stream_verdicts.judge(verdict, lambda held, most: None)
     assert verdict.outcome == "refused"
     answers = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "unsupported machine type" in answers

@@ -1,7 +1,8 @@
 /* Fields that offer what the catalogue knows (ARIA combobox with a listbox).
  *
  *   data-options="/address/"   on a text field: where the options come from; it is asked with the
- *                              form's fields and ?what= the field's name (partials/options.html)
+ *                              form's fields and ?what= the field's name (partials/options.html);
+ *                              of the fields those that say which: driver, property, value, into
  *
  * Arrows move, Enter takes, Escape closes, Tab takes nothing. What is offered is only offered: one
  * may type something else. Without scripts the field is a text field. */
@@ -82,7 +83,7 @@ async function ask() {
   const from = field;
   const ticket = (asked += 1);
   const values = new URLSearchParams();
-  for (const name of ["driver", "property", "value"]) {
+  for (const name of ["driver", "property", "value", "into"]) {
     const other = from.form.elements.namedItem(name);
     if (other && other.value) values.set(name, other.value);
   }

@@ -5,7 +5,7 @@
 import { announce, onContent } from "./base.js";
 
 function field(picker, name) {
-  return picker.querySelector(`#id_${name}`);
+  return picker.querySelector(`[name="${name}"]`);
 }
 
 function missing(picker) {
@@ -27,6 +27,15 @@ document.addEventListener("click", (event) => {
   const line = `${driver}.${property}=${value}`;
   lines.value = [lines.value.trimEnd(), line].filter(Boolean).join("\n");
   announce(line);
+});
+
+/** Enter adds what was put together, unless it takes an option; it does not send the form. */
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.defaultPrevented) return;
+  const picker = event.target instanceof HTMLInputElement && event.target.closest("[data-property-picker]");
+  if (!picker || event.target.hasAttribute("aria-activedescendant")) return;
+  event.preventDefault();
+  picker.querySelector("[data-add-to]").click();
 });
 
 onContent((root) => {
