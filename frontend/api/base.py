@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import BaseForm
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError, ValidationError
@@ -18,6 +20,7 @@ from rest_framework.views import APIView
 from frontend.api import preconditions, repeating, throttling
 from frontend.api.problems import problem_handler
 from frontend.api.scopes import HasScope
+from policy.errors import Invalid
 from policy.permissions import may
 
 
@@ -132,3 +135,16 @@ def _check_types(sent: serializers.Serializer[Any], data: dict[str, Any]) -> Non
                 wrong[name] = [words]
     if wrong:
         raise ValidationError(wrong)
+
+
+def check_form(form: BaseForm) -> None:
+    """Raises ValidationError with what a page's form finds wrong in each field, or Invalid where
+    that is about no single field.
+    """
+    if form.is_valid():
+        return
+    errors = {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+    whole = errors.pop(NON_FIELD_ERRORS, [])
+    if errors:
+        raise ValidationError(errors)
+    raise Invalid(" ".join(whole))

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import named_release, person_of, visible_trees
-from frontend.api.base import Api
+from frontend.api.base import Api, check_form
 from frontend.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
 from frontend.views import imports
 from machines.models import Snapshot
@@ -59,10 +59,7 @@ class Imports(Api, generics.ListAPIView[Any]):
         """Read a release's files; the release is made where it is new. The answer is the job."""
         require(request.user, "import", None)
         form = imports.form_for(request.user, _as_the_page_sends(request), request.FILES)
-        if not form.is_valid():
-            raise serializers.ValidationError(
-                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
-            )
+        check_form(form)
         try:
             job = imports.start(form, person_of(request))
         except ValidationError as error:

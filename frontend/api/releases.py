@@ -10,13 +10,12 @@ from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
-from frontend.api.base import Api, given
+from frontend.api.base import Api, check_form, given
 from frontend.api.lists import filtered, parameters_of
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
 from frontend.numbers import number_of
@@ -68,10 +67,7 @@ class Releases(Api, generics.ListAPIView[Any]):
             if data[name]
         }
         form = releases.form_for(request.user, sent)
-        if not form.is_valid():
-            raise ValidationError(
-                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
-            )
+        check_form(form)
         release = releases.made(form, person_of(request))
         return Response(serializers.ReleaseDetailSerializer(release).data, status=201)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from policy_world import World, arrays, release, run_trials
+from policy_world import World, arrays, person, release, run_trials
 from signed_in import Login
 
 from machines import kept_streams
@@ -112,3 +112,20 @@ def test_a_trials_stream_and_a_variant(world: World, login: Login) -> None:
     assert (varied.status_code, varied.json()["state"]) == (202, "queued")
     assert Job.objects.filter(dedup_key=f"variant-{varied.json()['id']}").exists()
     assert client.post(f"{address}vary/", {"source": ["nonsense"]}, **JSON).status_code == 422
+
+
+def test_a_trial_that_could_not_run_is_run_again(world: World, login: Login) -> None:
+    trial = Trial.objects.create(
+        key="a" * 64, source=world.old, destination=world.release, machine_type="pc", inputs={},
+        state="failed", error="The worker was lost.",
+    )  # fmt: skip
+    address = f"/api/v1/trials/{trial.pk}/run-again/"
+    answer = login(world.reviewer).post(address)
+    assert (answer.status_code, answer.json()["kind"]) == (202, "trials")
+    trial.refresh_from_db()
+    assert (trial.state, trial.error) == ("queued", "")
+    Trial.objects.update(state="done", outcome="correct")
+    refused = login(world.reviewer).post(address)
+    assert refused.status_code == 422
+    assert "always end the same" in refused.json()["detail"]
+    assert login(person("nobody")).post(address).status_code == 403

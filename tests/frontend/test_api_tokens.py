@@ -23,7 +23,7 @@ JSON = "application/json"
 METHODS = ("get", "post", "put", "patch", "delete")
 #: What stands for each part of an address.
 _NAMES = ("pk", "tree", "version", "number", "name", "driver", "position", "thread", "comment")
-PARTS = dict.fromkeys((*_NAMES, "identity", "serial", "slug", "delivery"), "1")
+PARTS = dict.fromkeys((*_NAMES, "identity", "serial", "slug", "delivery", "key"), "1")
 
 
 def bearer(user: User, *scopes: str) -> Client:

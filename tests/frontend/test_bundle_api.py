@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from policy_world import World
 from signed_in import Login
@@ -9,6 +11,7 @@ from signed_in import Login
 from policy import bundle, signing
 from policy.models import AuditEntry, Bundle
 from policy.review import workflow
+from tests.policy.signing_keys import TestKey, made_key
 
 RELEASE = "/api/v1/bundles/down/1.2/"
 JSON = "application/json"
@@ -17,6 +20,12 @@ JSON = "application/json"
 @pytest.fixture
 def stored(world: World) -> Bundle:
     return bundle.store(world.published())
+
+
+@pytest.fixture(scope="module")
+def key() -> Iterator[TestKey]:
+    with made_key() as made:
+        yield made
 
 
 def second(world: World) -> Bundle:
@@ -85,3 +94,23 @@ def test_the_index_is_told(world: World, login: Login, stored: Bundle) -> None:
     signing.renew_index()
     assert client.get("/api/v1/bundles/index.json").json()["serial"] == 1
     assert client.get("/api/v1/bundles/index.json.asc").status_code == 404
+
+
+def test_an_index_is_signed_offline(
+    world: World, login: Login, stored: Bundle, key: TestKey
+) -> None:
+    signing.add_key(key.public, None)
+    client, state = login(world.manager), "/api/v1/bundles/index/"
+    assert client.get(state).json() == {"published": None, "waiting": None}
+    signing.renew_index()
+    assert client.get(state).json()["waiting"]["serial"] == 1
+    waiting = client.get("/api/v1/bundles/index-1.json").content
+    sign = "/api/v1/bundles/index-1/sign/"
+    wrong = {"signature": key.sign(b"something else").decode()}
+    assert client.post(sign, wrong, content_type=JSON).status_code == 422
+    right = {"signature": key.sign(waiting).decode()}
+    assert login(world.reviewer).post(sign, right, content_type=JSON).status_code == 403
+    told = client.post(sign, right, content_type=JSON).json()
+    assert (told["published"]["serial"], told["waiting"]) == (1, None)
+    assert client.get("/api/v1/bundles/index.json").content == waiting
+    assert client.get("/api/v1/bundles/index-7.json").status_code == 404
