@@ -93,3 +93,28 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}'s preferences"
+
+
+class Identity(models.Model):
+    """By which words an OpenID Connect provider names a person: see :mod:`frontend.sign_in`."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="identities",
+        verbose_name=_("person"),
+    )
+    issuer = models.CharField(_("issuer"), max_length=255)
+    #: The claim ``sub``: what the issuer never gives to anybody else.
+    subject = models.CharField(_("subject"), max_length=255)
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="subject_is_one_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.subject} of {self.issuer}"

@@ -18,6 +18,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from frontend.sign_in import provider
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("LOCKSTEP_VAR", BASE_DIR / "var")).absolute()
 
@@ -200,7 +202,18 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "pages/locked_out.html"
+# Whoever goes on trying does not put the end off, nor is it written down.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "frontend.sign_in.lockout.address_or_none"
+AXES_LOCKOUT_CALLABLE = "frontend.views.accounts.locked_out"
+AXES_ENABLE_ADMIN = False  # frontend/admin.py has its own: a lock is lifted on record
+#: How many proxies stand before the service, each of which adds to X-Forwarded-For. The lock after
+#: failed sign-ins and the API's limits tell callers apart by it: see frontend/sign_in/callers.py.
+LOCKSTEP_PROXIES = int(os.environ.get("LOCKSTEP_PROXIES", "0"))
+if not 0 <= LOCKSTEP_PROXIES <= 9:
+    raise ImproperlyConfigured("LOCKSTEP_PROXIES is a number from 0 to 9")
+#: By which OpenID Connect provider people may sign in besides; None: by passwords alone.
+LOCKSTEP_OIDC = provider.from_environment(os.environ)
 
 # --- Mails ------------------------------------------------------------------------------------
 
@@ -292,6 +305,7 @@ REST_FRAMEWORK = {
         "frontend.api.lists.Ordering",
     ],
     "DEFAULT_PAGINATION_CLASS": "frontend.api.lists.Pages",
+    "NUM_PROXIES": LOCKSTEP_PROXIES,
     "SCHEMA_COERCE_PATH_PK": False,  # an address is described as it is written
 }
 #: Calls a minute that one token, one person in a session, and one address of nobody may make.

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
+from frontend.sign_in.callers import address
 from policy.models import Token
 
 WINDOW = 60
@@ -41,7 +42,7 @@ def _caller(request: Request) -> tuple[str, Any]:
         return "token", request.auth.pk
     if request.user.is_authenticated:
         return "user", request.user.pk
-    return "anonymous", request.META.get("REMOTE_ADDR", "")
+    return "anonymous", address(request)
 
 
 def _calls(key: str) -> int:
