@@ -27,7 +27,7 @@ from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
 from policy.review import standing
-from policy.trials import recordings, remedies, stream_verdicts, streams
+from policy.trials import altered, published, recordings, remedies, stream_verdicts, streams
 from workers import attempts, deliveries, jobs, mails, previews, sweeping
 from workers.attempts import Attempt
 from workers.models import Job, Upload
@@ -118,6 +118,8 @@ def sweep() -> None:
     streams.sweep()
     _take_up_signatures()
     standing.refresh()
+    altered.refresh()
+    published.refresh()
 
 
 def _take_up_signatures() -> None:

@@ -31,9 +31,17 @@ from policy.models.people import Membership, Role, Token
 from policy.models.reviews import Comment, Review, ReviewedMark, ReviewRequest, Thread
 from policy.models.revisions import Revision
 from policy.models.trees import ReviewRules, TreePromises
-from policy.models.trials import StreamVerdict, Trial
+from policy.models.trials import (
+    Alteration,
+    AlteredTrial,
+    PublishedStanding,
+    StreamVerdict,
+    Trial,
+)
 
 __all__ = [
+    "Alteration",
+    "AlteredTrial",
     "AuditEntry",
     "BegunBackport",
     "Bundle",
@@ -48,6 +56,7 @@ __all__ = [
     "MailSettings",
     "Membership",
     "Notice",
+    "PublishedStanding",
     "Review",
     "ReviewRequest",
     "ReviewRules",

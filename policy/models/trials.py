@@ -55,8 +55,63 @@ class Trial(models.Model):
         return f"{self.source} → {self.destination}, {self.machine_type}"
 
 
+class PublishedStanding(models.Model):
+    """How the trials that a release's newest revision needs stood when last looked at: what lists
+    show, where nothing can be calculated anew. See policy.trials.published.
+    """
+
+    release = models.OneToOneField(Release, models.CASCADE, related_name="published_standing")
+    #: Names all that it rests on.
+    seen = models.CharField(max_length=64)
+    #: Trials that ended otherwise than promised, or could not run, and are not waived.
+    failing = models.PositiveIntegerField(default=0)
+    #: Trials whose inputs changed since they were run, and which nobody has run since.
+    stale = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.release}: {self.failing} failing, {self.stale} stale"
+
+
+class Alteration(models.Model):
+    """Which content of an open change request its :class:`AlteredTrial` rows were derived from."""
+
+    change_request = models.OneToOneField(ChangeRequest, models.CASCADE, related_name="alteration")
+    digest = models.CharField(max_length=64)
+    #: What else they rest on (:func:`policy.review.standing.surroundings`).
+    surroundings = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"alteration by {self.change_request}"
+
+
+class AlteredTrial(models.Model):
+    """A required trial that a draft makes another one: an index of the matrix.
+
+    ``key`` is the trial's with the draft, ``was_key`` as published; empty where it is not required,
+    or cannot be put together. See policy.trials.altered.
+    """
+
+    alteration = models.ForeignKey(Alteration, models.CASCADE, related_name="trials")
+    source = models.CharField(max_length=120)
+    destination = models.CharField(max_length=120)
+    machine_type = models.CharField(_("machine type"), max_length=255)
+    #: Outcomes; empty where the migration is not declared.
+    expected = models.CharField(max_length=10, blank=True)
+    was_expected = models.CharField(max_length=10, blank=True)
+    key = models.CharField(max_length=64, blank=True)
+    was_key = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["machine_type", "alteration"], name="altered_by_machine_type")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.destination}, {self.machine_type}"
+
+
 class StreamVerdict(models.Model):
-    """Would a release load a stream? What was asked, and what policy.trials.stream_verdicts found."""
+    """Would a release load a stream? The question, and what policy.trials.stream_verdicts found."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")

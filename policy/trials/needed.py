@@ -49,12 +49,17 @@ def required(change: ChangeRequest) -> list[Requirement]:
 
 def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]:
     """The trials that a policy needs; only those of one machine type where one is given."""
+    return with_trials(planned(policy, machine_type))
+
+
+def planned(policy: Policy, machine_type: str = "") -> tuple[Requirement, ...]:
+    """The trials that a policy needs, without what became of them: each as if it were not run."""
     builder = _Builder(policy)
     ends = tuple(
         (label, found if isinstance(found, str) else Content(found))
         for label, found in builder.partners().items()
     )
-    return _with_trials(_planned(_Question(policy.digest, ends, machine_type, builder)))
+    return _planned(_Question(policy.digest, ends, machine_type, builder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def _planned(question: _Question) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
-def _with_trials(found: Sequence[Requirement]) -> list[Requirement]:
+def with_trials(found: Sequence[Requirement]) -> list[Requirement]:
     """Each requirement with the trial of its key: one query for all of them."""
     keys = [item.key for item in found]
     rows = Trial.objects.filter(key__in=[key for key in keys if key]).defer("inputs", "result")
