@@ -39,6 +39,7 @@ function close() {
   if (list) list.remove();
   if (field) {
     field.setAttribute("aria-expanded", "false");
+    field.removeAttribute("aria-controls");
     field.removeAttribute("aria-activedescendant");
   }
   list = null;
@@ -75,6 +76,7 @@ function show(html) {
     return;
   }
   document.body.append(list);
+  field.setAttribute("aria-controls", list.id);
   place();
   announce(`${list.children.length}: ${list.firstElementChild.dataset.value}…`);
 }
@@ -177,7 +179,6 @@ onContent((root) => {
     one.setAttribute("role", "combobox");
     one.setAttribute("aria-autocomplete", "list");
     one.setAttribute("aria-expanded", "false");
-    one.setAttribute("aria-controls", `${one.id}-options`);
     one.autocomplete = "off";
   }
 });

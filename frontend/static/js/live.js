@@ -104,9 +104,12 @@ function tick() {
 
 // --- What came --------------------------------------------------------------------------------
 
+function rowName(link) {
+  return link.dataset.row || link.getAttribute("href");
+}
+
 function rowsOf(root) {
-  return [...root.querySelectorAll("[data-rows] [data-row-link]")]
-    .map((link) => link.dataset.row || link.getAttribute("href"));
+  return [...root.querySelectorAll("[data-rows] [data-row-link]")].map(rowName);
 }
 
 function isTyping(element) {
@@ -148,14 +151,20 @@ function put(element, text) {
   const now = id ? document.getElementById(id) : null;
   if (!now) return;
   restore(now, kept);
-  const [spoken] = within(now, "[data-announce]");
+  tell(now);
+}
+
+/** Has what came say what it has to say, once. */
+function tell(root) {
+  const [spoken] = within(root, "[data-announce]");
   if (spoken && spoken.dataset.announce !== said) announce(spoken.dataset.announce);
   said = spoken ? spoken.dataset.announce : "";
 }
 
+/** The same control, whatever number its words tell by now. */
 function alike(one, other) {
   return ["id", "href", "name", "value"].every((key) => one.getAttribute(key) === other.getAttribute(key))
-    && one.textContent === other.textContent;
+    && (one.id || one.hasAttribute("href") || one.textContent === other.textContent);
 }
 
 function keep(element) {
@@ -183,13 +192,30 @@ function restore(element, kept) {
 function putParts(element, came) {
   for (const part of element.querySelectorAll("[data-live-part]")) {
     const newer = came.getElementById(part.id);
-    if (!newer || newer.outerHTML === part.outerHTML || part.contains(document.activeElement)) continue;
+    if (!newer || newer.outerHTML === part.outerHTML) continue;
+    const kept = keep(part);
     window.htmx.swap(part, newer.outerHTML, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 }, {
       eventInfo: { live: true },
     });
+    restore(document.getElementById(part.id), kept);
   }
   const root = came.getElementById(element.id);
-  if (root && !root.hasAttribute("data-live")) element.removeAttribute("data-live");
+  if (!root || root.hasAttribute("data-live")) return;
+  element.removeAttribute("data-live");
+  tell(element);
+}
+
+/** Puts what waited into its place; whoever asked for it goes on at the first row that is new. */
+function show(element, text) {
+  const before = rowsOf(element);
+  const id = element.id;
+  put(element, text);
+  const now = document.getElementById(id);
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (!now || !lost) return;
+  const rows = [...now.querySelectorAll("[data-rows] [data-row-link]")];
+  const next = rows.find((row) => !before.includes(rowName(row))) || rows[0];
+  if (next) next.focus({ preventScroll: true });
 }
 
 /** Says that something newer is there, over the list and without moving it. */
@@ -207,7 +233,7 @@ function offer(element, text, count) {
   }
   const button = bar.firstElementChild;
   button.textContent = `${words} · ${word("show")}`;
-  button.onclick = () => put(element, text);
+  button.onclick = () => show(element, text);
   if (bar.dataset.words !== words) announce(words);
   bar.dataset.words = words;
 }
