@@ -2,21 +2,28 @@
 
 A draft, a vote, a revision and an audit entry are written by the rules of this application alone:
 no form of the site may change them, or four eyes and the audit trail would mean nothing.
+
+Superusers see all of it. An administrator of a tree sees who holds which role in that tree, and
+gives and takes those roles. Django's own permissions and groups decide nothing and are not shown.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from machines.admin import ReleaseAdmin, TreeAdmin
+from machines.admin import PlainAdmin, ReadOnlyAdmin, ReleaseAdmin, TreeAdmin
 from machines.models import Release, Tree
 from policy import audit, tokens
 from policy.models import (
@@ -32,13 +39,13 @@ from policy.models import (
     Token,
     Trial,
 )
+from policy.permissions import may, trees_where
 
 
-class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AuditedAdmin(PlainAdmin):
     """Records whatever is changed on the site. ``audited``: the fields whose values are kept."""
 
     audited: tuple[str, ...] = ()
-    actions = None  # deleting several at once would go past the record of each
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
         stored = self.model._default_manager.filter(pk=obj.pk).first()
@@ -69,26 +76,45 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         audit.record(request.user, action, obj, before, after)  # type: ignore[arg-type]
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Shows rows and changes none."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+# --- Roles ----------------------------------------------------------------------------------------
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who holds which role. Each change of it is recorded."""
+class MembershipAdmin(PlainAdmin):
+    """Who holds which role, in the trees that one administers. Each change of it is recorded."""
 
     list_display = ("user", "tree", "role")
-    list_filter = ("tree", "role")
-    actions = None  # deleting several at once would go past delete_model
+    list_filter = ("role", ("tree", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "tree")
+    search_fields = ("user__username",)
+    ordering = ("user__username", "tree__name", "role")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "administer", None)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "administer", None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+        return may(request.user, "administer", obj.tree if obj else None)
+
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        own = trees_where(request.user, "administer")
+        return super().get_queryset(request).filter(tree__in=own)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("user", "tree") if obj else ()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "tree":
+            own = trees_where(request.user, "administer")
+            kwargs["queryset"] = Tree.objects.filter(pk__in=own).order_by("name")
+        if db_field.name == "user":
+            kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: Any) -> None:
         with transaction.atomic():
@@ -121,6 +147,8 @@ def _role(membership: Membership) -> dict[str, str]:
     }
 
 
+# --- Trees, releases and people -------------------------------------------------------------------
+
 for _model in (Tree, Release, User, Group):
     admin.site.unregister(_model)
 
@@ -129,20 +157,97 @@ for _model in (Tree, Release, User, Group):
 class AuditedTreeAdmin(AuditedAdmin, TreeAdmin):
     audited = ("name", "title")
 
+    def has_delete_permission(self, request: HttpRequest, obj: Tree | None = None) -> bool:
+        # Roles would go with it, and no record of each.
+        is_used = obj is not None and (obj.releases.exists() or obj.memberships.exists())
+        return super().has_delete_permission(request, obj) and not is_used
+
 
 @admin.register(Release)
 class AuditedReleaseAdmin(AuditedAdmin, ReleaseAdmin):
     audited = ("tree", "version", "base", "stand_in")
 
 
+class _NewPersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    def clean_username(self) -> str:
+        name: str = super().clean_username()
+        if name.lower() == audit.SYSTEM or AuditEntry.objects.filter(actor__iexact=name).exists():
+            raise ValidationError(
+                _now("The audit trail calls another by this name: take a new one.")
+            )
+        return name
+
+
+class _PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> Any:
+        cleaned = super().clean() or self.cleaned_data
+        stays = cleaned.get("is_active", True) and cleaned.get("is_superuser", True)
+        if not stays and _is_last_superuser(self.instance.pk):
+            raise ValidationError(_now("This is the only superuser: make another one first."))
+        return cleaned
+
+
+def _is_last_superuser(person: int | None) -> bool:
+    if person is None:
+        return False
+    able = User.objects.filter(is_superuser=True, is_active=True)
+    return able.filter(pk=person).exists() and not able.exclude(pk=person).exists()
+
+
 @admin.register(User)
 class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
-    audited = ("username", "email", "is_active", "is_staff", "is_superuser")
+    """People. Their login name stays, as the audit trail calls them by it."""
+
+    audited = ("username", "email", "is_active", "is_superuser")
+    form, add_form = _PersonForm, _NewPersonForm
+    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    readonly_fields = ("username", "sign_in", "roles", "last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "first_name", "last_name", "email")}),
+        (_("What they may"), {"fields": ("is_active", "is_superuser", "roles")}),
+        (_("Signing in"), {"fields": ("sign_in", "last_login", "date_joined")}),
+    )
+    filter_horizontal = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever did anything, or holds a role, is disabled instead: names stay somebody's."""
+        did = obj is not None and (
+            AuditEntry.objects.filter(actor=obj.username).exists()
+            or obj.memberships.exists()
+            or _is_last_superuser(obj.pk)
+        )
+        return super().has_delete_permission(request, obj) and not did
+
+    @admin.display(description=_("roles"))
+    def roles(self, obj: User) -> str:
+        held = obj.memberships.select_related("tree").order_by("tree__name", "role")
+        return ", ".join(f"{row.get_role_display()} of {row.tree.name}" for row in held) or "–"
+
+    @admin.display(description=_("by"))
+    def sign_in(self, obj: User) -> str:
+        ways = [_now("password")] if obj.has_usable_password() else []
+        ways += [str(row.issuer) for row in obj.identities.all()]  # type: ignore[attr-defined]
+        return ", ".join(ways) or _now("no way")
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
+        return answer
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        match = request.resolver_match
+        if match is None or match.url_name != "auth_user_password_change":
+            return super().log_change(request, obj, message)
+        action = "reset password" if obj.has_usable_password() else "take password"
+        audit.record(request.user, action, obj)  # type: ignore[arg-type]
+        return admin.ModelAdmin.log_change(self, request, obj, message)
 
 
-@admin.register(Group)
-class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
-    audited = ("name",)
+# --- To look at -----------------------------------------------------------------------------------
 
 
 @admin.register(ChangeRequest)
@@ -199,7 +304,8 @@ class NoticeAdmin(ReadOnlyAdmin):
 class TokenAdmin(ReadOnlyAdmin):
     """Everybody's tokens, to revoke one that leaked."""
 
-    list_display = ("__str__", "scopes", "ending", "expires", "last_used_at", "revoked_at")
+    list_display = ("name", "user", "scopes", "ending", "expires", "last_used_at", "revoked_at")
+    list_select_related = ("user",)
     search_fields = ("name", "user__username", "ending")
     exclude = ("digest",)
     actions = ("revoke",)
