@@ -24,7 +24,9 @@ from frontend.swaps import respond
 from machines.models import Release, Tree
 from policy.models import ChangeRequest, Trial
 from policy.review.checking import CheckedTrial
+from policy.trials import altered
 from policy.trials import matrix as matrices
+from policy.trials.altered import Mark
 from policy.trials.matrix import Matrix
 
 #: The choice of all machine types at once: each cell then shows the worst of its trials.
@@ -64,13 +66,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A pair of releases: its trials, and those of them that fit the filters, the worst first."""
+    """A pair of releases: its trials, and those of them that fit the filters, the worst first.
+
+    ``marks``: the open change requests that alter it, but for the one that is looked at.
+    """
 
     source: str
     destination: str
     direction: Literal["forward", "backward", "same"]
     trials: tuple[Entry, ...]
     fitting: tuple[Entry, ...]
+    marks: tuple[Mark, ...]
     address: str
     selected: bool
 
@@ -127,9 +133,10 @@ def shown_outcome(item: CheckedTrial | None) -> str:
 def matrix(request: HttpRequest) -> HttpResponse:
     """Source × destination; ``?source=&destination=`` opens a cell's panel.
 
-    Context: trees, tree, change, changes; with something declared also machine_types, machine_type
-    (ALL for all), heads, rows, cell, counts, changed_count, outcomes, devices, chips, density,
-    left_out (releases that are not shown), around.
+    Context: trees, tree, change, changes; with something declared also tried and untried (machine
+    types with and without a declared migration), machine_type (ALL for all), heads, rows, cell,
+    altered (what open change requests make of it), counts, changed_count, marked_count, outcomes,
+    devices, chips, density, left_out (releases that are not shown), around.
     """
     change = _chosen_change(request)
     tree = _chosen_tree(request, change)
@@ -140,12 +147,15 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "changes": _tree_changes(tree),
         "all": ALL,
     }
-    names = newest_first(matrices.machine_types(tree, change)) if tree else ()
-    if tree is not None and names:
-        wanted = request.GET.get("machine_type", "")
-        name = wanted if wanted in (*names, ALL) else names[0]
-        context |= {"machine_types": names, "machine_type": name}
-        context |= _shown(request, tree, name, change)
+    if tree is not None:
+        choices = matrices.machine_types(tree, change)
+        tried, untried = newest_first(choices.tried), newest_first(choices.untried)
+        if tried or untried:
+            wanted = request.GET.get("machine_type", "")
+            # The newest one is in one release alone: the newest that migrates at all.
+            name = wanted if wanted in (*tried, *untried, ALL) else next(iter(tried), ALL)
+            context |= {"tried": tried, "untried": untried, "machine_type": name}
+            context |= _shown(request, tree, name, change)
     htmx: Any = request.htmx  # type: ignore[attr-defined]
     if htmx and not htmx.history_restore_request and htmx.target == "matrix-panel":
         # A cell is a link like any other, boosted: what it changes is the panel and the mark.
@@ -188,13 +198,15 @@ def _shown(
     found = matrices.matrix(tree, asked, change)
     published = matrices.matrix(tree, asked) if change else found
     entries = _entries(found, published, differs=change is not None)
+    marks = _marks(tree, asked, change)
     everything = [item.item for listed in entries.values() for item in listed]
     concerned = matrices.concerned(everything)
     fits = _filter(request, concerned)
-    all_labels = _in_order(tree, found.labels)
+    marked = (label for pair in marks for label in pair)
+    all_labels = _in_order(tree, (*found.labels, *marked))
     order = {label: number for number, label in enumerate(all_labels)}
     around = request.GET.get("around", "")
-    labels = _zoomed(all_labels, entries, around, request.GET.get("releases", ""))
+    labels = _zoomed(all_labels, {**marks, **entries}, around, request.GET.get("releases", ""))
     query = {
         "tree": tree.name,
         "machine_type": name,
@@ -212,20 +224,26 @@ def _shown(
             _direction(order[source], order[destination]),
             listed,
             tuple(item for item in listed if fits(item)),
+            marks.get((source, destination), ()),
             "?" + urlencode({**query, **ends}),
             (source, destination) == chosen,
         )
 
     heads = _heads(labels, query)
     rows = [(head, [cell(head.label, label) for label in labels]) for head in heads]
-    cells = [item for _source, row in rows for item in row if item.trials]
+    cells = [item for _source, row in rows for item in row if item.trials or item.marks]
+    selected = next((item for item in cells if item.selected), None)
     return {
         "heads": heads,
         "rows": rows,
         "density": _density(len(labels)),
         "left_out": len(all_labels) - len(labels),
         "around": around if around in labels else "",
-        "cell": next((item for item in cells if item.selected and item.fitting), None),
+        "cell": selected,
+        "altered": altered.altered(tree, chosen, asked, MAX_LISTED)
+        if selected is not None and selected.marks
+        else [],
+        "marked_count": sum(bool(item.marks) for item in cells),
         "counts": _counts(cells),
         "changed_count": sum(item.changed for item in cells),
         "outcomes": [*OUTCOMES, *STANDINGS],
@@ -234,6 +252,18 @@ def _shown(
             request, {"outcome": _("outcome"), "device": _("device"), "around": _("around")}
         ),
     }
+
+
+def _marks(
+    tree: Tree, machine_type: str, change: ChangeRequest | None
+) -> dict[tuple[str, str], tuple[Mark, ...]]:
+    """The marks of each pair; the cells themselves show the draft that is looked at."""
+    looked_at = change.pk if change is not None else None
+    found = {
+        pair: tuple(mark for mark in listed if mark.change != looked_at)
+        for pair, listed in altered.marks(tree, machine_type).items()
+    }
+    return {pair: listed for pair, listed in found.items() if listed}
 
 
 def _zoomed(

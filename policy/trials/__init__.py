@@ -1,7 +1,8 @@
 """Trial migrations: which ones a policy needs, what became of them, and what else is tried.
 
     needed  inputs  holding         the trials of a policy, what each depends on, holding one
-    promises  matrix  outdated      what a tree promises; its migrations at a glance; what is stale
+    promises  matrix                what a tree promises; its migrations at a glance
+    altered  published              what open drafts alter; how published policies stand
     retrying  variants  remedies    once more; with other properties; a search for mitigations
     recordings                      a trial's stream, made again from its inputs
     streams  stream_verdicts        uploaded streams; would a release load one?

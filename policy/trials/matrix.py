@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from machines.models import Release, Tree
-from policy import state, trials
+from policy import state
 from policy.document import Policy
 from policy.models import ChangeRequest, Trial
 from policy.review import checking
 from policy.review.checking import CheckedTrial
+from policy.trials import needed
 
 Pair = tuple[str, str]
 
@@ -33,18 +35,22 @@ class Matrix:
 
 
 def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -> Matrix:
-    """How the migrations between the tree's releases stand, with the change's draft for its own."""
-    labels: list[str] = []
+    """How the migrations between the tree's releases stand, with the change's draft for its own.
+
+    One query for the trials of all policies.
+    """
+    policies = list(_policies(tree.releases.order_by("sort_key"), change))
+    plans = [needed.planned(policy, machine_type) for policy in policies]
+    held = iter(needed.with_trials([item for plan in plans for item in plan]))
     cells: dict[Pair, dict[str, CheckedTrial]] = {}
-    for policy in _policies(tree.releases.order_by("sort_key"), change):
-        labels.append(policy.label)
-        needed = trials.requirements_of(policy, machine_type)
-        for item in checking.checked(policy, needed, checking.today()):
+    for policy, plan in zip(policies, plans, strict=True):
+        for item in checking.checked(policy, islice(held, len(plan)), checking.today()):
             want = item.requirement.required
             if machine_type in ("", want.machine_type):
                 # Where two policies declare the same, the newer release's is the one that counts.
                 pair = cells.setdefault((want.source, want.destination), {})
                 pair[want.machine_type] = item
+    labels = [policy.label for policy in policies]
     partners = {label for pair in cells for label in pair}
     listed = {pair: tuple(sorted(items.values(), key=badness)) for pair, items in cells.items()}
     return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), listed)
@@ -90,7 +96,20 @@ def _policies(releases: Iterable[Release], change: ChangeRequest | None) -> Iter
             yield state.policy_of(revision)
 
 
-def machine_types(tree: Tree, change: ChangeRequest | None = None) -> Collection[str]:
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The machine types of a tree's policies: those on which a migration is tried, and others."""
+
+    tried: tuple[str, ...]
+    untried: tuple[str, ...]
+
+
+def machine_types(tree: Tree, change: ChangeRequest | None = None) -> Choices:
     """The machine types that a matrix of the tree can be asked for."""
-    policies = _policies(tree.releases.order_by("-sort_key"), change)
-    return tuple(dict.fromkeys(item.name for policy in policies for item in policy.machine_types))
+    policies = list(_policies(tree.releases.order_by("-sort_key"), change))
+    names = dict.fromkeys(item.name for policy in policies for item in policy.machine_types)
+    tried = {name for policy in policies for name in needed.tried_machine_types(policy)}
+    return Choices(
+        tuple(name for name in names if name in tried),
+        tuple(name for name in names if name not in tried),
+    )

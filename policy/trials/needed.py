@@ -62,6 +62,11 @@ def planned(policy: Policy, machine_type: str = "") -> tuple[Requirement, ...]:
     return _planned(_Question(policy.digest, ends, machine_type, builder))
 
 
+def tried_machine_types(policy: Policy) -> frozenset[str]:
+    """The machine types on which the policy needs any trial."""
+    return frozenset(item.machine_type for item in _Builder(policy).wanted())
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """Which trials a policy needs, as the key of a cache: by all that the answer depends on."""
@@ -79,15 +84,8 @@ def _planned(question: _Question) -> tuple[Requirement, ...]:
     """
     builder, machine_type = question.builder, question.machine_type
     policy = builder.policy
-    partners = {
-        label: rules.machine_types(found)
-        for label, found in builder.partners().items()
-        if isinstance(found, State)
-    }
     wanted = [
-        item
-        for item in rules.required_trials(policy, partners)
-        if not machine_type or item.machine_type == machine_type
+        item for item in builder.wanted() if not machine_type or item.machine_type == machine_type
     ]
     found: list[Requirement] = []
     for item in wanted:
@@ -174,6 +172,15 @@ class _Builder:
             for label in sorted(labels - {self.policy.label}):
                 self._partners[label] = _published(label)
         return self._partners
+
+    def wanted(self) -> list[rules.RequiredTrial]:
+        """What the declared migrations ask for, on the machine types that both ends have."""
+        partners = {
+            label: rules.machine_types(found)
+            for label, found in self.partners().items()
+            if isinstance(found, State)
+        }
+        return list(rules.required_trials(self.policy, partners))
 
     def obstacle(self, source: str, destination: str) -> str:
         """Why no trial between the two can be held."""
