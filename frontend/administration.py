@@ -20,7 +20,6 @@ from django.utils.translation import gettext_lazy
 
 from policy.permissions import may
 
-
 #: What is kept, by what it is about; the names where a package's own say less.
 _ROOMS: tuple[tuple[str, Any, dict[str, Any]], ...] = (
     (

@@ -21,7 +21,7 @@ class PlainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions: Any = None  # deleting several at once would go past the record of each
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: Any, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[arg-type]
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
         return field

@@ -230,7 +230,7 @@ class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("by"))
     def sign_in(self, obj: User) -> str:
         ways = [_now("password")] if obj.has_usable_password() else []
-        ways += [str(row.issuer) for row in obj.identities.all()]  # type: ignore[attr-defined]
+        ways += [str(row.issuer) for row in obj.identities.all()]
         return ", ".join(ways) or _now("no way")
 
     @transaction.atomic
