@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -101,7 +102,7 @@ def _document(
         "published_by": by,
     }
     derived = {
-        **_properties(policy, found),
+        **_properties(state.Content(found)),
         **_history(change, policy, approvals),
         "schema": SCHEMA,
         "revision": published,
@@ -139,8 +140,15 @@ def _history(change: ChangeRequest, policy: Policy, approvals: Iterable[Review])
     }
 
 
-def _properties(policy: Policy, found: state.State) -> dict[str, Any]:
-    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take."""
+@lru_cache(maxsize=8)
+def _properties(content: state.Content) -> dict[str, Any]:
+    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take.
+
+    Never altered: a draft's page asks for it again as long as nobody edits the draft.
+    """
+    found, policy = content.state, content.state.policy
+    if policy is None:
+        return {"properties": {}, "left_out": {}}
     further = mitigations.sets(policy)
     own = [item.name for item in policy.machine_types]
     properties, left_out = {}, {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -18,6 +19,11 @@ from policy import rules
 from policy.document import CatalogueRef, Policy, remembered
 from policy.document import from_json as policy_from_json
 from policy.models import ChangeRequest, Revision
+
+#: So many published policies stay in memory, the last read ones.
+MAX_PUBLISHED = 256
+_published: dict[str, Policy] = {}
+_reading = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +89,26 @@ def newest_revisions() -> Mapping[int, Revision]:
 
 def policy_of(revision: Revision) -> Policy:
     """The policy that a revision holds for ever; the same object while it stays in memory."""
-    return _published_policy(revision.digest, revision.pk)
+    return policies_of([revision])[0]
 
 
-@lru_cache(maxsize=128)
-def _published_policy(digest: str, revision: int) -> Policy:
-    # By digest as well as id: an id may come again after a rollback, content never changes.
-    content = Revision.objects.values_list("content", flat=True).get(pk=revision)
-    return policy_from_json(json.loads(content)["policy"])
+def policies_of(revisions: Iterable[Revision]) -> list[Policy]:
+    """The policy of each; those that nobody has read yet are read in one query."""
+    revisions = list(revisions)
+    # By digest: an id may come again after a rollback, content never changes.
+    known = {item.digest: _published.get(item.digest) for item in revisions}
+    unread = [item.pk for item in revisions if known[item.digest] is None]
+    if unread:
+        rows = Revision.objects.filter(pk__in=unread).values_list("digest", "content")
+        for digest, content in rows.iterator(chunk_size=8):
+            known[digest] = policy_from_json(json.loads(content)["policy"])
+    read = {digest: policy for digest, policy in known.items() if policy is not None}
+    with _reading:
+        # Of two threads that read the same, both keep the first one's object.
+        found = [_published.setdefault(item.digest, read[item.digest]) for item in revisions]
+        for digest in list(_published)[: max(0, len(_published) - MAX_PUBLISHED)]:
+            del _published[digest]
+    return found
 
 
 def catalogue_ref(release: Release) -> CatalogueRef:

@@ -1,6 +1,10 @@
-"""A file of the bundle that a change request would make: how it differs from the present one."""
+"""Parts of the bundle that a change request would make: a folder's changed files, and how one of
+them differs from the present one.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from frontend.access import visible_change
 from frontend.swaps import is_swap
-from frontend.views.change_tabs.bundle import shown_file
+from frontend.views.change_tabs.bundle import shown_file, shown_folder
 from machines.catalogue import NoCatalogue
 from policy.bundle import BundleError
 from policy.errors import PolicyError
@@ -21,19 +25,25 @@ from policy.exporters import ExportError
 @login_required
 @require_safe
 def changed_file(request: HttpRequest, pk: int) -> HttpResponse:
-    """The difference of the file that ``?file=`` names, for a swap; else to its place in the tab.
+    """The difference of the file that ``?file=`` names, or the files of ``?folder=``, for a swap;
+    else to its place in the tab.
 
-    Context: file (frontend.views.change_tabs.bundle.ChangedFile).
+    Context: file (frontend.views.change_tabs.bundle.ChangedFile), or change and files.
     """
     change = visible_change(request.user, pk)
-    path = request.GET.get("file", "")
+    what = "folder" if "folder" in request.GET else "file"
+    name = request.GET.get(what, "")
     if not is_swap(request):
-        query = urlencode({"tab": "bundle", "file": path})
+        query = urlencode({"tab": "bundle", what: name})
         return redirect(f"{reverse('change', args=[change.pk])}?{query}")
     try:
-        found = shown_file(change, path)
+        if what == "folder":
+            context: dict[str, Any] = {"change": change, "files": shown_folder(change, name)}
+        else:
+            context = {"file": shown_file(change, name)}
     except (NoCatalogue, PolicyError, ExportError, BundleError) as error:
         raise Http404 from error
-    if found is None:
+    if not context.get("file", context.get("files")):
         raise Http404
-    return render(request, "partials/change_bundle_file.html", {"file": found})
+    template = "change_bundle_files" if what == "folder" else "change_bundle_file"
+    return render(request, f"partials/{template}.html", context)

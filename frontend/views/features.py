@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import F, Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from policy import state
 from policy.models import ChangeRequest, Feature, Revision
 from policy.permissions import may, require
 
@@ -38,14 +38,14 @@ def feature_of(slug: str) -> Feature:
     return found
 
 
-def revisions_with(slug: str) -> Any:
-    """The newest revision of each release that backports the feature."""
-    newest = Revision.objects.annotate(newest=Max("release__revisions__number"))
-    return (
-        newest.filter(number=F("newest"), content__contains=f'"slug":"{slug}"')
-        .select_related("release__tree")
-        .defer("content")
-    )
+def revisions_with(slug: str) -> list[Revision]:
+    """Of each release the newest revision, where that backports the feature."""
+    newest = list(state.newest_revisions().values())
+    return [
+        revision
+        for revision, policy in zip(newest, state.policies_of(newest), strict=True)
+        if any(item.feature.slug == slug for item in policy.backports)
+    ]
 
 
 def open_changes_with(slug: str) -> Any:

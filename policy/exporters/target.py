@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.memo import Same
 from machines.emulator.qdev import properties_of
 from policy.exporters import is_blacklist
 
@@ -37,7 +39,7 @@ class LeftOut:
 def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tuple[LeftOut, ...]:
     """The properties of a set that this release's QEMU does not take, each once, in order."""
     found: dict[tuple[str, str], LeftOut] = {}
-    children = _children(catalogue.types)
+    known = _known(Same(catalogue))
     for item in properties:
         key = (item.driver, item.property)
         if key in found:
@@ -46,7 +48,7 @@ def left_out(catalogue: Catalogue, properties: Iterable[CompatProperty]) -> tupl
             found[key] = LeftOut(*key, "all", "a bitmap, which QEMU has no property for")
         elif item.driver not in catalogue.types:
             found[key] = LeftOut(*key, "command-line", "the catalogue has no such device type")
-        elif lacking := _lacking(catalogue, children, item):
+        elif lacking := known.lacking(item.driver, item.property):
             found[key] = LeftOut(
                 *key, "command-line", f"{lacking} has no such property in the catalogue"
             )
@@ -78,27 +80,39 @@ def report(left: Mapping[str, Sequence[LeftOut]]) -> str:
     return "\n".join(lines)
 
 
-def _children(types: Mapping[str, str | None]) -> dict[str, list[str]]:
-    children: dict[str, list[str]] = {}
-    for name, parent in types.items():
-        if parent is not None:
-            children.setdefault(parent, []).append(name)
-    return children
+class _Known:
+    """What a catalogue's types are known to lack: older machine types ask for the same again."""
 
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._lacking: dict[tuple[str, str], str] = {}
+        self._children: dict[str, list[str]] = {}
+        for name, parent in catalogue.types.items():
+            if parent is not None:
+                self._children.setdefault(parent, []).append(name)
 
-def _lacking(catalogue: Catalogue, children: Mapping[str, list[str]], item: CompatProperty) -> str:
-    """The first type below the driver that is known not to have the property; empty if none."""
-    if item.property.startswith(_UNLISTED):
+    def lacking(self, driver: str, name: str) -> str:
+        """The first type below the driver that is known not to have the property; empty if none."""
+        key = (driver, name)
+        if key not in self._lacking:
+            self._lacking[key] = self._search(driver, name)
+        return self._lacking[key]
+
+    def _search(self, driver: str, name: str) -> str:
+        if name.startswith(_UNLISTED):
+            return ""
+        below = [driver]
+        for item in below:
+            below += self._children.get(item, ())
+            if self._is_listed(item) and name not in properties_of(self._catalogue, item):
+                return item
         return ""
-    below = [item.driver]
-    for name in below:
-        below += children.get(name, ())
-        known = properties_of(catalogue, name)
-        if item.property not in known and _is_listed(catalogue, children, name):
-            return name
-    return ""
+
+    def _is_listed(self, name: str) -> bool:
+        """Did QEMU list the type's properties? It lists those of concrete types only."""
+        return not self._children.get(name) and name not in self._catalogue.unreadable
 
 
-def _is_listed(catalogue: Catalogue, children: Mapping[str, list[str]], name: str) -> bool:
-    """Did QEMU list the type's properties? It lists those of concrete types only."""
-    return not children.get(name) and name not in catalogue.unreadable
+@lru_cache(maxsize=8)
+def _known(same: Same[Catalogue]) -> _Known:
+    return _Known(same.object)

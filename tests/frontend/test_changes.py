@@ -125,6 +125,23 @@ def test_the_bundles_files_are_compared(world: World, login: Login) -> None:
     assert client.get(f"{address}bundle/?file={path}")["Location"].startswith(address)
 
 
+def test_a_long_folder_of_the_bundle_is_fetched_when_it_is_opened(
+    world: World, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontend.views.change_tabs.bundle.MAX_OPEN", 0)
+    world.published()
+    change = world.edit(world.change(), world.maintainer, "9")
+    client = login(world.reviewer)
+    tab, path = f"/changes/{change.pk}/?tab=bundle", "globals.args</span>"
+    assert path not in client.get(tab).content.decode()
+    assert path in client.get(f"{tab}&folder=qemu").content.decode()
+    part = f"/changes/{change.pk}/bundle/?folder="
+    opened = client.get(f"{part}qemu", headers={"HX-Request": "true"}).content.decode()
+    assert path in opened
+    assert "<html" not in opened
+    assert client.get(f"{part}x", headers={"HX-Request": "true"}).status_code == 404
+
+
 def test_a_first_change_is_told_against_its_seed(world: World, login: Login) -> None:
     change = world.edit(world.change(), world.maintainer, "9")
     client = login(world.reviewer)

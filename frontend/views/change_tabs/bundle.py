@@ -67,27 +67,30 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files of one folder; a long list is open only where one of its files is shown."""
+    """A folder with so many changed files. A long list is fetched by whoever opens it: ``files`` is
+    empty then.
+    """
 
+    name: str
     title: str | Promise
+    count: int
     files: list[ChangedFile]
-
-    @property
-    def is_open(self) -> bool:
-        return len(self.files) <= MAX_OPEN or any(file.shown for file in self.files)
 
 
 def context(
     change: ChangeRequest, request: HttpRequest, found: tuple[Difference, ...]
 ) -> dict[str, Any]:
-    """``?file=`` names the file whose difference is shown; without it the summary's is."""
+    """``?file=`` names the file whose difference is shown; without it the summary's is.
+    ``?folder=`` opens a folder whose list is long.
+    """
     try:
         preview = bundle.preview(change)
     except (NoCatalogue, PolicyError, ExportError, BundleError) as error:
         return {"folders": [], "unchanged": 0, "problem": str(error)}
     asked = request.GET.get("file", "CHANGES.md")
+    opened = request.GET.get("folder", _folder_of(asked))
     return {
-        "folders": list(_folders(preview, asked)),
+        "folders": list(_folders(preview, asked, opened)),
         "changed_files": len(preview.changed),
         "unchanged": len(preview.after.keys() - preview.changed.keys()),
     }
@@ -111,15 +114,26 @@ def changed_files(change: ChangeRequest, shown: str) -> list[ChangedFile]:
     return [_file(preview, path, shown) for path in preview.changed]
 
 
-def _folders(preview: Preview, asked: str) -> Iterator[Folder]:
-    for folder, title in _FOLDERS.items():
-        files = [
-            _file(preview, path, asked)
-            for path in preview.changed
-            if (path.partition("/")[0] if "/" in path else "") == folder
-        ]
-        if files:
-            yield Folder(title, files)
+def shown_folder(change: ChangeRequest, name: str) -> list[ChangedFile]:
+    """The changed files of a folder, without their differences; empty where there is none.
+
+    Raises what :func:`policy.bundle.preview` does.
+    """
+    preview = bundle.preview(change)
+    return [_file(preview, path, "") for path in preview.changed if _folder_of(path) == name]
+
+
+def _folder_of(path: str) -> str:
+    return path.partition("/")[0] if "/" in path else ""
+
+
+def _folders(preview: Preview, asked: str, opened: str) -> Iterator[Folder]:
+    for name, title in _FOLDERS.items():
+        paths = [path for path in preview.changed if _folder_of(path) == name]
+        if paths:
+            is_shown = len(paths) <= MAX_OPEN or name == opened
+            files = [_file(preview, path, asked) for path in paths] if is_shown else []
+            yield Folder(name, title, len(paths), files)
 
 
 def _file(preview: Preview, path: str, asked: str) -> ChangedFile:

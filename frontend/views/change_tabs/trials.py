@@ -167,14 +167,14 @@ def _newest(checked: Sequence[CheckedTrial]) -> dict[Pair, Before]:
         .values("source", "destination", "machine_type")
         .annotate(newest=Max("pk"))
     )
-    rows = (
-        Trial.objects.filter(pk__in=done.values("newest"))
-        .select_related("source__tree", "destination__tree")
-        .defer("inputs", "result")
-    )
+    labels = {release.pk: release.label for release in state.releases()}
+    # There are thousands: rows without objects.
+    rows = Trial.objects.filter(pk__in=done.values("newest")).order_by()
     return {
-        (row.source.label, row.destination.label, row.machine_type): Before(row.pk, row.outcome)
-        for row in rows
+        (labels[source], labels[destination], machine_type): Before(pk, outcome)
+        for pk, outcome, source, destination, machine_type in rows.values_list(
+            "pk", "outcome", "source", "destination", "machine_type"
+        )
     }
 
 
