@@ -25,8 +25,9 @@ from machines.emulator.catalogue import Catalogue, MachineType
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release, Tree
-from policy import bundle, edits, trials
+from policy import edits, trials
 from policy.models import ChangeRequest, Feature, Membership, Revision, Role, Trial
+from policy.publishing import bundle
 from policy.review import checking, examining, workflow
 
 Report = Callable[[str], None]

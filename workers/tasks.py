@@ -22,10 +22,11 @@ from machines.catalogue import import_catalogue
 from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release, Stream
-from policy import audit, bundle, notices, signing, trials
+from policy import audit, notices, trials
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
+from policy.publishing import bundle, signing
 from policy.review import standing
 from policy.trials import altered, published, recordings, remedies, stream_verdicts, streams
 from workers import attempts, deliveries, jobs, mails, previews, sweeping

@@ -20,7 +20,6 @@ from frontend.filters import BundleFilter
 from frontend.numbers import number_of
 from frontend.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
 from frontend.views import bundles
-from policy import signing
 from policy.errors import Invalid
 from policy.models import Bundle, BundleSignature, Revocation
 from policy.packing import comparing

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from policy.packing.signatures import MAX_SIGNATURE
-from policy.signing import MAX_REASON
+from policy.publishing.signing import MAX_REASON
 
 
 class RevocationForm(forms.Form):

@@ -17,9 +17,9 @@ from frontend.access import visible_change
 from frontend.swaps import is_swap
 from frontend.views.change_tabs.bundle import shown_file, shown_folder
 from machines.catalogue import NoCatalogue
-from policy.bundle import BundleError
 from policy.errors import PolicyError
 from policy.exporters import ExportError
+from policy.publishing.bundle import BundleError
 
 
 @login_required

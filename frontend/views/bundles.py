@@ -22,11 +22,11 @@ from frontend.differences import groups_of
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.numbers import number_of
 from machines.models import Release
-from policy import signing
 from policy.errors import PolicyError
 from policy.models import Bundle, BundleIndex
 from policy.packing import archive, comparing, standalone
 from policy.permissions import may, require
+from policy.publishing import signing
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import audit, drafts, notices, revisions, state, trials, webhooks
+from policy import audit, drafts, notices, state, trials, webhooks
 from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.inputs import words
@@ -37,6 +37,7 @@ from policy.models import (
     Revision,
 )
 from policy.permissions import may, require
+from policy.publishing import revisions
 from policy.review import discussion, standing, turns
 from policy.review.blockers import blockers
 from policy.review.votes import (

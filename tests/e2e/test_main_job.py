@@ -19,7 +19,7 @@ import pytest
 from people import Person
 from playwright.sync_api import expect
 
-from policy import bundle
+from policy.publishing import bundle
 from tests.conftest import ROOT, LiveStack
 
 pytestmark = pytest.mark.browser

@@ -7,8 +7,8 @@ from django.test import Client
 from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
-from policy import bundle
 from policy.models import ChangeRequest, Trial
+from policy.publishing import bundle
 from workers import jobs
 
 JSON = "application/json"

@@ -9,7 +9,7 @@ from django.test import Client
 from policy_world import World
 from signed_in import Login
 
-from policy import bundle
+from policy.publishing import bundle
 
 COMMENT = "changes/{pk}/comment/"
 

@@ -8,8 +8,8 @@ import pytest
 from policy_world import World
 from signed_in import Login
 
-from policy import bundle, signing
 from policy.models import AuditEntry, Bundle
+from policy.publishing import bundle, signing
 from policy.review import workflow
 from tests.policy.signing_keys import TestKey, made_key
 

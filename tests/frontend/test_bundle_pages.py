@@ -13,9 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from policy_world import World, person
 from signed_in import Login
 
-from policy import bundle, signing
 from policy.models import Bundle, Revision
 from policy.packing import index, signatures
+from policy.publishing import bundle, signing
 from policy.review import workflow
 from tests.policy.signing_keys import TestKey, made_key
 

@@ -12,8 +12,8 @@ from policy_world import World, person
 from signed_in import Login
 
 from machines.models import Stream
-from policy import bundle, signing
 from policy.models import StreamVerdict
+from policy.publishing import bundle, signing
 
 
 def stream(owner: User, name: str, **values: Any) -> Stream:

@@ -23,13 +23,14 @@ from policy_world import MACHINES, World
 from frontend import __version__
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release, Snapshot, Tree
-from policy import audit, bundle, edits
+from policy import audit, edits
 from policy.document import CatalogueRef, MachineType, Migration, Policy, canonical
 from policy.drafts import fresh
 from policy.errors import Invalid
 from policy.exporters import globals
 from policy.models import Bundle, ChangeRequest, Revision
 from policy.packing import archive
+from policy.publishing import bundle
 from policy.review import workflow
 
 APPROVED = int(datetime(2026, 5, 4, 12, 30, tzinfo=UTC).timestamp())

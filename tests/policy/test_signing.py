@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from policy_world import World
 from signing_keys import TestKey, gpg, made_key
 
-from policy import audit, bundle, signing
+from policy import audit
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Bundle, BundleIndex, SigningKey
 from policy.packing import index, signatures
+from policy.publishing import bundle, signing
 
 CONTENT = b"the bytes of a bundle"
 

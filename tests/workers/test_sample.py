@@ -16,9 +16,10 @@ from django.db import transaction
 from django.test import override_settings
 
 from machines.models import Release, Snapshot
-from policy import audit, bundle, trials
+from policy import audit, trials
 from policy.models import AuditEntry, Bundle, ChangeRequest, Feature, Revision
 from policy.packing import archive
+from policy.publishing import bundle
 from policy.review import turns, workflow
 from workers import sample
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from policy import signing
 from policy.models import Bundle, BundleIndex
+from policy.publishing import signing
 from tests.policy.policy_world import World
 from tests.policy.signing_keys import TestKey, made_key
 from workers import jobs, tasks

@@ -14,12 +14,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from machines.catalogue import NoCatalogue
-from policy import bundle
-from policy.bundle import BundleError, Preview
 from policy.differences import Difference
 from policy.errors import PolicyError
 from policy.exporters import ExportError
 from policy.models import ChangeRequest
+from policy.publishing import bundle
+from policy.publishing.bundle import BundleError, Preview
 
 MAX_DIFF_LINES = 400
 #: A folder with more files is opened by whoever wants to see them.
@@ -99,7 +99,7 @@ def context(
 def shown_file(change: ChangeRequest, path: str) -> ChangedFile | None:
     """One changed file with its difference; None where it does not change.
 
-    Raises what :func:`policy.bundle.preview` does.
+    Raises what :func:`policy.publishing.bundle.preview` does.
     """
     preview = bundle.preview(change)
     return _file(preview, path, path) if path in preview.changed else None

@@ -19,9 +19,9 @@ from frontend.lists.answers import answer
 from frontend.lists.kinds import Column, Kind
 from frontend.lists.listing import Asked, Listing
 from frontend.views.bundles import done, is_revoked, visible_bundles
-from policy import signing
 from policy.models import SigningKey
 from policy.permissions import may, require
+from policy.publishing import signing
 
 
 def _state(row: Any) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from policy import signing
 from policy.errors import PolicyError
 from policy.models import SigningKey
+from policy.publishing import signing
 
 
 class Command(BaseCommand):

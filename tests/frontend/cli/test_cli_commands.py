@@ -13,8 +13,8 @@ import pytest
 from policy_world import MACHINES, World
 
 from frontend.cli import configuration
-from policy import bundle
 from policy.models import Token
+from policy.publishing import bundle
 
 Run = Callable[..., tuple[int, str, str]]
 

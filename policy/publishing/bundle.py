@@ -1,7 +1,7 @@
 """The bundles of published revisions: built once, kept, and never changed.
 
 What is in one and how it is verified is pure (:mod:`policy.packing`); signatures and the index of
-all bundles are in :mod:`policy.signing`.
+all bundles are in :mod:`policy.publishing.signing`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import lru_cache
 
 from django.db import transaction
 
-from policy import revisions
 from policy.audit import record
 from policy.models import Bundle, ChangeRequest, Revision
 from policy.packing.comparing import changed_files
 from policy.packing.content import BuiltBundle, archive_of, render
 from policy.packing.published import BundleError
 from policy.packing.verifying import problems as verify
+from policy.publishing import revisions
 
 __all__ = ["BuiltBundle", "BundleError", "Preview", "build", "preview", "render", "store", "verify"]
 
