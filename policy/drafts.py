@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from policy import audit, history, inputs, notices, trials
+from policy import audit, history, inputs, trials
 from policy.differences import compare
 from policy.document import DocumentError, Policy, from_json
 from policy.errors import Conflict, Invalid, MergeNeeded
 from policy.merging import Choice, Merge, Typed, entries_of, merge
+from policy.messages import notices
 from policy.models import ChangeRequest, Revision
 from policy.permissions import require
 from policy.review import standing

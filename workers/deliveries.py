@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from policy import webhooks
+from policy.messages import webhooks
 from policy.models import Delivery
 from workers import jobs, outgoing
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from policy import notices
+from policy.messages import notices
 from policy.models import Notice
 from policy.permissions import may
 from workers import jobs

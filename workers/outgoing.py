@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from policy import webhooks
+from policy.messages import webhooks
 
 SECONDS = 10.0
 _RETRIES = urllib3.Retry(0, redirect=False)

@@ -22,8 +22,9 @@ from machines.catalogue import import_catalogue
 from machines.emulator import machine, processes
 from machines.emulator.catalogue import CatalogueError
 from machines.models import Release, Stream
-from policy import audit, notices, trials
+from policy import audit, trials
 from policy.errors import PolicyError
+from policy.messages import notices
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from policy.packing.signatures import MissingToolError, SignatureError
 from policy.publishing import bundle, signing

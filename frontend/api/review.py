@@ -27,9 +27,10 @@ from frontend.api.changes import PROBLEMS, answer
 from frontend.api.foreseeing import finding_document
 from frontend.numbers import number_of
 from machines.models import Release, Tree
-from policy import differences, edits, notices, state
+from policy import differences, edits, state
 from policy.document import Policy
 from policy.errors import Invalid
+from policy.messages import notices
 from policy.models import ChangeRequest, Comment, Thread
 from policy.review import discussion, examining, turns, workflow
 from policy.review.votes import approvals_needed

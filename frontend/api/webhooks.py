@@ -15,7 +15,7 @@ from frontend.access import person_of
 from frontend.api.base import Api, given
 from frontend.serializers import ProblemSerializer
 from frontend.views.webhooks import administered_tree, delivery_of, webhook_of
-from policy import webhooks
+from policy.messages import webhooks
 from policy.models import Delivery, Webhook
 
 _PROBLEMS = {403: ProblemSerializer, 422: ProblemSerializer}

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from policy import webhooks
+from policy.messages import webhooks
 
 _EVENTS = {
     webhooks.PUBLISHED: _("A revision is published"),

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from frontend.access import person_of, status_of
 from frontend.forms.people import MailForm
-from policy import notices
 from policy.errors import Invalid
+from policy.messages import notices
 from policy.models import Notice
 
 

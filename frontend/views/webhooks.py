@@ -16,8 +16,8 @@ from frontend.access import demand, person_of, put_into, status_of, visible_tree
 from frontend.forms.webhooks import WebhookForm
 from frontend.lists import page_of
 from machines.models import Tree
-from policy import webhooks
 from policy.errors import PolicyError
+from policy.messages import webhooks
 from policy.models import Delivery, Webhook
 
 

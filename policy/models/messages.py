@@ -67,7 +67,7 @@ class Notice(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that is told of what happens in a tree: see :mod:`policy.webhooks`."""
+    """An address that is told of what happens in a tree: see :mod:`policy.messages.webhooks`."""
 
     tree = models.ForeignKey(Tree, models.CASCADE, related_name="webhooks")
     url = models.URLField(_("address"), max_length=500)

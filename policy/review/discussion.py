@@ -18,10 +18,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from machines.looks import once_a_look
-from policy import audit, drafts, notices, state
+from policy import audit, drafts, state
 from policy.differences import Difference, compare
 from policy.errors import Forbidden, Invalid
 from policy.inputs import words
+from policy.messages import notices
 from policy.models import ChangeRequest, Comment, Review, Thread
 from policy.numbers import numbers
 from policy.permissions import may, require

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from policy import audit, drafts, notices
+from policy import audit, drafts
 from policy.errors import Invalid
+from policy.messages import notices
 from policy.models import ChangeRequest, ReviewRequest
 from policy.permissions import may, require
 from policy.review import turns

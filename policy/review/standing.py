@@ -16,8 +16,8 @@ from collections.abc import Iterable
 
 from machines.catalogue import NoCatalogue
 from machines.models import Release, Snapshot
-from policy import notices, webhooks
 from policy.document import digest
+from policy.messages import notices, webhooks
 from policy.models import ChangeRequest, Revision
 from policy.review import checking, examining
 from policy.review.checking import CheckedTrial

@@ -24,10 +24,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import audit, drafts, notices, state, trials, webhooks
+from policy import audit, drafts, state, trials
 from policy.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.inputs import words
+from policy.messages import notices, webhooks
 from policy.models import (
     ChangeRequest,
     Comment,

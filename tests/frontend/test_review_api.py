@@ -10,7 +10,8 @@ from django.test import Client
 from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
-from policy import edits, notices
+from policy import edits
+from policy.messages import notices
 from policy.models import ChangeRequest, Comment, ReviewRules, Role, Thread
 from policy.review import checking, examining, workflow
 

@@ -10,7 +10,8 @@ from policy_world import MACHINES, World, person, run_trials
 from signed_in import Login
 
 from frontend.views.change_tabs.lines import anchor_of
-from policy import edits, notices
+from policy import edits
+from policy.messages import notices
 from policy.models import AuditEntry, ChangeRequest, Comment, ReviewRules, Role, Thread
 from policy.review import checking, discussion, turns, workflow
 

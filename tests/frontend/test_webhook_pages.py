@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from policy_world import World, person
 from signed_in import Login
 
-from policy import webhooks
+from policy.messages import webhooks
 from policy.models import Role, Webhook
 
 PAGE, API = "/trees/down/webhooks/", "/api/v1/trees/down/webhooks/"

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from policy_world import World
 
-from policy import notices
 from policy.errors import Forbidden, Invalid
+from policy.messages import notices
 from policy.models import AuditEntry, ChangeRequest, MailSettings, Notice
 from policy.review import discussion, reviewers, workflow
 from policy.signals import mails_required

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from policy_world import MACHINES, World, person
 
-from policy import edits, webhooks
+from policy import edits
 from policy.document import DocumentError, from_json
 from policy.errors import Invalid
+from policy.messages import webhooks
 from policy.models import AuditEntry, ChangeRequest, Role
 from policy.review import checking, workflow
 from policy.review.blockers import blockers

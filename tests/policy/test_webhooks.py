@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import World, person
 
-from policy import webhooks
 from policy.errors import Forbidden, Invalid
+from policy.messages import webhooks
 from policy.models import AuditEntry, Delivery, Role
 from policy.review import workflow
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from machines.models import Tree
-from policy import webhooks
+from policy.messages import webhooks
 from policy.models import Delivery, Membership, Role, Webhook
 from workers import deliveries, outgoing
 

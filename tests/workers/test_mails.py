@@ -13,7 +13,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import override_settings
 from django.utils import timezone
 
-from policy import notices
+from policy.messages import notices
 from policy.models import Notice
 from tests.policy.policy_world import World
 from workers import jobs, mails, tasks

@@ -19,8 +19,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from policy import audit, webhooks
+from policy import audit
 from policy.errors import Invalid
+from policy.messages import webhooks
 from policy.models import ChangeRequest, Comment, MailSettings, Notice, Review, ReviewRequest
 from policy.review import turns
 from policy.signals import mails_required
