@@ -16,12 +16,12 @@ from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue
 from machines.models import Release
 from policy import edits, proposals, rules, state
-from policy.backporting import Effects
 from policy.bitmaps import SectionBitmap
 from policy.document import plain
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature
 from policy.proposals import Proposal
+from policy.questions.backporting import Effects
 from policy.review import examining
 from policy.state import State
 

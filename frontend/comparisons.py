@@ -13,9 +13,9 @@ from frontend.names import newest_first
 from machines import streams
 from machines.emulator.errors import StreamError
 from machines.emulator.sent import drivers_of
-from policy import comparing
-from policy.comparing import Compared
 from policy.errors import Invalid
+from policy.questions import comparing
+from policy.questions.comparing import Compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from frontend.comparisons import Pair
-from policy import explaining, qemu_log
-from policy.comparing import demand_machine_type
 from policy.errors import Invalid
-from policy.explaining import Explanation
+from policy.questions import explaining, qemu_log
+from policy.questions.comparing import demand_machine_type
+from policy.questions.explaining import Explanation
 from policy.review import examining
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from machines.models import Release
 from policy.document import Policy
 from policy.models import ChangeRequest
-from policy.previewing import preview
+from policy.questions.previewing import preview
 from policy.review.checking import today
 from policy.toggling import Turn, turned
 from workers import previews

@@ -11,7 +11,7 @@ from policy import state
 from policy.document import Policy
 from policy.errors import Invalid
 from policy.models import ChangeRequest
-from policy.previewing import preview
+from policy.questions.previewing import preview
 from policy.toggling import Turn, turned
 from workers import jobs
 from workers.models import Job

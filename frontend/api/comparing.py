@@ -15,8 +15,8 @@ from frontend.api.base import Api
 from frontend.comparisons import Pair, compared, devices_of, pair_of
 from frontend.serializers import ProblemSerializer
 from machines.streams import MAX_STREAM_BYTES
-from policy.comparing import GRADES
 from policy.errors import Invalid
+from policy.questions.comparing import GRADES
 
 
 class StaticDifferenceSerializer(serializers.Serializer[Any]):

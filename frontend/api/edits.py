@@ -32,7 +32,7 @@ from policy.edits.operations import MAX_OPERATIONS, OPERATIONS, Run
 from policy.findings import Finding
 from policy.merging import merge
 from policy.models import ChangeRequest
-from policy.previewing import only_in
+from policy.questions.previewing import only_in
 from policy.review import examining
 
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": inputs.MAX_WORDS}

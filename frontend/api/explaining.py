@@ -14,7 +14,7 @@ from frontend.api.comparing import PairSerializer
 from frontend.comparisons import pair_of
 from frontend.explanations import explained
 from frontend.serializers import ProblemSerializer
-from policy.qemu_log import MAX_BYTES
+from policy.questions.qemu_log import MAX_BYTES
 
 
 class LogSerializer(PairSerializer):

@@ -24,6 +24,7 @@ from policy.errors import Invalid
 from policy.exporters import ExportError
 from policy.from_sources import foreseen
 from policy.models import ChangeRequest
+from policy.questions.from_sources import foreseen
 from policy.review.examining import CheckedFinding
 
 MAX_SOURCES = 20

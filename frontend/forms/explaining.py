@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.comparing import PairForm
-from policy.qemu_log import MAX_BYTES
+from policy.questions.qemu_log import MAX_BYTES
 
 
 class ExplainForm(PairForm):

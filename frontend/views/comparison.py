@@ -20,9 +20,9 @@ from frontend.comparisons import Pair, compared, devices_of, pair_of
 from frontend.forms.comparing import ComparisonForm
 from frontend.lists import chips
 from frontend.swaps import respond
-from policy.comparing import GRADES, Compared, Difference
 from policy.errors import PolicyError
 from policy.models import Trial
+from policy.questions.comparing import GRADES, Compared, Difference
 
 SECTIONS_PER_PAGE = 100
 

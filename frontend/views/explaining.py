@@ -19,7 +19,7 @@ from frontend.forms.explaining import ExplainForm
 from frontend.mitigations import Remedy, changes_for
 from machines.emulator.catalogue import CompatProperty
 from policy.errors import PolicyError
-from policy.explaining import Cause, Explanation
+from policy.questions.explaining import Cause, Explanation
 
 MAX_DEVICES = 12
 MAX_CAUSES = 24

@@ -1,7 +1,7 @@
 """What the rules say of a change request's draft: its findings, and what its backports bring about.
 
 Gathers the releases that the rules compare with, asks :mod:`policy.findings` and lays the policy's
-waivers over the answer, or asks :mod:`policy.backporting`. What was asked once is remembered by
+waivers over the answer, or asks :mod:`policy.questions.backporting`. What was asked once is remembered by
 content, findings by day as well, so that a page which is opened again waits for nothing. Only an
 error that nobody waived is in the way of publishing.
 """
@@ -16,10 +16,10 @@ from functools import lru_cache
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state, waivers
-from policy.backporting import Effects, effects
 from policy.document import Backport, Policy
 from policy.findings import Finding, Subject, findings
 from policy.models import ChangeRequest
+from policy.questions.backporting import Effects, effects
 from policy.review.checking import today
 from policy.state import Content, State
 from policy.waivers import Standing

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from machines.catalogue import NoCatalogue
 from machines.emulator.machine import TrialError
 from policy import state
-from policy.comparing import demand_machine_type
 from policy.errors import Invalid
-from policy.mitigating import Suggestion, suggest_mitigations
 from policy.models import ChangeRequest, Trial
+from policy.questions.comparing import demand_machine_type
+from policy.questions.mitigating import Suggestion, suggest_mitigations
 from policy.review import examining
 from policy.state import State
 

@@ -3,7 +3,7 @@
 The release is taken as published, or as a change request would leave it, with its bitmaps, the
 mitigations for guests of where this one was started, and what the user sets on the command line.
 The answer is that of :mod:`machines.emulator.replay`, and where the stream is refused, what would
-let it in (:mod:`policy.mitigating`).
+let it in (:mod:`policy.questions.mitigating`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from policy.findings.releases import Subject
 from policy.mitigating import Watch, suggest_for_stream
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
+from policy.questions.mitigating import suggest_for_stream
 from policy.review.examining import subject_of
 from policy.state import State
 from policy.trials.variants import MAX_PROPERTIES, check_property

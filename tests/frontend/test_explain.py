@@ -11,7 +11,7 @@ from signed_in import Login
 
 from machines.emulator.catalogue import CompatProperty, Description, Field, PropertyInfo
 from policy import edits
-from policy.qemu_log import MAX_BYTES
+from policy.questions.qemu_log import MAX_BYTES
 
 LOG = """\
 2026-11-23T03:00:00Z qemu-kvm: get_pci_config_device: Bad config data: i=0x34 read: 0 device: 98 \

@@ -6,8 +6,8 @@ from finding_world import NEWEST, NIC, OLDER, catalogue, decided, release, taken
 
 from machines.emulator.catalogue import CompatProperty, Description, Field
 from machines.emulator.features import Carrier, FeatureSpec
-from policy.backporting import effects
 from policy.document import Backport, Graft, Policy
+from policy.questions.backporting import effects
 
 
 def policy(*newest: str) -> Policy:

@@ -10,10 +10,11 @@ from policy_world import MACHINES, World, arrays, release
 from sample_subjects import upstream
 
 from machines.emulator import machine
-from policy import comparing, edits, rules, state
-from policy.comparing import Compared
+from policy import edits, rules, state
 from policy.document import Mitigation
 from policy.errors import Invalid
+from policy.questions import comparing
+from policy.questions.comparing import Compared
 from policy.state import State
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,9 @@ import pytest
 from sample_subjects import decided_upstream, rhel, upstream, without
 
 from machines.emulator.refusals import Kind
-from policy.explaining import Explanation, explain
 from policy.findings import Subject
-from policy.qemu_log import read_log
+from policy.questions.explaining import Explanation, explain
+from policy.questions.qemu_log import read_log
 
 
 def explained(text: str, source: Subject, destination: Subject, machine: str) -> Explanation:

@@ -6,7 +6,7 @@ import pytest
 
 from policy import edits
 from policy.document import Policy
-from policy.previewing import Preview, preview
+from policy.questions.previewing import Preview, preview
 from policy.toggling import Turn, turned
 from tests.policy.policy_world import MACHINES, World, arrays, release
 

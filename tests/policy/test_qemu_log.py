@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.qemu_log import MAX_BYTES, MAX_LINES, LogError, read_log
+from policy.questions.qemu_log import MAX_BYTES, MAX_LINES, LogError, read_log
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases.jsonl"
 PCI = "get_pci_config_device: Bad config data: i=0x10a read: 40 device: 0 cmask: ff wmask: 0"

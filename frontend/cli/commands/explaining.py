@@ -45,7 +45,7 @@ def explain_command(
 
 
 def _offline(text: str, source: Path, destination: Path, machine_type: str) -> dict[str, Any]:
-    from policy import explaining, qemu_log
+    from policy.questions import explaining, qemu_log
 
     try:
         read = qemu_log.read_log(text)

@@ -1,6 +1,6 @@
 """Failed migrations explained: the devices, what differs, what would have prevented it. Pure.
 
-:func:`explain` takes a failure that :func:`policy.qemu_log.read_log` read, and the two releases. A
+:func:`explain` takes a failure that :func:`policy.questions.qemu_log.read_log` read, and the two releases. A
 property is named where its value differs between them on that machine type and it decides what
 was refused; where none is known to differ, those that decide such a thing are named.
 """
@@ -22,7 +22,7 @@ from machines.emulator.suggest import Destination
 from policy.findings.comparison import Comparison, Difference
 from policy.findings.finding import Pair, Proposal, listed
 from policy.findings.releases import Migrations, Subject
-from policy.qemu_log import Failure
+from policy.questions.qemu_log import Failure
 
 #: What was refused → the mechanisms by which a property can be the reason.
 _MECHANISMS: dict[Kind, frozenset[Mechanism]] = {
