@@ -1,8 +1,8 @@
 """Failed migrations explained: the devices, what differs, what would have prevented it. Pure.
 
-:func:`explain` takes a failure that :func:`policy.questions.qemu_log.read_log` read, and the two releases. A
-property is named where its value differs between them on that machine type and it decides what
-was refused; where none is known to differ, those that decide such a thing are named.
+:func:`explain` takes a failure that :func:`policy.questions.qemu_log.read_log` read, and the two
+releases. A property is named where its value differs between them on that machine type and it
+decides what was refused; where none is known to differ, those that decide such a thing are named.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the rules say of a change request's draft: its findings, and what its backports bring about.
 
 Gathers the releases that the rules compare with, asks :mod:`policy.findings` and lays the policy's
-waivers over the answer, or asks :mod:`policy.questions.backporting`. What was asked once is remembered by
-content, findings by day as well, so that a page which is opened again waits for nothing. Only an
-error that nobody waived is in the way of publishing.
+waivers over the answer, or asks :mod:`policy.questions.backporting`. What was asked once is
+remembered by content, findings by day as well, so that a page which is opened again waits for
+nothing. Only an error that nobody waived is in the way of publishing.
 """
 
 from __future__ import annotations
