@@ -122,7 +122,7 @@ def test_form_of_the_archive(content: bytes) -> None:
 
 def test_same_bytes_in_any_process(content: bytes) -> None:
     code = (
-        "import sys, django; django.setup(); from policy import bundle;"
+        "import sys, django; django.setup(); from policy.publishing import bundle;"
         "text = sys.stdin.buffer.read().decode();"
         "print(bundle.render(text).sha256)"
     )

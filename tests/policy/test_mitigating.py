@@ -17,7 +17,7 @@ from machines.emulator.pci import msix_vectors
 from machines.emulator.release import Release
 from machines.emulator.snapshot import Snapshot, layout_of, read_snapshot
 from machines.emulator.virtio import parse
-from policy.mitigating import suggest_for_stream, suggest_mitigations
+from policy.questions.mitigating import suggest_for_stream, suggest_mitigations
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FLIPS = DATA / "flips" / "10.0" / "pc-q35-5.2"
