@@ -16,8 +16,8 @@ from frontend.api.base import AnyAnswer, Api, given
 from frontend.api.shapes import ArmoredSerializer
 from frontend.serializers import ProblemSerializer
 from frontend.views import bundles
-from policy import signing
 from policy.models import BundleIndex
+from policy.publishing import signing
 
 
 class OneIndexSerializer(serializers.ModelSerializer[BundleIndex]):

@@ -23,6 +23,7 @@ from frontend.views import bundles
 from policy.errors import Invalid
 from policy.models import Bundle, BundleSignature, Revocation
 from policy.packing import comparing
+from policy.publishing import signing
 
 
 class BundledFileSerializer(serializers.Serializer[Any]):

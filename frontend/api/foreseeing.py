@@ -19,11 +19,10 @@ from frontend.numbers import number_of
 from frontend.serializers import DifferenceSerializer, ProblemSerializer
 from frontend.views.change_tabs.bundle import ChangedFile, changed_files
 from machines.models import Release
-from policy.bundle import BundleError
 from policy.errors import Invalid
 from policy.exporters import ExportError
-from policy.from_sources import foreseen
 from policy.models import ChangeRequest
+from policy.publishing.bundle import BundleError
 from policy.questions.from_sources import foreseen
 from policy.review.examining import CheckedFinding
 

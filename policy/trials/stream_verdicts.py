@@ -24,10 +24,9 @@ from machines.models import Release, Stream
 from policy import audit, rules, state
 from policy.errors import Invalid
 from policy.findings.releases import Subject
-from policy.mitigating import Watch, suggest_for_stream
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
-from policy.questions.mitigating import suggest_for_stream
+from policy.questions.mitigating import Watch, suggest_for_stream
 from policy.review.examining import subject_of
 from policy.state import State
 from policy.trials.variants import MAX_PROPERTIES, check_property

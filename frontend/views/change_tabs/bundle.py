@@ -108,7 +108,7 @@ def shown_file(change: ChangeRequest, path: str) -> ChangedFile | None:
 def changed_files(change: ChangeRequest, shown: str) -> list[ChangedFile]:
     """Every file that publishing would alter, the one named ``shown`` with its difference.
 
-    Raises what :func:`policy.bundle.preview` does.
+    Raises what :func:`policy.publishing.bundle.preview` does.
     """
     preview = bundle.preview(change)
     return [_file(preview, path, shown) for path in preview.changed]
