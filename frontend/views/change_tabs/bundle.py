@@ -117,7 +117,7 @@ def changed_files(change: ChangeRequest, shown: str) -> list[ChangedFile]:
 def shown_folder(change: ChangeRequest, name: str) -> list[ChangedFile]:
     """The changed files of a folder, without their differences; empty where there is none.
 
-    Raises what :func:`policy.bundle.preview` does.
+    Raises what :func:`policy.publishing.bundle.preview` does.
     """
     preview = bundle.preview(change)
     return [_file(preview, path, "") for path in preview.changed if _folder_of(path) == name]
