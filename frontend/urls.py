@@ -10,7 +10,7 @@ from frontend.views import (
     bundle_preview,
     bundles,
     changes,
-    comparison,
+    comparing,
     completion,
     components,
     declarations,
@@ -220,7 +220,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{BUNDLES}r<int:number>/revoke/", bundles.revoke, name="bundle-revoke"),
     path(f"{BUNDLES}r<int:number>/sign/", bundles.attach, name="bundle-sign"),
     # Two releases against each other
-    path("compare/", comparison.comparison, name="comparison"),
+    path("compare/", comparing.comparison, name="comparison"),
     path("explain/", explaining.explain, name="explain"),
     # Imports, jobs, audit
     path("imports/", lists.imports.imports, name="imports"),

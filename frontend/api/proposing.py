@@ -12,11 +12,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import backporting
 from frontend.access import named_release, person_of
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.api.features import FeatureSerializer
+from frontend.questions import backporting
 from machines.catalogue import effective_catalogue
 from policy import library
 from policy import proposals as proposed

@@ -23,7 +23,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from frontend import backporting, meanwhile
+from frontend import meanwhile
 from frontend.access import (
     demand,
     person_of,
@@ -39,6 +39,7 @@ from frontend.forms.features import (
     KeptForm,
     TargetForm,
 )
+from frontend.questions import backporting
 from frontend.views.features import feature_of
 from machines.catalogue import NoCatalogue
 from machines.models import Release
@@ -150,8 +151,8 @@ def feature_record(request: HttpRequest, pk: int) -> HttpResponse:
 def backport_target(request: HttpRequest, slug: str) -> HttpResponse:
     """Which release takes the feature, and in which change request: an open one, or a new one.
 
-    Context: feature, step, targets (frontend.backporting.Target), form, change (the one that
-    ``?change=`` came from).
+    Context: feature, step, targets (frontend.questions.backporting.Target), form, change (the one
+    that ``?change=`` came from).
     """
     require(request.user, "edit", None)
     chosen = feature_of(slug)

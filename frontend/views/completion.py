@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from frontend.ends import end_of
+from frontend.questions.ends import end_of
 from frontend.scope import scope_of, state_or_404
 from machines.emulator.catalogue import Catalogue, PropertyInfo
 from machines.emulator.qdev import check_value, choices_of, properties_of, text_of
@@ -59,7 +59,7 @@ def completion(request: HttpRequest, tree: str, version: str) -> HttpResponse:
 @login_required
 @require_safe
 def end_completion(request: HttpRequest) -> HttpResponse:
-    """The choices of the end that ``?into=`` names (:mod:`frontend.ends`); none where none is."""
+    """The choices of the end that ``?into=`` names (:mod:`frontend.questions.ends`), if any."""
     try:
         end = end_of(request.user, request.GET.get("into", ""), "into")
     except Invalid:

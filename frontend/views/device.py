@@ -12,12 +12,13 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_safe
 
-from frontend import ends, layouts
+from frontend import layouts
 from frontend.forms.edits import TogglesForm
 from frontend.grid import Grid, grid_of, shown_rows
 from frontend.names import newest_first
 from frontend.overview import open_changes
 from frontend.places import DevicePlace, device_place
+from frontend.questions import ends
 from frontend.scope import Scope, scope_of, state_or_404
 from frontend.swaps import is_swap, respond
 from machines.emulator.layout import DescribedSection

@@ -11,12 +11,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from frontend import ends
 from frontend.access import put_into, status_of
-from frontend.comparisons import Pair, pair_of
-from frontend.explanations import explained
 from frontend.forms.explaining import ExplainForm
-from frontend.mitigations import Remedy, changes_for
+from frontend.questions import ends
+from frontend.questions.comparing import Pair, pair_of
+from frontend.questions.explaining import explained
+from frontend.questions.mitigating import Remedy, changes_for
 from machines.emulator.catalogue import CompatProperty
 from policy.errors import PolicyError
 from policy.questions.explaining import Cause, Explanation

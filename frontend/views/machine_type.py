@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from frontend import ends
 from frontend.addresses import release_address
 from frontend.entries import Row, beside, grouped, pair_groups, rows_of
 from frontend.forms.edits import EntryForm
 from frontend.names import newest_first
 from frontend.numbers import number_of
 from frontend.overview import open_changes
+from frontend.questions import ends
 from frontend.scope import Scope, scope_of, state_or_404
 from frontend.swaps import respond
 from machines.emulator.catalogue import CompatProperty, MachineType
@@ -177,7 +177,8 @@ def _matches(row: Row, search: str) -> bool:
 def _difference(
     request: HttpRequest, scope: Scope, state: State, name: str, rows: list[Row]
 ) -> dict[str, Any]:
-    """``?beside=`` names the other release (:mod:`frontend.ends`), ``?with=`` the machine type.
+    """``?beside=`` names the other release (:mod:`frontend.questions.ends`), ``?with=`` its machine
+    type.
 
     ``beside_choices``, ``beside_value``, ``beside_names`` to choose from, ``beside`` (End) and
     ``beside_name`` the chosen ones, ``beside_url`` their page, ``pair_groups`` what differs,

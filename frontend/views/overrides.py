@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import meanwhile, previews
+from frontend import meanwhile
 from frontend.access import demand, person_of, put_into, status_of, visible_change
 from frontend.forms.edits import NEW_CHANGE, TogglesForm
 from frontend.overview import open_changes
 from frontend.places import device_place
+from frontend.questions import previewing
 from frontend.scope import Scope, scope_of
 from frontend.swaps import is_swap, respond
 from frontend.views.device import BODY, PAGE, DeviceView, context_of, looked_at, toggles_form
@@ -34,8 +35,8 @@ from policy.toggling import operations_of
 def preview(request: HttpRequest, tree: str, version: str, name: str) -> HttpResponse:
     """What the bits that the address names would change: see :mod:`frontend.places`.
 
-    With ``&only=`` on that machine type alone. Context: view, answer (previews.Answer), place, here
-    (this address), device_address.
+    With ``&only=`` on that machine type alone. Context: view, answer (previewing.Answer), place,
+    here (this address), device_address.
     """
     scope = scope_of(request, tree, version)
     demand(request.user, "edit", scope.release.tree)
@@ -44,13 +45,13 @@ def preview(request: HttpRequest, tree: str, version: str, name: str) -> HttpRes
     policy = view.state.policy
     if policy is None or not view.toggles or (only and only not in view.names):
         raise Http404("No such bits.")
-    asked = previews.Asked(scope.release, scope.change, policy, name, view.turns(only))
+    asked = previewing.Asked(scope.release, scope.change, policy, name, view.turns(only))
     context = {
         "scope": scope,
         "view": view,
         "name": name,
         "machine_type": view.machine_type,
-        "answer": previews.answer(asked, person_of(request)),
+        "answer": previewing.answer(asked, person_of(request)),
         "here": request.get_full_path(),
         "device_address": view.place.href(),
     }

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from frontend import backporting
 from frontend.access import person_of
 from frontend.forms.features import CompareForm
+from frontend.questions import backporting
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.models import Release
 from policy import library

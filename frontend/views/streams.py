@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from frontend import ends, uploads
+from frontend import uploads
 from frontend.access import person_of, put_into, status_of
 from frontend.anatomy import address_of, part_asked, window_of
-from frontend.ends import End
 from frontend.forms.streams import ShareForm, StreamForm, VerdictForm
-from frontend.mitigations import Remedy, changes_for
+from frontend.questions import ends
+from frontend.questions.ends import End
+from frontend.questions.mitigating import Remedy, changes_for
 from frontend.swaps import is_swap, respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty

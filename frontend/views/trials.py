@@ -19,9 +19,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from frontend.access import person_of, put_into, status_of, visible_change, visible_trees
 from frontend.anatomy import part_asked, window_of
 from frontend.forms.streams import VariantForm
-from frontend.mitigations import Remedy, editable
 from frontend.numbers import number_of
 from frontend.overview import CLOSED, open_changes
+from frontend.questions.mitigating import Remedy, editable
 from frontend.swaps import respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from frontend import previews
+from frontend.questions import previewing
 from machines.emulator.catalogue import Description, Field
 from policy import edits
 from policy.models import ChangeRequest
@@ -334,7 +334,7 @@ def preview(client: Client, change: ChangeRequest, flip: str, **asked: Any) -> H
 def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
     client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "PATIENCE", 60)
+    monkeypatch.setattr(previewing, "PATIENCE", 60)
     change = world.change()
     change = edits.add_migration(change, world.maintainer, 1, "down 2.0", "down 2.0", "correct")
     client.force_login(world.maintainer)
@@ -353,7 +353,7 @@ def test_a_preview_tells_values_and_outcomes_and_writes_nothing(
 def test_a_preview_that_takes_long_is_a_job_and_its_answer_is_shown(
     client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "PATIENCE", -1)
+    monkeypatch.setattr(previewing, "PATIENCE", -1)
     change = world.change()
     client.force_login(world.maintainer)
     page = preview(client, change, "foo:3").text
@@ -367,7 +367,7 @@ def test_a_preview_that_takes_long_is_a_job_and_its_answer_is_shown(
 def test_a_preview_of_what_was_edited_meanwhile_says_so(
     client: Client, world: Newer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "PATIENCE", -1)
+    monkeypatch.setattr(previewing, "PATIENCE", -1)
     change = world.change()
     client.force_login(world.maintainer)
     preview(client, change, "foo:3")

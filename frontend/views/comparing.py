@@ -14,11 +14,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from frontend import ends
 from frontend.access import put_into, status_of
-from frontend.comparisons import Pair, compared, devices_of, pair_of
 from frontend.forms.comparing import ComparisonForm
 from frontend.lists import chips
+from frontend.questions import ends
+from frontend.questions.comparing import Pair, compared, devices_of, pair_of
 from frontend.swaps import respond
 from policy.errors import PolicyError
 from policy.models import Trial

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from frontend.ends import End, end_of
 from frontend.names import newest_first
+from frontend.questions.ends import End, end_of
 from machines import streams
 from machines.emulator.errors import StreamError
 from machines.emulator.sent import drivers_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from frontend.comparisons import Pair
+from frontend.questions.comparing import Pair
 from policy.errors import Invalid
 from policy.questions import explaining, qemu_log
 from policy.questions.comparing import demand_machine_type
