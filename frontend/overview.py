@@ -12,7 +12,6 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from machines.models import Release, Snapshot, Tree
 from policy.models import ChangeRequest, Revision
-from policy.trials.outdated import outdated
 
 Status, Standing = ChangeRequest.Status, ChangeRequest.Standing
 CLOSED = (Status.PUBLISHED, Status.WITHDRAWN)
@@ -32,7 +31,7 @@ def releases_of(trees: Collection[int]) -> QuerySet[Release]:
     newest = Revision.objects.filter(release=OuterRef("pk")).order_by("-number")
     return (
         Release.objects.filter(tree__in=trees)
-        .select_related("tree", "base__tree", "stand_in__tree")
+        .select_related("tree", "base__tree", "stand_in__tree", "published_standing")
         .annotate(
             snapshot_number=_first(current, "number"),
             snapshot_at=_first(current, "imported_at"),
@@ -65,8 +64,9 @@ class Line:
 
     ``numbers``: how many open change requests have which status, where there are too many to be
     ``named``. ``broken`` and ``untried`` count those of them in whose way a trial or a finding is,
-    and whose trials are not all run; ``outdated`` are the partners that changed since it was
-    published. ``decides``: it has a base, so a policy of its own.
+    and whose trials are not all run. ``failing`` and ``stale`` count trials of what is published:
+    those that end otherwise than promised, and those whose inputs changed since they were run.
+    ``decides``: it has a base, so a policy of its own.
     """
 
     release: Release
@@ -74,7 +74,8 @@ class Line:
     numbers: tuple[tuple[str, int], ...]
     broken: int
     untried: int
-    outdated: tuple[str, ...]
+    failing: int
+    stale: int
     decides: bool
 
 
@@ -104,11 +105,11 @@ def cards(releases: Iterable[Release]) -> list[TreeCard]:
 
 
 def _lines(releases: Iterable[Release]) -> Iterator[Line]:
-    changed = outdated()
     for release in releases:
         changes: list[ChangeRequest] = release.open_changes  # type: ignore[attr-defined]
         noted = [item for item in changes if item.trials_digest == item.digest]
         several = len(changes) > NAMED
+        standing = getattr(release, "published_standing", None)
         by_status = Counter(item.status for item in changes)
         yield Line(
             release,
@@ -116,6 +117,7 @@ def _lines(releases: Iterable[Release]) -> Iterator[Line]:
             tuple((s, by_status[s]) for s in Status.values if by_status[s]) if several else (),
             sum(item.trials_standing == Standing.BROKEN for item in noted),
             sum(item.trials_standing == Standing.OPEN for item in noted),
-            changed.get(release.pk, ()),
+            standing.failing if standing is not None else 0,
+            standing.stale if standing is not None else 0,
             release.base_id is not None,
         )

@@ -23,7 +23,7 @@ from frontend.overview import CLOSED
 from frontend.swaps import respond
 from machines.models import Release, Tree
 from policy.models import ChangeRequest, Trial
-from policy.review.checking import CheckedTrial
+from policy.review.checking import BROKEN, CheckedTrial
 from policy.trials import altered
 from policy.trials import matrix as matrices
 from policy.trials.altered import Mark
@@ -41,8 +41,11 @@ ROOMY, NARROW = 10, 18
 #: What of the address a cell's link keeps.
 KEPT = ("change", "outcome", "device", "around", "releases")
 
-#: How a trial may stand that has no outcome to be filtered by.
+#: All that a list calls failing.
+FAILING = "failing"
+#: How a trial may stand besides its outcome.
 STANDINGS = [
+    (FAILING, "failing"),
     ("not-run", "not run"),
     ("running", "running"),
     ("waived", "waived"),
@@ -179,8 +182,10 @@ def _chosen_tree(request: HttpRequest, change: ChangeRequest | None) -> Tree | N
         if found is None:
             raise Http404
         return found
-    # Upstream declares nothing: a tree whose releases have a base is what one comes for.
-    return trees.filter(releases__base__isnull=False).first() or trees.first()
+    # Upstream declares nothing, and who has published nothing has little to show.
+    deciding = trees.filter(releases__base__isnull=False)
+    published = deciding.filter(releases__revisions__isnull=False)
+    return published.first() or deciding.first() or trees.first()
 
 
 def _tree_changes(tree: Tree | None) -> Any:
@@ -335,7 +340,9 @@ def _filter(request: HttpRequest, concerned: Mapping[int, frozenset[str]]) -> An
     def fits(entry: Entry) -> bool:
         trial = entry.item.requirement.trial
         named = concerned.get(trial.pk, frozenset()) if trial is not None else frozenset()
-        return outcome in ("", entry.outcome, entry.item.outcome) and device in ("", *named)
+        standing = entry.item.outcome
+        failing = FAILING if standing in BROKEN else standing
+        return outcome in ("", entry.outcome, standing, failing) and device in ("", *named)
 
     return fits
 

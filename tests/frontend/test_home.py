@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from policy.models import Role
+from policy.models import PublishedStanding, Role
 from tests.policy.policy_world import World, arrays, person, release
 
 pytestmark = pytest.mark.django_db
@@ -57,3 +57,15 @@ def test_more_releases_cost_no_more_queries(client: Client, django_assert_max_nu
         release("down", f"2.{number}", None, base=world.old)
     with django_assert_max_num_queries(15):
         client.get(reverse("home"))
+
+
+def test_what_is_published_and_fails_or_is_stale_is_counted(client: Client) -> None:
+    world = World()
+    world.published()
+    client.force_login(world.maintainer)
+    assert "as promised" in client.get(reverse("home")).text
+    PublishedStanding.objects.create(release=world.release, seen="", failing=2, stale=1)
+    page = client.get(reverse("home")).text
+    assert "2 failing" in page
+    assert "1 stale" in page
+    assert "around=down%201.2&amp;outcome=failing" in page
