@@ -87,6 +87,8 @@ class Listing:
     def form(self) -> Any:
         """The filters' form. What a field offers is read once, for the panel and for the chips."""
         form = self.filters.form
+        # A page may have a form of its own with a field of the same name.
+        form.auto_id = "filter_%s"
         for field in form.fields.values():
             if isinstance(field, ModelMultipleChoiceField):
                 field.widget.choices = list(field.widget.choices)
