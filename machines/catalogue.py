@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 
+#: So many catalogues stay in memory, about 4 MB each; the releases of a large downstream are 40.
+MAX_READ = 64
+
+
 class NoCatalogue(LookupError):
     """Nothing imported could serve as this release's catalogue; the text says what to do."""
 
@@ -100,7 +104,7 @@ def catalogue_of(snapshot: Snapshot) -> Catalogue:
     return _stored(snapshot.digest, snapshot.pk)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=MAX_READ)
 def _stored(digest: str, snapshot_id: int) -> Catalogue:
     # By digest as well as id: an id may come again after a rollback, content never changes.
     packed = Snapshot.objects.values_list("content", flat=True).get(pk=snapshot_id)

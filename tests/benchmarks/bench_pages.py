@@ -6,7 +6,9 @@ As a program it measures the database that the environment names, as ``manage.py
     LOCKSTEP_VAR=/var/large python manage.py make_large_sample
     LOCKSTEP_VAR=/var/large python tests/benchmarks/bench_pages.py [part of a page's name …]
 
-and prints, for each page: the median of several requests, the first one, queries, size.
+and prints, for each page: the median of several requests, the first one, queries, size. As where
+it is served, what pages need is read before the first request. ``DATABASE_URL`` may name a
+PostgreSQL.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext, setup_test_environment
+from django.test.utils import CaptureQueriesContext
 
+from frontend.warming import warm
 from tests.every_page import Page, api_lists, pages
 
 REPEATED = 7
@@ -105,11 +108,16 @@ def rows(found: Iterable[Measured]) -> Iterable[str]:
 
 
 def main(names: list[str]) -> None:
-    setup_test_environment()
     logging.disable()
+    # Not setup_test_environment: templates would copy their context for each part of a page.
+    settings.ALLOWED_HOSTS = ["testserver"]
     # Pages are timed without collectstatic, as they are tested.
     backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
+    begun, worked = time.perf_counter(), time.process_time()
+    warm()
+    elapsed, own = time.perf_counter() - begun, time.process_time() - worked
+    print(f"{connection.vendor}; read ahead in {elapsed:.1f} s, {own:.1f} s of its own work")  # noqa: T201
     client = Client(raise_request_exception=False)
     client.force_login(User.objects.get(username="maintainer"))
     chosen = [

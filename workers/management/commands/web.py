@@ -12,9 +12,12 @@ from django.core.management.base import BaseCommand
 
 
 def web_argv(bind: str) -> list[str]:
-    """gunicorn's command line. Two processes of four threads: pages wait for SQLite, not CPU."""
+    """gunicorn's command line. Two processes of four threads: pages wait for SQLite, not CPU.
+
+    Both are forked from one that has read what pages need (:mod:`frontend.warming`).
+    """
     return [
-        *(sys.executable, "-m", "gunicorn", "frontend.wsgi:application"),
+        *(sys.executable, "-m", "gunicorn", "frontend.wsgi:application", "--preload"),
         *("--bind", bind, "--worker-class", "gthread", "--workers", "2", "--threads", "4"),
         *("--graceful-timeout", "5", "--timeout", "120", "--no-control-socket"),
         *("--log-level", "warning"),

@@ -1,0 +1,71 @@
+"""What the first person after a start would wait for is read before the first request.
+
+Addresses and templates are loaded, and of every release what its newest revision leaves: pages
+about one release compare it with others of its tree. Web processes are forked from the one that
+has read it, so it is read once and kept once. What is published later is read by whoever asks
+first.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.template.loader import get_template
+from django.urls import get_resolver
+
+from machines.catalogue import NoCatalogue
+from machines.emulator.catalogue import CatalogueError
+from machines.looks import look
+from machines.models import Release
+from policy import state
+
+#: A start may be as much later, in seconds; what is not read by then is read when it is asked for.
+LONGEST = 20.0
+
+_log = logging.getLogger(__name__)
+
+
+def warm(seconds: float = LONGEST) -> None:
+    """Read ahead for about so many seconds. A database that does not answer is told in the log.
+
+    All that was read is taken out of the garbage collector's hands: it stays, and to walk through
+    it again and again would hold up pages for tenths of a second each time.
+    """
+    ends = time.monotonic() + seconds
+    try:
+        with look():
+            for _step in _steps():
+                if time.monotonic() > ends:
+                    _log.warning("Not all releases were read ahead within %.0f s.", seconds)
+                    break
+    except DatabaseError as error:
+        _log.warning("Nothing was read ahead: %s", error)
+    finally:
+        # A connection belongs to one process.
+        connections.close_all()
+        gc.collect()
+        gc.freeze()
+
+
+def _steps() -> Iterator[object]:
+    """What is read ahead, piece by piece: first what every page needs."""
+    yield get_resolver().url_patterns
+    folder = Path(settings.BASE_DIR, "frontend", "templates")
+    for path in sorted(folder.rglob("*.html")):
+        yield get_template(str(path.relative_to(folder)))
+    yield state.policies_of(state.newest_revisions().values())
+    for release in reversed(state.releases()):
+        yield _published(release)
+
+
+def _published(release: Release) -> state.State | None:
+    try:
+        return state.published(release)
+    except (NoCatalogue, CatalogueError):
+        return None  # its pages say so
