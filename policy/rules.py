@@ -25,6 +25,7 @@ from machines.emulator.catalogue import (
     PropertyInfo,
 )
 from machines.emulator.features import FeatureSpec, Gate
+from machines.emulator.memo import Same
 from policy import bitmaps
 from policy.bitmaps import SectionBitmap
 from policy.document import Backport, Graft, Policy
@@ -169,11 +170,19 @@ def features_of(policy: Policy | None, catalogue: Catalogue) -> tuple[FeatureSpe
 
 
 def _machine(policy: Policy | None, catalogue: Catalogue, machine_type: str) -> bitmaps.Machine:
+    return _known_machine(Same(policy), Same(catalogue), machine_type)
+
+
+@lru_cache(maxsize=256)
+def _known_machine(
+    policy: Same[Policy | None], catalogue: Same[Catalogue], machine_type: str
+) -> bitmaps.Machine:
+    """The same for the same three: each of a release's devices is asked about by itself."""
     return bitmaps.Machine(
-        catalogue=catalogue,
-        features=features_of(policy, catalogue),
-        overrides=policy.overrides if policy is not None else (),
-        globals=globals_of(policy, catalogue, machine_type),
+        catalogue=catalogue.object,
+        features=features_of(policy.object, catalogue.object),
+        overrides=policy.object.overrides if policy.object is not None else (),
+        globals=globals_of(policy.object, catalogue.object, machine_type),
         machine_type=machine_type,
     )
 

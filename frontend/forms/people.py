@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from django.utils.functional import Promise
 
 
+@cache
+def _time_zones() -> list[tuple[str, str]]:
+    """To choose from: the names that the system knows, which it looks for in its files."""
+    return [(name, name) for name in sorted(available_timezones() | {"UTC"})]
+
+
 class DisplayForm(forms.Form):
     """How a person wants the pages to be: the fields are those of frontend.models.Preferences."""
 
@@ -27,7 +34,7 @@ class DisplayForm(forms.Form):
     )
     time_zone = forms.ChoiceField(
         label=_("Time zone of the times that are shown"),
-        choices=lambda: [(name, name) for name in sorted(available_timezones() | {"UTC"})],
+        choices=_time_zones,
     )
     keys = forms.BooleanField(
         label=_("Single letters are shortcuts"),

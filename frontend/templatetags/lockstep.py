@@ -202,6 +202,9 @@ def control(field: BoundField) -> SafeString:
         base = "form-check-input"
     elif isinstance(widget, forms.Select):
         base = "form-select"
+        if type(widget) is forms.Select:
+            # Django's own renders two templates for each of its options, which may be hundreds.
+            widget.template_name = "components/select.html"
     own = widget.attrs.get("class", "")
     classes = f"{own} {base}{' is-invalid' if field.errors else ''}".strip()
     return field.as_widget(attrs={"class": classes})
