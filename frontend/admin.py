@@ -23,6 +23,7 @@ from policy.admin import AuditedAdmin
 class FailedSignInAdmin(ReadOnlyAdmin):
     """Failures that still count. What was typed is not shown."""
 
+    list_title = _("failed sign-ins and locks")
     list_display = (
         "username",
         "ip_address",
@@ -49,6 +50,7 @@ class FailedSignInAdmin(ReadOnlyAdmin):
 
 @admin.register(AccessLog)
 class SignInAdmin(ReadOnlyAdmin):
+    list_title = _("sign-ins")
     list_display = ("attempt_time", "username", "ip_address", "logout_time")
     search_fields = ("username", "ip_address")
     fields = ("username", "ip_address", "user_agent", "attempt_time", "logout_time")
@@ -58,6 +60,7 @@ class SignInAdmin(ReadOnlyAdmin):
 class IdentityAdmin(AuditedAdmin):
     """Links a person who is here already to how a provider calls them, or takes that back."""
 
+    list_title = _("identities at a provider")
     list_display = ("user", "subject", "issuer", "created_at")
     search_fields = ("user__username", "subject")
     list_select_related = ("user",)

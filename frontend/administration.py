@@ -20,39 +20,18 @@ from django.utils.translation import gettext_lazy
 
 from policy.permissions import may
 
-#: What is kept, by what it is about; the names where a package's own say less.
-_ROOMS: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+#: What is kept, by what it is about.
+_ROOMS = (
     (
-        "people",
         gettext_lazy("People"),
-        {
-            "User": gettext_lazy("people"),
-            "Membership": gettext_lazy("roles"),
-            "Identity": gettext_lazy("identities at a provider"),
-            "Token": None,
-            "AccessAttempt": gettext_lazy("failed sign-ins and locks"),
-            "AccessLog": gettext_lazy("sign-ins"),
-        },
+        ("User", "Membership", "Identity", "Token", "AccessAttempt", "AccessLog"),
     ),
-    ("releases", gettext_lazy("Releases"), {"Tree": None, "Release": None, "Snapshot": None}),
+    (gettext_lazy("Releases"), ("Tree", "Release", "Snapshot")),
     (
-        "policies",
         gettext_lazy("Policies"),
-        {
-            "ChangeRequest": None,
-            "Review": None,
-            "ReviewRules": None,
-            "Feature": None,
-            "Revision": None,
-            "Bundle": None,
-            "Trial": None,
-        },
+        ("ChangeRequest", "Review", "ReviewRules", "Feature", "Revision", "Bundle", "Trial"),
     ),
-    (
-        "records",
-        gettext_lazy("Records"),
-        {"AuditEntry": gettext_lazy("audit entries"), "Notice": gettext_lazy("mails"), "Job": None},
-    ),
+    (gettext_lazy("Records"), ("AuditEntry", "Notice", "Job")),
 )
 
 
@@ -78,25 +57,32 @@ class Site(AdminSite):
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return redirect("password")
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return super().each_context(request) | {"list_title": self._list_title(request)}
+
+    def _list_title(self, request: HttpRequest) -> Any:
+        """What the rows are called together that the page is about."""
+        here = (request.resolver_match.url_name or "") if request.resolver_match else ""
+        for model, model_admin in self._registry.items():
+            if here.startswith(f"{model._meta.app_label}_{model._meta.model_name}_"):
+                return getattr(model_admin, "list_title", "")
+        return ""
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """What the person may see, room by room; what has no room stands last, by its package."""
         packages = super().get_app_list(request, app_label)
         if app_label is not None:
             return packages
-        models = {row["object_name"]: row for package in packages for row in package["models"]}
-        rooms = []
-        for label, name, kept in _ROOMS:
-            rows = [
-                models[key] | {"name": words or models[key]["name"]}
-                for key, words in kept.items()
-                if key in models
-            ]
-            if rows:
-                rooms.append({"app_label": label, "name": name, "models": rows})
-        placed = {key for _label, _name, kept in _ROOMS for key in kept}
-        rest = [
-            package
-            | {"models": [row for row in package["models"] if row["object_name"] not in placed]}
-            for package in packages
+        rows = {row["object_name"]: row for package in packages for row in package["models"]}
+        for row in rows.values():
+            title = getattr(self._registry[row["model"]], "list_title", "")
+            row["name"] = title or row["name"]
+        rooms = [
+            {"app_label": names[0], "name": room, "models": [rows[n] for n in names if n in rows]}
+            for room, names in _ROOMS
         ]
-        return rooms + [package for package in rest if package["models"]]
+        placed = {name for _room, names in _ROOMS for name in names}
+        for package in packages:
+            rest = [row for row in package["models"] if row["object_name"] not in placed]
+            rooms.append(package | {"models": rest})
+        return [room for room in rooms if room["models"]]

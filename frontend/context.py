@@ -33,5 +33,6 @@ def site(request: HttpRequest) -> dict[str, object]:
         "navigation_release": release,
         "navigation": SimpleLazyObject(lambda: items(request, MAIN, release or None, counts)),
         "tools": SimpleLazyObject(lambda: items(request, TOOLS, release or None, {})),
+        "administers": SimpleLazyObject(lambda: may(user, "administer", None)),
         "waiting": SimpleLazyObject(lambda: your_turns(user)),
     }

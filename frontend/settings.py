@@ -287,6 +287,7 @@ LANGUAGES = [("en", _("English"))]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["frontend.formats"]  # days and times as the pages write them
 
 # --- REST API ---------------------------------------------------------------------------------
 

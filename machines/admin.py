@@ -19,6 +19,7 @@ class PlainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Forms without windows that open for a related row; history is what the audit trail says."""
 
     actions: Any = None  # deleting several at once would go past the record of each
+    list_title: Any = ""  #: What the rows are called together, where the model's plural says less.
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: Any, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

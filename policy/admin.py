@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -83,6 +84,7 @@ class AuditedAdmin(PlainAdmin):
 class MembershipAdmin(PlainAdmin):
     """Who holds which role, in the trees that one administers. Each change of it is recorded."""
 
+    list_title = _("roles")
     list_display = ("user", "tree", "role")
     list_filter = ("role", ("tree", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "tree")
@@ -169,6 +171,14 @@ class AuditedReleaseAdmin(AuditedAdmin, ReleaseAdmin):
 
 
 class _NewPersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    usable_password = forms.ChoiceField(
+        label=_("Signs in by a password"),
+        required=False,
+        initial="true",
+        choices={"true": _("yes"), "false": _("no, by the provider alone")},
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+    )
+
     def clean_username(self) -> str:
         name: str = super().clean_username()
         if name.lower() == audit.SYSTEM or AuditEntry.objects.filter(actor__iexact=name).exists():
@@ -198,6 +208,7 @@ def _is_last_superuser(person: int | None) -> bool:
 class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     """People. Their login name stays, as the audit trail calls them by it."""
 
+    list_title = _("people")
     audited = ("username", "email", "is_active", "is_superuser")
     form, add_form = _PersonForm, _NewPersonForm
     list_display = ("username", "email", "is_active", "is_superuser", "last_login")
@@ -221,6 +232,9 @@ class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
             or _is_last_superuser(obj.pk)
         )
         return super().has_delete_permission(request, obj) and not did
+
+    def view_on_site(self, obj: User) -> str:
+        return reverse("person", args=[obj.username])
 
     @admin.display(description=_("roles"))
     def roles(self, obj: User) -> str:
@@ -254,7 +268,11 @@ class AuditedUserAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 class ChangeRequestAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "release", "author", "status", "updated_at")
     list_filter = ("status", "release__tree")
+    list_select_related = ("release__tree", "author")
     exclude = ("content",)
+
+    def view_on_site(self, obj: ChangeRequest) -> str:
+        return reverse("change", args=[obj.pk])
 
 
 @admin.register(Revision)
@@ -273,11 +291,20 @@ class BundleAdmin(ReadOnlyAdmin):
 class TrialAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "state", "outcome", "created_at")
     list_filter = ("state", "outcome")
+    list_select_related = ("source__tree", "destination__tree")
+    fields = ("source", "destination", "machine_type", "state", "outcome", "key", "created_at")
+
+    def view_on_site(self, obj: Trial) -> str:
+        return reverse("trial", args=[obj.pk])
 
 
 @admin.register(Feature)
 class FeatureAdmin(ReadOnlyAdmin):
     list_display = ("title", "slug", "device", "introduced")
+    list_select_related = ("introduced__tree",)
+
+    def view_on_site(self, obj: Feature) -> str:
+        return reverse("feature", args=[obj.slug])
 
 
 @admin.register(Review)
@@ -296,6 +323,8 @@ class ReviewRulesAdmin(ReadOnlyAdmin):
 class NoticeAdmin(ReadOnlyAdmin):
     """Mails that wait, were sent, or could not be."""
 
+    list_title = _("mails")
+    list_select_related = ("recipient",)
     list_display = ("subject", "recipient", "kind", "created_at", "sent_at", "failures", "error")
     list_filter = ("kind", "failures")
 
@@ -318,6 +347,7 @@ class TokenAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    list_title = _("audit entries")
     list_display = ("at", "actor", "action", "object_label")
     list_filter = ("action",)
     search_fields = ("actor", "object_label")

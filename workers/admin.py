@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import reverse
 
 from machines.admin import ReadOnlyAdmin
 from workers.models import Job
@@ -14,3 +15,6 @@ class JobAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "status")
     search_fields = ("title", "error")
     list_select_related = ("created_by",)
+
+    def view_on_site(self, obj: Job) -> str:
+        return reverse("job", args=[obj.pk])
