@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+import yaml
+from tokens import token_of
 
+from machines.emulator.catalogue import CompatProperty
+from machines.emulator.catalogue.answers import read_directory
 from tests.conftest import ROOT, LiveStack, wait_until
 
 pytestmark = pytest.mark.browser
@@ -24,24 +28,6 @@ RELEASE = "debian/14"
 DEVICES = ["mc146818rtc", "isa-pit", "i8042", "isa-serial"]
 
 Lockstep = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def token_of(stack: LiveStack, name: str, *scopes: str) -> str:
-    """A token that the person issued for themselves, signed in."""
-    session = requests.Session()
-    login = f"{stack.url}/accounts/login/"
-    page = session.get(login, timeout=30).text
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found
-    given = {"username": name, "password": stack.logins[name], "csrfmiddlewaretoken": found[1]}
-    session.post(login, given, headers={"Referer": login}, timeout=30).raise_for_status()
-    answer = session.post(
-        f"{stack.url}/api/v1/tokens/",
-        json={"name": "terminal", "scopes": list(scopes)},
-        headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": login},
-        timeout=30,
-    )
-    return str(answer.json()["secret"])
 
 
 @pytest.fixture
@@ -123,3 +109,33 @@ def test_the_whole_job(people: dict[str, Lockstep], tmp_path: Path) -> None:
     damaged[-9] ^= 1
     bundle.write_bytes(damaged)
     assert release("bundle", "verify", str(bundle)).returncode == 1
+
+
+def written(array: str, entries: Iterable[CompatProperty]) -> str:
+    """A compat array as QEMU's sources have it."""
+    lines = [f'    {{ "{item.driver}", "{item.property}", "{item.value}" }},' for item in entries]
+    return "\n".join([f"GlobalProperty {array}[] = {{", *lines, "};", ""])
+
+
+def test_the_guides_pipeline_fails_a_patch(people: dict[str, Lockstep], tmp_path: Path) -> None:
+    """Its last step as it is written, but of the release that the sample has published."""
+    guide = (ROOT / "docs" / "guide-release-engineer.md").read_text()
+    [job] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.S)]
+    program, command, release, *rest = shlex.split(job["compat-arrays"]["script"][-1])
+    assert (program, command, release) == ("lockstep", "findings", "rhel/9.3")
+    arrays = read_directory(SAMPLE.parent / "rhel" / "9.2").arrays
+    lost = ("PIIX4_PM", "x-not-migrate-acpi-index")
+    name, entries = next(
+        (name, entries)
+        for name, entries in arrays.items()
+        if lost in {(item.driver, item.property) for item in entries}
+    )
+    patched = [item for item in entries if (item.driver, item.property) != lost]
+    for left, status in ((entries, 0), (patched, 1)):
+        words = [str(tmp_path / Path(word).name) if word.endswith(".c") else word for word in rest]
+        for path in (word for word in words if word.endswith(".c")):
+            Path(path).write_text("")
+        Path(words[0]).write_text(written(name, left))
+        done = people["maintainer"](command, "rhel/9.2", *words)
+        assert done.returncode == status, done.stdout + done.stderr
+    assert "PIIX4_PM.x-not-migrate-acpi-index" in done.stdout
