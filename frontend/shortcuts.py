@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Shortcut, ...]], ...] = (
         (
             _on_element("/", _("Search everything; Ctrl-K does the same")),
             _on_element("?", _("Show this list")),
+            _on_element("e", _("To the change request that edits go into")),
             Shortcut(("u",), _("Up to the list that this page belongs to"), "[data-breadcrumb] a"),
         ),
     ),
