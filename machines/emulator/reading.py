@@ -1,8 +1,8 @@
 """What a destination's device reads of a section, against what was sent, field by field.
 
 The destination reads its own layout (migration/vmstate.c). Where the two layouts take the same
-bytes, a refusal can only come from a value that is compared: ``… equal`` fields, read-only PCI
-configuration bytes, virtio's own checks. Where they do not, the footer is not where it should be.
+bytes, a refusal can only come from a value that is compared (:mod:`machines.emulator.checks`).
+Where they do not, the footer is not where it should be.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from machines.emulator import pci, refusals, virtio
+from machines.emulator import refusals
 from machines.emulator.catalogue import Description
+from machines.emulator.checks import check_of
 from machines.emulator.decode import integer_type
 from machines.emulator.names import words
 from machines.emulator.snapshot import (
@@ -22,7 +23,6 @@ from machines.emulator.snapshot import (
     SentSection,
     is_checked,
     layout_of,
-    shows_property,
 )
 from machines.emulator.suggest import Destination
 from machines.emulator.verdict import Kind, Refusal
@@ -360,12 +360,7 @@ class Reading:
         incoming, ours = self._sent_bytes(leaf), self._own_bytes(own)
         if incoming == ours:
             return
-        check = _CHECKS.get(own.kind)
-        if check is None and own.kind.endswith(" equal"):
-            check = _check_equal
-        elif check is None and shows_property(own):
-            check = _check_property
-        if check is not None:
+        if (check := check_of(own)) is not None:
             yield from check(self, own, incoming, ours)
 
     def failed(self, leaf: SentField, kind: Kind, reason: str) -> Refusal:
@@ -408,84 +403,6 @@ def _integer(payload: bytes, leaf: SentField) -> int:
     return int.from_bytes(
         payload[leaf.offset : leaf.offset + leaf.size], "big", signed=bool(integer_type(leaf.kind))
     )
-
-
-def _check_equal(
-    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
-) -> Iterator[Refusal]:
-    if len(incoming) != len(own):
-        return
-    ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
-    yield comparison.failed(leaf, "equal", refusals.other_value(ours, theirs))
-
-
-def _check_property(
-    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
-) -> Iterator[Refusal]:
-    ours, theirs = int.from_bytes(own, "big"), int.from_bytes(incoming, "big")
-    name = leaf.path.rsplit(".", 1)[-1].replace("_", "-")
-    yield comparison.failed(
-        leaf, "equal", f"Property '{name}' changed from 0x{theirs:x} to 0x{ours:x}"
-    )
-
-
-def _check_at_most(
-    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
-) -> Iterator[Refusal]:
-    """``int32 le``: not negative, and not above the device's own."""
-    theirs = int.from_bytes(incoming, "big", signed=True)
-    ours = int.from_bytes(own, "big", signed=True)
-    if not 0 <= theirs <= ours:
-        yield comparison.failed(
-            leaf, "equal", f"Invalid value {theirs} expecting positive value <= {ours}"
-        )
-
-
-def _check_pci_config(
-    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
-) -> Iterator[Refusal]:
-    if len(own) < pci.CONFIG_SIZE or len(incoming) < pci.CONFIG_SIZE:
-        return
-    difference = pci.first_difference(own, incoming)
-    if difference is not None:
-        refusal = comparison.failed(leaf, "pci-config", difference.message())
-        yield replace(refusal, detail=difference, own=own, incoming=incoming)
-    elif len(own) != len(incoming):
-        yield comparison.failed(leaf, "layout", "the configuration spaces differ in size")
-
-
-def _check_virtio(
-    comparison: Reading, leaf: SentField, incoming: bytes, own: bytes
-) -> Iterator[Refusal]:
-    try:
-        ours = virtio.parse(own)
-    except virtio.Malformed:
-        return  # another transport: nothing is known of its layout
-    destination = comparison.destination
-    name = comparison.section.name
-    failure = virtio.load(
-        replace(ours, queues=destination.queues(name, ours.queues)),
-        incoming,
-        check_queue_sizes=lambda: destination.release.checks_queue_sizes,
-        offered=lambda bit: destination.offers(name, bit),
-    )
-    if failure is None:
-        return
-    kind: Kind = "virtio" if failure.difference is None else "pci-config"
-    refusal = comparison.failed(leaf, kind, failure.reason)
-    if failure.difference is not None:
-        incoming_config = incoming[4 : 4 + len(ours.config)]
-        refusal = replace(
-            refusal, detail=failure.difference, own=ours.config, incoming=incoming_config
-        )
-    yield replace(refusal, field=f"{leaf.path}.{failure.field}")
-
-
-_CHECKS = {
-    "int32 le": _check_at_most,
-    "pci config": _check_pci_config,
-    "virtio": _check_virtio,
-}
 
 
 class _Memo:
