@@ -19,6 +19,7 @@ class PlainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Forms without windows that open for a related row; history is what the audit trail says."""
 
     actions: Any = None  # deleting several at once would go past the record of each
+    list_per_page = 50
     list_title: Any = ""  #: What the rows are called together, where the model's plural says less.
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: Any, **kwargs: Any) -> Any:
@@ -35,7 +36,15 @@ class PlainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnlyAdmin(PlainAdmin):
-    """Shows rows and changes none."""
+    """Shows rows and changes none. ``deferred``: documents, which nobody reads here."""
+
+    deferred: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer(*self.deferred)
+
+    def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return (*(super().get_exclude(request, obj) or ()), *self.deferred)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -73,7 +82,4 @@ class SnapshotAdmin(ReadOnlyAdmin):
     list_display = ["number", "release", "is_current", "qemu_version", "source", "imported_at"]
     list_filter = ["release__tree", "is_current"]
     list_select_related = ["release__tree"]
-    exclude = ["content", "report"]
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("content", "report")
+    deferred = ("content", "report")

@@ -269,7 +269,7 @@ class ChangeRequestAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "release", "author", "status", "updated_at")
     list_filter = ("status", "release__tree")
     list_select_related = ("release__tree", "author")
-    exclude = ("content",)
+    deferred = ("content",)
 
     def view_on_site(self, obj: ChangeRequest) -> str:
         return reverse("change", args=[obj.pk])
@@ -278,13 +278,14 @@ class ChangeRequestAdmin(ReadOnlyAdmin):
 @admin.register(Revision)
 class RevisionAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "digest", "published_by", "published_at")
-    exclude = ("content",)
+    list_select_related = ("release__tree", "published_by")
+    deferred = ("content",)
 
 
 @admin.register(Bundle)
 class BundleAdmin(ReadOnlyAdmin):
     list_display = ("filename", "size", "sha256")
-    exclude = ("content",)
+    deferred = ("content",)
 
 
 @admin.register(Trial)
@@ -292,7 +293,7 @@ class TrialAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "state", "outcome", "created_at")
     list_filter = ("state", "outcome")
     list_select_related = ("source__tree", "destination__tree")
-    fields = ("source", "destination", "machine_type", "state", "outcome", "key", "created_at")
+    deferred = ("inputs", "result")
 
     def view_on_site(self, obj: Trial) -> str:
         return reverse("trial", args=[obj.pk])
@@ -310,6 +311,7 @@ class FeatureAdmin(ReadOnlyAdmin):
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
     list_display = ("change_request", "reviewer", "verdict", "created_at")
+    list_select_related = ("change_request", "reviewer")
 
 
 @admin.register(ReviewRules)
@@ -317,6 +319,7 @@ class ReviewRulesAdmin(ReadOnlyAdmin):
     """Changed on the tree's page, which judges again what is in review."""
 
     list_display = ("tree", "approvals")
+    list_select_related = ("tree",)
 
 
 @admin.register(Notice)
@@ -325,6 +328,7 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     list_title = _("mails")
     list_select_related = ("recipient",)
+    deferred = ("text",)  # with links that unsubscribe whoever opens them
     list_display = ("subject", "recipient", "kind", "created_at", "sent_at", "failures", "error")
     list_filter = ("kind", "failures")
 
