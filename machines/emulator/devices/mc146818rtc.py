@@ -3,7 +3,8 @@
 Registers and interrupts after Motorola's data sheet (MC146818, 1984); what migrates, and what
 loading does, after hw/rtc/mc146818rtc.c. The clock runs on virtual time, from the first second of
 2000. A stream of a machine whose clock ran on the host's time brings times far from the virtual
-ones: loading then takes the time of day that its registers show as the present one.
+ones: loading then takes the time of day that its registers show as the present one. How registers
+write a date, and when an alarm comes next, is :mod:`machines.emulator.devices.calendar`.
 
 The lines into the interrupt controller tell whether a tick was taken; with
 ``lost_tick_policy=slew`` those that were not are given again.
@@ -14,11 +15,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
+from machines.emulator.devices.calendar import (
+    AFTERNOON,
+    ANY,
+    SECONDS_PER_DAY,
+    Coding,
+    next_match,
+    seconds_of,
+)
 from machines.emulator.devices.model import Bytes, Model, Signed, Timer, Unsigned
 from machines.emulator.devices.processor import Processor
 
 NS_PER_SECOND = 10**9
-SECONDS_PER_DAY = 86_400
 OSCILLATOR = 32_768  # Hz
 #: How long before an update the UIP bit warns of it (data sheet, "update cycle").
 WARNING = 8 * NS_PER_SECOND // OSCILLATOR
@@ -44,9 +52,7 @@ A_UIP, A_DIVIDER, A_RESET, A_RUNNING, A_RATE = 0x80, 0x70, 0x60, 0x20, 0x0F
 B_SET, B_PERIODIC, B_ALARM, B_UPDATE, B_BINARY, B_24_HOURS = 0x80, 0x40, 0x20, 0x10, 0x04, 0x02
 C_REQUEST, C_PERIODIC, C_ALARM, C_UPDATE, C_CAUSES = 0x80, 0x40, 0x20, 0x10, 0x70
 D_VALID = 0x80
-AFTERNOON = 0x80
 ABSENT = -1
-ANY = -1  # an alarm's "don't care" code, 0xC0 to 0xFF
 
 #: Of lost ticks so many are given again at once, one for each that the guest acknowledges.
 MAX_REINJECTED = 20
@@ -62,15 +68,6 @@ def _clock(time: int) -> int:
 def _signed(value: int) -> int:
     """The lower 64 bits as a number in two's complement."""
     return (value + WORD // 2) % WORD - WORD // 2
-
-
-def _seconds_of(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
-    """Seconds since 1970 of a date, which may not exist: days and hours just add up."""
-    if month < 3:  # the year begins in March, after its leap day
-        month, year = month + 12, year - 1
-    days = 365 * year + int(year / 4) - int(year / 100) + int(year / 400)
-    days += (153 * month - 457) // 5 + day - 719_469
-    return days * SECONDS_PER_DAY + 3600 * hour + 60 * minute + second
 
 
 class Mc146818Rtc(Model):
@@ -247,53 +244,41 @@ class Mc146818Rtc(Model):
         time = _signed(self._time())
         seconds = time // NS_PER_SECOND if time >= 0 else -(-time // NS_PER_SECOND)
         date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        coding = self._coding
         return {
-            SECONDS: self._coded(date.second),
-            MINUTES: self._coded(date.minute),
-            HOURS: self._coded_hour(date.hour),
-            DAY_OF_WEEK: self._coded(date.isoweekday() % 7 + 1),
-            DAY_OF_MONTH: self._coded(date.day),
-            MONTH: self._coded(date.month),
-            YEAR: self._coded(date.year % 100),
-            CENTURY: self._coded(date.year // 100),
+            SECONDS: coding.coded(date.second),
+            MINUTES: coding.coded(date.minute),
+            HOURS: coding.coded_hour(date.hour),
+            DAY_OF_WEEK: coding.coded(date.isoweekday() % 7 + 1),
+            DAY_OF_MONTH: coding.coded(date.day),
+            MONTH: coding.coded(date.month),
+            YEAR: coding.coded(date.year % 100),
+            CENTURY: coding.coded(date.year // 100),
         }
 
     def _set_time(self) -> None:
         """Take the calendar's registers as the time from now on."""
-        read = {address: self._decoded(self.cmos_data[address]) for address in CALENDAR}
-        seconds = _seconds_of(
+        coding = self._coding
+        read = {address: coding.decoded(self.cmos_data[address]) for address in CALENDAR}
+        seconds = seconds_of(
             read[YEAR] + 100 * read[CENTURY],
             read[MONTH],
             read[DAY_OF_MONTH],
-            self._hour(self._decoded(self.cmos_data[HOURS] & ~AFTERNOON)),
+            self._hour(coding.decoded(self.cmos_data[HOURS] & ~AFTERNOON)),
             read[MINUTES],
             read[SECONDS],
         )
         self.base_rtc = seconds % WORD
         self.last_update = self.now % WORD
 
-    def _coded(self, value: int) -> int:
-        """A number as the guest wants it: binary or BCD."""
-        binary = self.cmos_data[REG_B] & B_BINARY
-        return value if binary else value // 10 << 4 | value % 10
-
-    def _coded_hour(self, hour: int) -> int:
-        if self.cmos_data[REG_B] & B_24_HOURS:
-            return self._coded(hour)
-        return self._coded(hour % 12 or 12) | (AFTERNOON if hour >= 12 else 0)
-
-    def _decoded(self, value: int) -> int:
-        """A register as a number; :data:`ANY` for a "don't care" code."""
-        if value & 0xC0 == 0xC0:
-            return ANY
-        binary = self.cmos_data[REG_B] & B_BINARY
-        return value if binary else (value >> 4) * 10 + (value & 0x0F)
+    @property
+    def _coding(self) -> Coding:
+        mode = self.cmos_data[REG_B]
+        return Coding(bool(mode & B_BINARY), bool(mode & B_24_HOURS))
 
     def _hour(self, hour: int) -> int:
-        """An hour of 12 or 24 as one of 24; the half of the day is the calendar's own."""
-        if self.cmos_data[REG_B] & B_24_HOURS:
-            return hour
-        return hour % 12 + (12 if self.cmos_data[HOURS] & AFTERNOON else 0)
+        """A decoded hour as one of 24; the half of the day is the calendar's own."""
+        return self._coding.hour(hour, bool(self.cmos_data[HOURS] & AFTERNOON))
 
     # The update and the alarm.
 
@@ -315,42 +300,16 @@ class Mc146818Rtc(Model):
         """Seconds until the alarm's next match, 1 to a day."""
         self._show_time()
         second, minute, hour = self._clock_face(SECONDS, MINUTES, HOURS)
-        alarm = self._next_match((hour, minute, second), *self._clock_face(*ALARMS))
+        alarm = next_match((hour, minute, second), *self._clock_face(*ALARMS))
         passed = (hour * 60 + minute) * 60 + second
         left = alarm - passed
         return left + SECONDS_PER_DAY if left <= 0 else left
 
     def _clock_face(self, *addresses: int) -> tuple[int, int, int]:
         """Second, minute and hour at three addresses, :data:`ANY` for "don't care"."""
-        second, minute, hour = (self._decoded(self.cmos_data[at]) for at in addresses)
+        coding = self._coding
+        second, minute, hour = (coding.decoded(self.cmos_data[at]) for at in addresses)
         return second, minute, hour if hour == ANY else self._hour(hour)
-
-    @staticmethod
-    def _next_match(now: tuple[int, int, int], second: int, minute: int, hour: int) -> int:
-        """The second of the day at which an alarm fires next, as the device finds it.
-
-        What has passed carries over to the unit that the alarm does not care for.
-        """
-        now_hour, now_minute, now_second = now
-        any_hour, any_minute = hour == ANY, minute == ANY
-        hour = now_hour if any_hour else hour
-        if hour == now_hour:
-            minute = now_minute if any_minute else minute
-            if minute == now_minute:
-                second = now_second + 1 if second == ANY else second
-                passed = second == 60 or second < now_second
-                if second == 60 or not (any_hour or any_minute):
-                    second %= 60
-                minute += passed and any_minute
-                hour += passed and any_hour and not any_minute
-                if any_minute and not any_hour:
-                    minute %= 60
-            elif any_hour:
-                hour += now_minute > minute
-        minute, second = max(minute, 0), max(second, 0)
-        minute, second = (minute + 1, 0) if second == 60 else (minute, second)
-        hour, minute = (hour + 1, 0) if minute == 60 else (hour, minute)
-        return (hour % 24 * 60 + minute) * 60 + second
 
     def _end_update(self) -> None:
         """The update cycle is over."""
