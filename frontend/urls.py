@@ -179,6 +179,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("features/<slug:slug>/backport/", backports.backport_target, name="backport-target"),
     path("trials/", lists.trials.trials, name="trials"),
     path("trials/matrix/", matrix.matrix, name="matrix"),
+    path("trials/rules/", trials.trial_rules, name="trial-rules"),
     path("trials/<int:pk>/", trials.trial, name="trial"),
     path("trials/<int:pk>/vary/", trials.trial_vary, name="trial-vary"),
     path("trials/<int:pk>/stream/", trials.trial_stream, name="trial-stream"),

@@ -1,8 +1,10 @@
-"""What the pages of streams write beside words: offsets, sizes, room in a hex view."""
+"""What the pages of trials and streams write: offsets, sizes, room in a hex view, a refusal's rule."""
 
 from __future__ import annotations
 
 from django import template
+
+from frontend.reasons import REFUSALS, Rule
 
 register = template.Library()
 
@@ -36,3 +38,9 @@ def in_bytes(number: int) -> str:
             break
         size /= 1024
     return f"{number} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+@register.simple_tag
+def refusal_rule(kind: str) -> Rule | None:
+    """The rule behind a kind of refusal; None of one that nobody knows."""
+    return REFUSALS.get(kind)

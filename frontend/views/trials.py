@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,10 @@ from frontend.forms.streams import VariantForm
 from frontend.numbers import number_of
 from frontend.overview import CLOSED, open_changes
 from frontend.questions.mitigating import Remedy, editable
+from frontend.reasons import OUTCOMES, REFUSALS
 from frontend.swaps import respond
 from machines import kept_streams
+from machines.emulator import qdev
 from machines.emulator.catalogue import CompatProperty
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, Trial
@@ -51,6 +54,10 @@ class InForce:
     destination: str | None
     layer: str
 
+    def name(self) -> str:
+        """As a search of a machine type's entries takes it."""
+        return f"{self.driver}.{self.property}"
+
 
 @login_required
 @require_safe
@@ -65,13 +72,19 @@ def _context(request: HttpRequest, found: Trial, form: VariantForm | None = None
     properties = in_force(found.inputs)
     differing = [item for item in properties if item.source != item.destination]
     whole = request.GET.get("properties") == "all"
+    lost = _explained(found, result.get("lost", [])[:MAX_ROWS], differing)
+    hops = [
+        {**hop, "problems": _explained(found, hop.get("problems", [])[:MAX_ROWS], differing)}
+        for hop in result.get("hops", ())
+    ]
     user_set = variants.user_properties(found.inputs)
     return {
         "trial": found,
         "result": result,
-        "lost": result.get("lost", [])[:MAX_ROWS],
+        "rule": OUTCOMES.get(found.outcome),
+        "hops": hops,
+        "lost": lost,
         "lost_more": max(0, len(result.get("lost", [])) - MAX_ROWS),
-        "refusals": _refusals(result),
         "ends": [
             (_("Source"), found.source, found.inputs["source"], user_set["source"]),
             (
@@ -114,10 +127,27 @@ def _again(user_set: dict[str, list[CompatProperty]]) -> dict[str, str]:
     }
 
 
-def _refusals(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _explained(
+    found: Trial, rows: Iterable[dict[str, Any]], differing: Sequence[InForce]
+) -> list[dict[str, Any]]:
+    """Refusals or losses, each with the properties of its device that the two sides set otherwise
+    (``decisive``).
+    """
+    rows = list(rows)
+    if not (rows and differing):
+        return rows
+    try:
+        catalogue = variants.catalogue_of(found.inputs["destination"])
+    except Invalid:
+        return rows
+    lineages = {
+        device: set(qdev.ancestors(catalogue, device))
+        for device in {row.get("device", "") for row in rows}
+    }
     return [
-        problem for hop in result.get("hops", ()) for problem in hop.get("problems", ())
-    ][:MAX_ROWS]  # fmt: skip
+        {**row, "decisive": [p for p in differing if p.driver in lineages[row.get("device", "")]]}
+        for row in rows
+    ]
 
 
 def _job(found: Trial) -> Job | None:
@@ -163,6 +193,14 @@ def _open_changes(found: Trial) -> Any:
         .select_related("release__tree")
         .defer("content")[:5]
     )
+
+
+@login_required
+@require_safe
+def trial_rules(request: HttpRequest) -> HttpResponse:
+    """Why trials end as they do: the same for everybody."""
+    context = {"outcomes": OUTCOMES.values(), "refusals": REFUSALS.values()}
+    return render(request, "pages/trial_rules.html", context)
 
 
 # --- Once more, with other properties -------------------------------------------------------------

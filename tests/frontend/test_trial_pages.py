@@ -96,10 +96,28 @@ def test_a_corrupt_and_a_failed_trial(world: World, login: Login, tried: ChangeR
     page = login(world.reviewer).get(f"/trials/{trial.pk}/").content.decode()
     assert "no policy allows it" in page
     assert "ring" in page
+    assert "/trials/rules/#outcome-corrupt" in page
     Trial.objects.filter(pk=trial.pk).update(
         state=Trial.State.FAILED, result=None, outcome="", error="No catalogue."
     )
     assert "No catalogue." in login(world.reviewer).get(f"/trials/{trial.pk}/").content.decode()
+
+
+def test_a_refusal_leads_to_its_rule_and_to_the_properties_that_differ(
+    world: World, login: Login, tried: ChangeRequest
+) -> None:
+    trial = Trial.objects.first()
+    inputs = trial.inputs
+    inputs["source"]["globals"].append(["foo", "speed", "1", "policy"])
+    inputs["destination"]["globals"].append(["foo", "speed", "2", "policy"])
+    problem = {"reason": "No.", "device": "foo", "field": "ring", "kind": "layout"}
+    hop = {"source": "a", "destination": "b", "outcome": "refused", "problems": [problem]}
+    result = {**trial.result, "kind": "layout", "section": "foo", "hops": [hop]}
+    Trial.objects.filter(pk=trial.pk).update(outcome="refused", result=result, inputs=inputs)
+    page = login(world.reviewer).get(f"/trials/{trial.pk}/").content.decode()
+    assert "/trials/rules/#refusal-layout" in page
+    assert f"machine-types/{trial.machine_type}/?q=foo.speed" in page
+    assert "1 → 2" in page
 
 
 def test_the_matrix_marks_what_a_change_alters(
