@@ -1,4 +1,4 @@
-"""What the pages of trials and streams write: offsets, sizes, room in a hex view, a refusal's rule."""
+"""What pages of trials and streams write: offsets, sizes, room in a hex view, a refusal's rule."""
 
 from __future__ import annotations
 
