@@ -81,7 +81,10 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const wanted = find("[aria-invalid='true'], [data-focus]");
   const lost = !document.activeElement || document.activeElement === document.body;
   const next = wanted || (lost && find("[data-refocus]"));
-  if (next) next.focus({ preventScroll: !wanted });
+  if (!next) return;
+  next.focus({ preventScroll: !wanted });
+  // Whoever works with keys has to see where they are; under the mouse nothing moves.
+  if (next.matches(":focus-visible")) next.scrollIntoView({ block: "nearest" });
 });
 document.addEventListener("htmx:historyRestore", () => enhance(document));
 
