@@ -10,7 +10,6 @@ from signed_in import Login
 
 from policy.models import AuditEntry, Bundle
 from policy.publishing import bundle, signing
-from policy.review import workflow
 from tests.policy.signing_keys import TestKey, made_key
 
 RELEASE = "/api/v1/bundles/down/1.2/"
@@ -28,16 +27,6 @@ def key() -> Iterator[TestKey]:
         yield made
 
 
-def second(world: World) -> Bundle:
-    """A further revision, with one value written otherwise, and its bundle."""
-    change = world.edit(world.change(), world.maintainer, "0x5")
-    workflow.submit(change, world.maintainer)
-    change.refresh_from_db()
-    workflow.approve(change, world.reviewer, change.digest)
-    change.refresh_from_db()
-    return bundle.store(workflow.publish(change, world.manager))
-
-
 def test_a_bundle_tells_its_files(world: World, login: Login, stored: Bundle) -> None:
     told = login(world.reviewer).get(f"{RELEASE}r1/").json()
     assert told["sha256"] == stored.sha256
@@ -47,7 +36,7 @@ def test_a_bundle_tells_its_files(world: World, login: Login, stored: Bundle) ->
 
 
 def test_the_latest_is_the_newest_that_holds(world: World, login: Login, stored: Bundle) -> None:
-    client, newer = login(world.reviewer), second(world)
+    client, newer = login(world.reviewer), bundle.store(world.published_again())
     assert client.get(f"{RELEASE}latest/").json()["revision"] == 2
     signing.revoke(newer, world.manager, "Wrong value.")
     assert client.get(f"{RELEASE}latest/").json()["revision"] == 1
@@ -55,7 +44,7 @@ def test_the_latest_is_the_newest_that_holds(world: World, login: Login, stored:
 
 
 def test_two_bundles_are_compared(world: World, login: Login, stored: Bundle) -> None:
-    second(world)
+    bundle.store(world.published_again())
     client = login(world.reviewer)
     told = client.get(f"{RELEASE}differences/?from=1&to=2").json()
     assert [item["kind"] for item in told["decisions"]] == ["changed"]

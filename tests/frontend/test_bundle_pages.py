@@ -16,7 +16,6 @@ from signed_in import Login
 from policy.models import Bundle, Revision
 from policy.packing import index, signatures
 from policy.publishing import bundle, signing
-from policy.review import workflow
 from tests.policy.signing_keys import TestKey, made_key
 
 BUNDLE = "/bundles/down/1.2/r1/"
@@ -31,16 +30,6 @@ def stored(world: World) -> Bundle:
 def key() -> Iterator[TestKey]:
     with made_key() as made:
         yield made
-
-
-def second(world: World) -> Bundle:
-    """A further revision, with one value written otherwise, and its bundle."""
-    change = world.edit(world.change(), world.maintainer, "0x5")
-    workflow.submit(change, world.maintainer)
-    change.refresh_from_db()
-    workflow.approve(change, world.reviewer, change.digest)
-    change.refresh_from_db()
-    return bundle.store(workflow.publish(change, world.manager))
 
 
 def test_list_and_page(world: World, login: Login, stored: Bundle) -> None:
@@ -121,7 +110,7 @@ def test_what_is_not_there(world: World, login: Login, stored: Bundle) -> None:
 def test_the_latest_is_the_newest_that_is_not_revoked(
     world: World, login: Login, stored: Bundle
 ) -> None:
-    newer = second(world)
+    newer = bundle.store(world.published_again())
     client = login(world.manager)
     latest = "/bundles/down/1.2/latest/"
     assert client.get(latest)["Location"] == "/bundles/down/1.2/r2/"
@@ -147,7 +136,7 @@ def test_a_revoked_bundle_is_refused(world: World, login: Login, stored: Bundle)
 
 
 def test_two_are_compared(world: World, login: Login, stored: Bundle) -> None:
-    second(world)
+    bundle.store(world.published_again())
     page = login(world.reviewer).get("/bundles/down/1.2/compare/?from=1&to=2").content.decode()
     assert "foo.speed on pc-q35-down1.2.0" in page
     assert "qemu/machine-types/pc-q35-down1.2.0/globals.args" in page
@@ -192,7 +181,7 @@ def test_what_is_public_needs_no_login(client, db: None, tmp_path: Path) -> None
 def test_the_lists_make_few_queries(
     world: World, login: Login, stored: Bundle, django_assert_max_num_queries: object
 ) -> None:
-    second(world)
+    bundle.store(world.published_again())
     assert Revision.objects.count() == 2
     client = login(world.reviewer)
     for path in ("/bundles/", "/bundles/down/1.2/"):

@@ -123,6 +123,12 @@ class World:
     def published(self) -> Revision:
         return workflow.publish(self.approved(), self.manager)
 
+    def published_again(self) -> Revision:
+        """A further revision, with one value written otherwise."""
+        change = workflow.submit(self.edit(self.change(), self.maintainer, "0x5"), self.maintainer)
+        change = workflow.approve(change, self.reviewer, change.digest)
+        return workflow.publish(change, self.manager)
+
     def publish(self, change: ChangeRequest) -> Revision:
         """Waive what the rules say against it, and bring it through review."""
         change = workflow.submit(self.waived(change), self.maintainer)
