@@ -2,6 +2,7 @@
 
     PolicyError          something was asked for that does not work; nothing was written
     ├── Invalid          the input is at fault: ``field`` names the input
+    │   └── TooMany          somebody has asked for enough already: later, after ``wait`` seconds
     ├── Conflict         someone else was faster: ``current_version`` is what is there now
     │   └── MergeNeeded      both changed the same: ``conflicts`` has both sides of each
     └── Forbidden        the person may not do this (a page answers 403)
@@ -40,6 +41,14 @@ class PolicyError(Exception):
 
 class Invalid(PolicyError):
     """The input is at fault, or the object is in no state for it."""
+
+
+class TooMany(Invalid):
+    """Somebody has asked for so much that waits that no more is taken now; ``wait`` in seconds."""
+
+    def __init__(self, message: str, wait: int = 30) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class Conflict(PolicyError):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from kombu.exceptions import OperationalError
 
 from machines.models import Release, Stream
 from policy import audit
-from policy.errors import Forbidden, Invalid
+from policy.errors import Forbidden, Invalid, TooMany
 from policy.models import ChangeRequest, Revision, StreamVerdict, Trial
 from workers.celery import app
 from workers.models import Job, Upload
@@ -55,6 +55,14 @@ TASKS: dict[str, str] = {
 SEND_TIMEOUT = 1.0
 #: About ten seconds of work, with every device there is.
 TRIALS_PER_JOB = 150
+#: How many jobs of a kind one person may have that have not ended. Of the other kinds the rows that
+#: they work on are limited: trials that wait, streams, questions about one.
+MOST_OPEN: Mapping[str, int] = {
+    Job.Kind.IMPORT: 10,  # each keeps its files in the database
+    Job.Kind.SEARCH: 10,
+    Job.Kind.RECORD: 20,
+    Job.Kind.VERDICT: 100,
+}
 #: The states of a job that has not ended.
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
@@ -75,11 +83,13 @@ def enqueue(
 
     ``uploads`` are (file name, content) pairs that the job reads and its end removes. While a job
     of the same kind and ``dedup_key`` is open, that job is returned and no second one made.
+    Raises :class:`policy.errors.TooMany` where the person has too many open.
     """
     try:
         with transaction.atomic():
             if dedup_key and (open_job := _open_job(kind, dedup_key)):
                 return open_job
+            _check_number(kind, user)
             job = Job.objects.create(
                 kind=kind, payload=payload, title=title, created_by=user, dedup_key=dedup_key
             )
@@ -93,6 +103,22 @@ def enqueue(
         raise
     transaction.on_commit(lambda: _send_quietly(job), robust=True)
     return job
+
+
+def _check_number(kind: str, user: User | None) -> None:
+    most = MOST_OPEN.get(kind)
+    if user is None or most is None:
+        return
+    if Job.objects.filter(created_by=user, kind=kind, status__in=OPEN).count() >= most:
+        label = Job.Kind(kind).label
+        raise TooMany(f"You have {most} jobs of this kind ({label}) open: wait, or cancel some.")
+
+
+def give_way(kind: str, user: User, most: int) -> None:
+    """Take back the person's oldest waiting jobs of the kind, so that fewer than ``most`` wait."""
+    waiting = Job.objects.filter(created_by=user, kind=kind, status=Job.Status.QUEUED)
+    for job in waiting.order_by("-id")[most - 1 :]:
+        _take_back(job)
 
 
 def enqueue_import(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from workers.attempts import Attempt
 
+#: Previews that wait for one person.
+MAX_WAITING = 4
+
 
 def enqueue(
     release: Release,
@@ -34,8 +37,11 @@ def enqueue(
     """Ask what turning these bits over would bring about in ``policy``.
 
     That is the draft of ``change``, or what is published of the release where that is None.
-    ``key`` names the question: asked again while it is open, it is the same job.
+    ``key`` names the question: asked again while it is open, it is the same job. Whoever asks for
+    one more than :data:`MAX_WAITING` no longer looks at the oldest, which is taken back.
     """
+    if user is not None:
+        jobs.give_way(Job.Kind.PREVIEW, user, MAX_WAITING)
     where = f"#{change.pk}" if change is not None else release.label
     return jobs.enqueue(
         Job.Kind.PREVIEW,

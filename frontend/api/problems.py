@@ -17,7 +17,7 @@ from rest_framework.views import set_rollback
 
 from machines.catalogue import NoCatalogue
 from policy.edits.operations import Refused
-from policy.errors import Conflict, Forbidden, PolicyError
+from policy.errors import Conflict, Forbidden, PolicyError, TooMany
 
 #: Differences that one answer tells of at most.
 MAX_DIFFERENCES = 500
@@ -70,6 +70,8 @@ def _problem(error: Exception) -> tuple[int | None, dict[str, Any]]:
             return 403, {"detail": str(error) or "You may not do this."}
         case Conflict():
             return 409, _policy_problem(error) | _both_sides(error)
+        case TooMany():
+            return 429, _policy_problem(error)
         case Refused():
             at_fault = [asdict(problem) for problem in error.problems]
             return 422, _policy_problem(error) | {"operations": at_fault}

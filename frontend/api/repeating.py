@@ -24,13 +24,15 @@ from rest_framework.response import Response
 from frontend.access import person_of
 from frontend.api.preconditions import REFUSALS, Handler
 from frontend.models import RememberedAnswer
-from policy.errors import Invalid
+from policy.errors import Invalid, TooMany
 
 HEADER = "Idempotency-Key"
 #: Says on an answer that it is not the first one.
 REPLAYED = "Idempotency-Replayed"
 KEPT = timedelta(days=1)
 MAX_KEY = 255
+#: Answers that are kept for one person, and how large each may be, in bytes.
+MOST_KEPT, MAX_ANSWER = 2000, 1024 * 1024
 
 
 def once(handler: Handler) -> Handler:
@@ -63,12 +65,15 @@ def refused(*args: Any, **kwargs: Any) -> Response:
 
 
 def _claim(request: Request) -> tuple[RememberedAnswer, bool]:
-    """The key's row, and whether the call is the first. Raises Invalid."""
+    """The key's row, and whether the call is the first. Raises Invalid, or TooMany."""
     key = request.headers[HEADER]
     if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise Invalid(f"A key is 1 to {MAX_KEY} printable ASCII characters.", field=HEADER)
     now, fingerprint = timezone.now(), _fingerprint(request)
     RememberedAnswer.objects.filter(at__lt=now - KEPT).delete()
+    own = RememberedAnswer.objects.filter(user=person_of(request))
+    if own.count() >= MOST_KEPT and not own.filter(key=key).exists():
+        raise TooMany(f"You have used {MOST_KEPT} keys within a day: wait.", wait=3600)
     row, is_new = RememberedAnswer.objects.get_or_create(
         user=person_of(request), key=key, defaults={"fingerprint": fingerprint, "at": now}
     )
@@ -101,11 +106,18 @@ def _content(value: Any) -> str:
 
 
 def _remember(row: RememberedAnswer, response: Response) -> None:
+    """Keep the answer; one that is too large leaves the row without a status."""
+    body = JSONRenderer().render(response.data) or b"null"
+    if len(body) > MAX_ANSWER:
+        return
     row.status = response.status_code
-    row.body = json.loads(JSONRenderer().render(response.data) or b"null")
+    row.body = json.loads(body)
     row.headers = {name: response[name] for name in ("Location",) if name in response}
     row.save()
 
 
 def _remembered(row: RememberedAnswer) -> Response:
+    if row.status is None:
+        words = "The call was done, and its answer was too large to be kept: read what it made."
+        raise Invalid(words, field=HEADER)
     return Response(row.body, status=row.status, headers={**row.headers, REPLAYED: "true"})

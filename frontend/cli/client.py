@@ -56,9 +56,11 @@ class Client:
             more["json"] = document if document is not None else {}
         return self._json(self._send("POST", address, headers=headers, **more))
 
-    def ask(self, address: str, document: Any) -> Any:
+    def ask(self, address: str, document: Any = None, **more: Any) -> Any:
         """What an address answers to a question that a body asks: it writes nothing."""
-        return self._json(self._send("POST", address, again=True, json=document))
+        if "files" not in more:
+            more["json"] = document
+        return self._json(self._send("POST", address, again=True, **more))
 
     def put(self, address: str, document: Any) -> Any:
         """Put something in another's place."""

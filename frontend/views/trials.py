@@ -26,9 +26,9 @@ from frontend.questions.mitigating import Remedy, editable
 from frontend.reasons import OUTCOMES, REFUSALS
 from frontend.swaps import respond
 from machines import kept_streams
-from machines.emulator import qdev
+from machines.emulator import bitmap, qdev
 from machines.emulator.catalogue import CompatProperty
-from policy.errors import Invalid, PolicyError
+from policy.errors import Invalid, PolicyError, TooMany
 from policy.models import ChangeRequest, Trial
 from policy.permissions import may, require
 from policy.trials import recordings, variants
@@ -53,6 +53,10 @@ class InForce:
     source: str | None
     destination: str | None
     layer: str
+
+    def is_bitmap(self) -> bool:
+        """Whether it is decided on the device's page, not on the machine type's."""
+        return self.property.startswith(bitmap.PROPERTY)
 
     def name(self) -> str:
         """As a search of a machine type's entries takes it."""
@@ -286,7 +290,10 @@ def trial_remedies(request: HttpRequest, pk: int) -> HttpResponse:
     """GET: what the page polls while a search runs. POST: search, with the draft of ``change``."""
     found = visible_trial(request.user, pk)
     if request.method == "POST":
-        start_search(person_of(request), found, request.POST.get("change", ""))
+        try:
+            start_search(person_of(request), found, request.POST.get("change", ""))
+        except TooMany as error:
+            messages.error(request, str(error))
         return redirect(f"{reverse('trial', args=[found.pk])}#remedies")
     context = {"trial": found, **_remedies(request, found)}
     return render(request, "partials/trial_remedies.html", context)

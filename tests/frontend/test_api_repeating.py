@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 from policy_world import World
 from signed_in import Login
 
+from frontend.api import repeating
 from frontend.models import RememberedAnswer
 from policy.models import ChangeRequest
 
@@ -56,6 +58,31 @@ def test_a_day_later_the_key_is_free(world: World, login: Login) -> None:
     opened(client)
     RememberedAnswer.objects.update(at=timezone.now() - timedelta(hours=25))
     assert opened(client, title="Tomorrow").json()["title"] == "Tomorrow"
+
+
+def test_one_person_keeps_so_many_answers(
+    world: World, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeating, "MOST_KEPT", 2)
+    client = login(world.maintainer)
+    assert [opened(client, key).status_code for key in "ab"] == [201, 201]
+    refused = opened(client, "c")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
+    assert ChangeRequest.objects.count() == 2
+    assert opened(client, "a")["Idempotency-Replayed"] == "true"
+    assert opened(login(world.other), "c").status_code == 201
+
+
+def test_what_is_too_large_to_keep_is_still_done_once(
+    world: World, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeating, "MAX_ANSWER", 10)
+    client = login(world.maintainer)
+    assert opened(client).status_code == 201
+    again = opened(client)
+    assert (again.status_code, again.json()["field"]) == (422, "Idempotency-Key")
+    assert "was done" in again.json()["detail"]
+    assert ChangeRequest.objects.count() == 1
 
 
 def test_a_secret_is_not_kept(world: World, login: Login) -> None:

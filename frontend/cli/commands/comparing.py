@@ -86,7 +86,7 @@ def _compared(asked: Asked, pair: dict[str, str], devices: list[str], stream: Pa
     except OSError as error:
         raise InputFailed(f"{stream}: {error.strerror}") from error
     files = {"stream": (stream.name, content)}
-    return asked.client.post("compare/", data=pair, files=files)
+    return asked.client.ask("compare/", data=pair, files=files)
 
 
 def _place(item: dict[str, Any]) -> str:

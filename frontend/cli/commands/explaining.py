@@ -33,7 +33,7 @@ def explain_command(
         ends = {"source": source, "destination": destination}
         named = {name: END.convert(value, None, None) for name, value in ends.items()}
         pair = {**named, "machine_type": machine_type}
-        found = asked.client.post("explain/", {**pair, "log": text})
+        found = asked.client.ask("explain/", {**pair, "log": text})
     if asked.json:
         output.as_json(found)
     else:

@@ -59,7 +59,7 @@ def _with_sources(
     except OSError as error:
         raise InputFailed(f"{error.filename}: {error.strerror}") from error
     place = f"releases/{address(release)}/findings/"
-    return asked.client.post(place, files=files, params={"change": change} if change else {})
+    return asked.client.ask(place, files=files, params={"change": change} if change else {})
 
 
 def _tell(found: dict[str, Any], everything: bool) -> None:
