@@ -209,7 +209,8 @@ AXES_LOCKOUT_CALLABLE = "frontend.views.accounts.locked_out"
 AXES_ENABLE_ADMIN = False  # frontend/admin.py has its own: a lock is lifted on record
 #: How many proxies stand before the service, each of which adds to X-Forwarded-For. The lock after
 #: failed sign-ins and the API's limits tell callers apart by it: see frontend/sign_in/callers.py.
-LOCKSTEP_PROXIES = int(os.environ.get("LOCKSTEP_PROXIES", "0"))
+#: The service itself speaks no TLS: where it is reached by https, there is one.
+LOCKSTEP_PROXIES = int(os.environ.get("LOCKSTEP_PROXIES") or _flag("LOCKSTEP_HTTPS"))
 if not 0 <= LOCKSTEP_PROXIES <= 9:
     raise ImproperlyConfigured("LOCKSTEP_PROXIES is a number from 0 to 9")
 #: By which OpenID Connect provider people may sign in besides; None: by passwords alone.
