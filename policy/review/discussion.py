@@ -43,11 +43,14 @@ MAX_DRAFTS = 100
 def threads(change: ChangeRequest, viewer: User | AnonymousUser) -> list[Thread]:
     """The threads that the person sees, in order; each has ``shown``, the comments they see."""
     seen = models.Q(published_at__isnull=False) | models.Q(author_id=viewer.pk)
-    shown = Comment.objects.filter(seen).select_related("author")
-    found = change.threads.select_related("opened_by", "resolved_by").prefetch_related(
-        models.Prefetch("comments", shown, to_attr="shown")
-    )
-    return [thread for thread in found if thread.shown]
+    comments = Comment.objects.filter(seen, thread__change_request=change)
+    comments = comments.select_related("author", "thread__opened_by", "thread__resolved_by")
+    threads: dict[int, Thread] = {}
+    for comment in comments.order_by("thread_id", "id"):
+        thread = threads.setdefault(comment.thread_id, comment.thread)
+        thread.shown = [*getattr(thread, "shown", ()), comment]  # type: ignore[attr-defined]
+        thread.change_request = change
+    return list(threads.values())
 
 
 def open_threads(change: ChangeRequest) -> int:

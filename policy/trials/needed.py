@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from machines.catalogue import NoCatalogue
 from machines.emulator.drivers import migratable_devices
+from machines.emulator.memo import Same
+from machines.looks import once_a_look
 from policy import rules, state
 from policy.document import Policy, plain
 from policy.models import ChangeRequest, Trial
@@ -49,7 +51,12 @@ def required(change: ChangeRequest) -> list[Requirement]:
 
 def requirements_of(policy: Policy, machine_type: str = "") -> list[Requirement]:
     """The trials that a policy needs; only those of one machine type where one is given."""
-    return with_trials(planned(policy, machine_type))
+    return list(_standing(Same(planned(policy, machine_type))))
+
+
+@once_a_look
+def _standing(found: Same[tuple[Requirement, ...]]) -> list[Requirement]:
+    return with_trials(found.object)
 
 
 def planned(policy: Policy, machine_type: str = "") -> tuple[Requirement, ...]:
@@ -108,9 +115,13 @@ def with_trials(found: Sequence[Requirement]) -> list[Requirement]:
     """Each requirement with the trial of its key: one query for all of them."""
     keys = [item.key for item in found]
     rows = Trial.objects.filter(key__in=[key for key in keys if key]).defer("inputs", "result")
-    trials = {
-        trial.key: trial for trial in rows.select_related("source__tree", "destination__tree")
-    }
+    trials = {trial.key: trial for trial in rows}
+    # Hundreds of trials are between a few releases.
+    releases = {release.pk: release for release in state.releases()}
+    for trial in trials.values():
+        if {trial.source_id, trial.destination_id} <= releases.keys():
+            trial.source = releases[trial.source_id]
+            trial.destination = releases[trial.destination_id]
     return [
         replace(item, trial=trials[key], verdict=_verdict(item, trials[key]))
         if key in trials
