@@ -125,6 +125,7 @@ def _rows() -> Iterator[Specimen]:
     entry = CompatProperty("virtio-rng-pci", "vectors", "0", "hw_compat_9_0")
     later = Row(7, "pc-q35-9.0", 1, CompatProperty("virtio-pci", "vectors", "3", "pc_compat_9_0"))
     shown: dict[str, Any] = {"name": "pc-q35-9.0", "told_by": "query-machines", "full": True}
+    shown["parents"] = {"pc-q35-9.0": ""}
     for caption, row in (
         ("differs from the default", Row(1, "pc-q35-9.0", 0, entry, "uint32", "2", known=True)),
         ("overridden", Row(2, "pc-q35-9.0", 0, entry, "uint32", "2", known=True, winner=later)),

@@ -13,7 +13,7 @@ from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -204,10 +204,27 @@ def control(field: BoundField) -> SafeString:
         base = "form-select"
         if type(widget) is forms.Select:
             # Django's own renders two templates for each of its options, which may be hundreds.
-            widget.template_name = "components/select.html"
+            widget.template_name = "partials/select.html"
     own = widget.attrs.get("class", "")
     classes = f"{own} {base}{' is-invalid' if field.errors else ''}".strip()
     return field.as_widget(attrs={"class": classes})
+
+
+@register.simple_tag
+def property_value(value: str, default: str | None = None, lost: Any = None) -> SafeString:
+    """A property's value and the default where it differs; ``lost``: another entry wins over it.
+
+    No template of its own: a machine type's list has hundreds.
+    """
+    shown = format_html(
+        '<span class="value{}">{}</span>',
+        " loses" if lost else " strong",
+        mark_safe('<span class="muted">“”</span>') if value == "" else value,
+    )
+    if not default or default == value:
+        return shown
+    words = '{} <span class="muted small">{} <span class="value">{}</span></span>'
+    return format_html(words, shown, _("default"), default)
 
 
 @register.filter

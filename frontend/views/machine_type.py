@@ -105,6 +105,7 @@ def context_of(request: HttpRequest, scope: Scope, name: str, edit: Edit) -> dic
         "decided": state.policy.machine_type(name) if state.policy else None,
         "lineage": state.policy.lineage(name)[:-1][::-1] if state.policy else (),
         "told_by": _told_by(state, name),
+        "parents": _addresses(scope, rows),
         "rows": rows,
         "shown": shown,
         "own": [row for row in rows if row.machine_type == name],
@@ -153,6 +154,15 @@ def removed_entry(
     except Invalid:
         return None
     return Removed(position, version, entry)
+
+
+def _addresses(scope: Scope, rows: list[Row]) -> dict[str, str]:
+    """Of each machine type that an entry comes from; within the change request, if there is one."""
+    change = scope.change.pk if scope.change is not None else ""
+    return {
+        name: release_address("machine-type", scope.release, name, change=change)
+        for name in {row.machine_type for row in rows}
+    }
 
 
 _SOURCES = {"query-machines": gettext_lazy("QEMU itself"), "arrays": gettext_lazy("the C arrays")}
