@@ -8,15 +8,17 @@ from django.conf import settings
 from django.template.loader import get_template
 
 MOST = 250_000
+#: What every page stands in, and what those of the administration site stand in besides.
+FRAMES = ("document.html", "admin/base.html")
 STATIC = Path(settings.BASE_DIR, "frontend/static")
 _STATIC_TAG = re.compile(r"\{% static '([^']+\.(?:css|js))' %\}")
 _IMPORT = re.compile(r'^import (?:[^"]* from )?"\./([^"]+)";', re.MULTILINE)
 
 
 def loaded() -> set[Path]:
-    """Every file that document.html names, and every module that those import."""
-    frame = get_template("document.html").template.source  # type: ignore[attr-defined]
-    waiting = {STATIC / name for name in _STATIC_TAG.findall(frame)}
+    """Every file that the pages' frames name, and every module that those import."""
+    frames = [get_template(name).template.source for name in FRAMES]  # type: ignore[attr-defined]
+    waiting = {STATIC / name for frame in frames for name in _STATIC_TAG.findall(frame)}
     found: set[Path] = set()
     while waiting:
         path = waiting.pop()
