@@ -157,6 +157,53 @@ def test_where_reading_stopped_is_named(world: World, login: Login) -> None:
     assert "not a migration stream" in client.get(f"/streams/{garbage.pk}/").content.decode()
 
 
+def test_garbage_in_the_middle_is_read_as_far_as_it_goes(world: World, login: Login) -> None:
+    client = login(world.reviewer)
+    content = bytearray(lzma.decompress(SERIAL.read_bytes()))
+    at = content.index(b"\x05timer") - 5  # the section's type
+    content[at : at + 300] = b"\xee" * 300
+    stream = upload(client, bytes(content))
+    assert (stream.state, stream.problem["offset"]) == ("cut", at)
+    page = client.get(f"/streams/{stream.pk}/").content.decode()
+    assert f"Reading stopped at byte {at}" in page
+    assert stream.parts.filter(name="ram").exists()
+
+
+def test_every_set_that_helps_is_offered(world: World, login: Login) -> None:
+    client = login(world.reviewer)
+    stream = upload(client)
+    sets = [[["foo", "speed", "1"]], [["foo", "speed", "2"], ["bar", "heat", "off"]]]
+    StreamVerdict.objects.create(
+        stream=stream,
+        release=world.release,
+        machine_type="pc-q35-7.2",
+        state=StreamVerdict.State.DONE,
+        outcome="refused",
+        result={
+            "outcome": "refused",
+            "reason": "No.",
+            "section": "serial",
+            "field": "ier",
+            "suggestions": sets,
+        },
+        asked_by=world.reviewer,
+    )
+    page = client.get(f"/streams/{stream.pk}/").content.decode()
+    for value in ("foo.<b>speed</b>", "bar.<b>heat</b>", "or</span>"):
+        assert value in page
+    assert "?section=serial&amp;instance=0&amp;field=ier#anatomy" in page
+
+
+def test_the_question_s_properties_are_completed(world: World, login: Login) -> None:
+    world.published()
+    client = login(world.reviewer)
+    asked = {"into": "down 1.2", "what": "property", "driver": "foo", "property": "sp"}
+    assert 'data-value="speed"' in client.get("/completion/", asked).content.decode()
+    for into in ("", "nowhere 1", "change-99"):
+        answer = client.get("/completion/", asked | {"into": into})
+        assert (answer.status_code, answer.content.strip()) == (200, b"")
+
+
 def test_a_verdict_is_asked_for_and_shown(world: World, login: Login) -> None:
     world.published()
     client = login(world.reviewer)
