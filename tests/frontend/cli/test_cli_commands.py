@@ -143,10 +143,3 @@ def test_an_unreachable_server(world: World, run: Run) -> None:
     status, out, err = run(world.reviewer, "--site", "http://127.0.0.1:9", "releases")
     assert (status, out) == (3, "")
     assert "does not answer" in err
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_completion(world: World, run: Run, shell: str) -> None:
-    status, out, _err = run(None, "completion", shell)
-    assert status == 0
-    assert "_LOCKSTEP_COMPLETE" in out

@@ -1,0 +1,47 @@
+"""Completion: what a shell asks the command, and bash itself with what it was given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frontend.cli.main import main
+
+PROGRAM = Path(sys.executable).with_name("lockstep")
+
+
+def asked(shell: str, *words: str) -> str:
+    """What the command answers a shell in which somebody pressed the tab key after these words."""
+    environment = {**os.environ, "_LOCKSTEP_COMPLETE": f"{shell}_complete"}
+    environment |= {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run([PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_commands_and_options_are_completed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    assert "_LOCKSTEP_COMPLETE" in capsys.readouterr().out
+    told = asked(shell, "lockstep", "change", "ed").split()
+    assert "edit" in [word.rpartition(",")[2] for word in told]
+    assert "--dry-run" in asked(shell, "lockstep", "change", "edit", "7", "--dr")
+
+
+def test_bash_takes_it() -> None:
+    script = """
+    eval "$(lockstep completion bash)"
+    COMP_WORDS=(lockstep bundle ver) COMP_CWORD=2
+    _lockstep_completion lockstep
+    printf '%s\\n' "${COMPREPLY[@]}"
+    complete -p lockstep
+    """
+    path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[0] == "verify", done.stderr
+    assert "_lockstep_completion" in done.stdout
