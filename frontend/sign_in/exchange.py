@@ -117,6 +117,8 @@ def claims(provider: Provider, request: HttpRequest) -> dict[str, Any]:
         text = _("This sign-in was not begun in this browser, or too long ago. Begin it again.")
         raise SignInFailed(text, 400) from error
     except OAuthError as error:
+        if "error" not in request.GET:  # it is this service that was refused, not the person
+            raise _unusable(error) from error
         _log.warning("Sign-in refused by %s: %s", provider.issuer, error)
         raise SignInFailed(_("The provider did not let you in."), 403) from error
     except JoseError as error:

@@ -151,6 +151,15 @@ def test_a_word_that_does_not_hold_lets_nobody_in(
     assert (who(client), User.objects.count()) == (None, 0)
 
 
+def test_a_wrong_secret_is_no_fault_of_the_person_s(
+    client: Client, provider: OpenIdProvider, settings: LazySettings
+) -> None:
+    settings.LOCKSTEP_OIDC = Provider(provider.url, CLIENT, "another secret")
+    answer = walk(client)
+    assert answer.status_code == 502
+    assert "does not answer as it should" in answer.text
+
+
 @pytest.mark.parametrize("wrong", ["metadata", "silent"])
 def test_a_provider_that_is_not_there_is_said_on_a_page(
     client: Client, provider: OpenIdProvider, wrong: str
@@ -189,6 +198,7 @@ def test_what_a_provider_may_send_back_is_answered_in_words(
 ) -> None:
     answer = client.get(f"{START}callback/?{query}")
     assert answer.status_code in (400, 403)
+    assert ("did not let you in" in answer.text) == query.startswith("error")
     assert "You are not signed in" in answer.text
 
 
