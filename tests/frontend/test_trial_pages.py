@@ -179,7 +179,7 @@ def test_the_matrix_is_filtered_by_outcome_and_device(
     asked = {"change": both.pk, "machine_type": "all"}
     for chosen in ({"outcome": "refused"}, {"device": "foo"}):
         page = client.get("/trials/matrix/", asked | chosen).content.decode()
-        assert "1 pairs, 1 trials" in page
+        assert "1 pair, 1 trial " in page
         assert "filtered out" in page
     assert "<option>foo</option>" in client.get("/trials/matrix/", asked).content.decode()
 

@@ -28,6 +28,7 @@ from policy.publishing import bundle, revisions
 from policy.review import discussion, reviewers, workflow
 from policy.review import standing as standings
 from policy.review.votes import approvals
+from policy.trials import altered, published
 from workers.large import people
 from workers.large.catalogues import BASES, LINES, Line, entries, made_up
 from workers.models import Job
@@ -73,6 +74,9 @@ def make(size: Size, seed: int, report: Report) -> None:
     maker.first_policies()
     maker.run_trials()
     maker.changes()
+    # What a scheduler would have noted by now.
+    altered.refresh(math.inf)
+    published.refresh(math.inf)
 
 
 def lines_of(size: Size) -> Iterator[Line]:
