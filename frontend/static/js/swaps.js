@@ -77,7 +77,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.live) return;
   // What was swapped in along with the target belongs to it.
   const parts = [target, ...document.querySelectorAll(`[data-follows="${target.id}"]`)];
-  const find = (selector) => parts.map((part) => part.querySelector(selector)).find(Boolean);
+  const find = (selector) => parts.map((part) => within(part, selector)[0]).find(Boolean);
   const wanted = find("[aria-invalid='true'], [data-focus]");
   const lost = !document.activeElement || document.activeElement === document.body;
   const next = wanted || (lost && find("[data-refocus]"));
