@@ -86,14 +86,18 @@ def pages() -> list[Page]:
     return [
         Page(name, address)
         for name, address in (*_plain(subjects), *_variants(subjects))
-        if not name.startswith(("api-", "admin"))
+        if name.startswith("api-handbook") or not name.startswith(("api-", "admin"))
     ]
 
 
 def api_lists() -> list[Page]:
     """Every address of the API that is read, with and without the draft of a change request."""
     subjects = Subjects()
-    return [Page(name, address) for name, address in _plain(subjects) if name.startswith("api-")]
+    return [
+        Page(name, address)
+        for name, address in _plain(subjects)
+        if name.startswith("api-") and name != "api-handbook"
+    ]
 
 
 def _plain(subjects: Subjects) -> Iterator[tuple[str, str]]:
@@ -152,4 +156,8 @@ def _variants(subjects: Subjects) -> Iterator[tuple[str, str]]:
     other = release.tree.releases.exclude(pk=release.pk).first() or release
     ends = {"source": other.label, "destination": release.label, "machine_type": machine_type}
     yield page("comparison", "two releases", ends)
+    yield page("api-handbook", "changes", {"group": "changes"})
+    for folder in ("qemu", "lockstep"):
+        found = {"tab": "bundle", "folder": folder}
+        yield page("change", f"bundle, {folder}", found, pk=change.pk)
     yield page("completion", "virtio-net-pci", {"driver": "virtio-net-pci"}, **at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -70,6 +70,27 @@ def shapes() -> tuple[Shape, ...]:
     """Every object that a call names, by name."""
     found = document()["components"]["schemas"]
     return tuple(_shape(name, schema) for name, schema in sorted(found.items()))
+
+
+def shapes_of(chosen: Iterable[Call]) -> tuple[Shape, ...]:
+    """The objects that these calls name, those that are named in turn, and that of problems."""
+    chosen = tuple(chosen)
+    if not chosen:
+        return ()
+    known = {shape.name: shape for shape in shapes()}
+    named = dict.fromkeys(["Problem", *(name for call in chosen for name in _named(call))])
+    waiting = list(named)
+    for name in waiting:
+        for field in known[name].fields if name in known else ():
+            if field.shape and field.shape not in named:
+                named[field.shape] = None
+                waiting.append(field.shape)
+    return tuple(known[name] for name in sorted(named) if name in known)
+
+
+def _named(call: Call) -> Iterator[str]:
+    yield from (item.shape for item in (*call.takes, *call.answers) if item.shape)
+    yield from (item.shape for item in call.parameters if item.shape)
 
 
 def _call(path: str, method: str, operation: Mapping[str, Any]) -> Call:

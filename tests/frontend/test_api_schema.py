@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from typing import Any
 
@@ -58,10 +59,17 @@ def test_every_list_is_paged_searched_and_ordered_as_described(
 
 
 def test_the_handbook_shows_every_call(world: World, login: Login) -> None:
-    answer = login(world.reviewer).get("/api/")
-    assert answer.status_code == 200
-    text = answer.content.decode()
+    client = login(world.reviewer)
+    index = client.get("/api/").content.decode()
+    groups = {operation["tags"][0] for _path, _method, operation in operations(document())}
+    pages = {name: client.get(f"/api/?group={name}").content.decode() for name in groups}
     for path, method, operation in operations(document()):
-        assert f'id="{operation["operationId"]}"' in text, (path, method)
-    assert "<script>" not in text
-    assert " style=" not in text
+        group, identity = operation["tags"][0], operation["operationId"]
+        assert f"?group={group}#{identity}" in index, (path, method)
+        assert f'id="{identity}"' in pages[group], (path, method)
+    for text in (index, *pages.values()):
+        assert "<script>" not in text
+        assert " style=" not in text
+        for shape in re.findall(r'href="#(shape-\w+)"', text):
+            assert f'id="{shape}"' in text
+    assert client.get("/api/?group=nothing").status_code == 404
