@@ -26,7 +26,7 @@ from machines.models import Release
 from policy import state
 
 #: A start may be as much later, in seconds; what is not read by then is read when it is asked for.
-LONGEST = 20.0
+LONGEST = 30.0
 
 _log = logging.getLogger(__name__)
 
