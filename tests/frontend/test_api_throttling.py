@@ -40,3 +40,14 @@ def test_nobody_waits_for_a_redis_that_is_gone(
     redis.stop()
     client = login(world.reviewer)
     assert {client.get("/api/v1/trees/").status_code for _ in range(5)} == {200}
+
+
+def test_another_header_makes_nobody_another(
+    limited: None, world: World, settings: LazySettings
+) -> None:
+    settings.LOCKSTEP_PROXIES = 1
+    told = [f"198.51.100.{n}, 203.0.113.5" for n in range(3)]
+    wrong = [Client(headers={"X-Forwarded-For": header}) for header in told]
+    assert [client.get("/api/v1/trees/").status_code for client in wrong] == [401, 401, 429]
+    other = Client(headers={"X-Forwarded-For": "203.0.113.6"})
+    assert other.get("/api/v1/trees/").status_code == 401
