@@ -19,7 +19,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group("bundle", cls=Group)
 def bundle_command() -> None:
-    """Bundles of property sets: list, show, download, verify, sign, revoke."""
+    """Bundles of property sets: listed, fetched, verified, signed, revoked."""
 
 
 @bundle_command.command("list")
@@ -152,11 +152,9 @@ def verify(asked: Asked, arguments: tuple[str, ...]) -> int:
 def sign(asked: Asked, file: Path, key: str, upload: tuple[tuple[str, str], int] | None) -> None:
     """Write a detached signature beside a bundle, by the key that your gpg holds."""
     try:
-        armored = signatures.sign(file.read_bytes(), key)
+        armored = _signature(file.read_bytes(), key)
         target = Path(f"{file}.asc")
         target.write_bytes(armored)
-    except (signatures.SignatureError, signatures.MissingToolError) as error:
-        raise InputFailed(str(error)) from error
     except OSError as error:
         raise InputFailed(f"{error.filename}: {error.strerror}") from error
     if upload is not None:
@@ -167,6 +165,33 @@ def sign(asked: Asked, file: Path, key: str, upload: tuple[tuple[str, str], int]
         output.line(json.dumps({"signature": str(target), "uploaded": upload is not None}))
     else:
         output.line(f"{target}{': handed in' if upload is not None else ''}")
+
+
+@bundle_command.command("sign-index")
+@click.option("--key", required=True, metavar="FINGERPRINT", help="The key that gpg has.")
+@click.pass_obj
+def sign_index(asked: Asked, key: str) -> None:
+    """Sign the index of all bundles, where one waits for it, and hand the signature in."""
+    state = asked.client.get("bundles/index/")
+    if waiting := state["waiting"]:
+        index = f"bundles/index-{waiting['serial']}"
+        armored = _signature(asked.client.file(f"{index}.json"), key)
+        state = asked.client.post(f"{index}/sign/", {"signature": armored.decode()})
+    if asked.json:
+        output.as_json(state)
+    elif waiting:
+        output.line(
+            f"Index {waiting['serial']} is signed, and holds until {waiting['expires_at']}."
+        )
+    else:
+        output.line("No index waits to be signed.")
+
+
+def _signature(content: bytes, key: str) -> bytes:
+    try:
+        return signatures.sign(content, key)
+    except (signatures.SignatureError, signatures.MissingToolError) as error:
+        raise InputFailed(str(error)) from error
 
 
 @bundle_command.command("revoke")

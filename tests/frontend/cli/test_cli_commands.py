@@ -14,7 +14,8 @@ from policy_world import MACHINES, World
 
 from frontend.cli import configuration
 from policy.models import Token
-from policy.publishing import bundle
+from policy.publishing import bundle, signing
+from tests.policy.signing_keys import made_key
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -129,6 +130,35 @@ def test_bundles(world: World, run: Run, tmp_path: Path) -> None:
     status, _out, err = run(world.reviewer, "bundle", "download", "down/1.2", "-r", "1")
     assert status == 2
     assert "Bad." in err
+
+
+def test_bundles_and_their_index_are_signed_by_ones_own_gpg(
+    world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = bundle.store(world.published())
+    file = tmp_path / stored.filename
+    file.write_bytes(bytes(stored.content))
+    assert run(world.manager, "bundle", "sign-index", "--key", "x")[1:] == (
+        "No index waits to be signed.\n",
+        "",
+    )
+    signing.renew_index()
+    with made_key() as key:
+        signing.add_key(key.public, None)
+        monkeypatch.setenv("GNUPGHOME", key.home)
+        signed = ("--key", key.fingerprint)
+        handed_in = run(
+            world.manager, "bundle", "sign", str(file), *signed, "--upload", "down/1.2", "1"
+        )
+        assert handed_in[0] == 0, handed_in
+        assert run(world.manager, "bundle", "sign-index", "--key", "unknown")[0] == 2
+        assert run(world.reviewer, "bundle", "sign-index", *signed)[0] == 3
+        status, out, _err = run(world.manager, "bundle", "sign-index", *signed)
+        assert (status, out.startswith("Index 1 is signed")) == (0, True)
+        keys = tmp_path / "keys.asc"
+        keys.write_bytes(key.public)
+        fetch = ("bundle", "download", "down/1.2", "-o", str(tmp_path / "b"), "--keys", str(keys))
+        assert run(world.reviewer, *fetch)[0] == 0
 
 
 def test_matrix_and_trials(world: World, run: Run) -> None:
