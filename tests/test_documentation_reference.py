@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from frontend.api.urls import urlpatterns
 from frontend.cli import main as cli
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
+from frontend.sign_in import provider
 from frontend.views.changes import ACTIONS
 from machines.emulator.__main__ import main
 from tests.conftest import ROOT
@@ -111,6 +112,7 @@ def test_every_variable_that_the_settings_read_is_told() -> None:
     source = (ROOT / "frontend/settings.py").read_text()
     read = set(re.findall(r'(?:environ\.get|_flag|_listed)\(\s*"([A-Z_]+)"', source))
     assert {"DATABASE_URL", "REDIS_URL", "LOCKSTEP_VAR", "LOCKSTEP_DEBUG"} <= read
+    read |= {provider.PREFIX + name for name in provider.NAMES}
     told = in_first_column(section(COMMANDS, "## Environment variables"))
     elsewhere = {"LOCKSTEP_SAMPLE", "LOCKSTEP_SCREENSHOTS", "PORT"}
     assert told == read | elsewhere

@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "LOCKSTEP_OIDC_"
 USUAL_LABEL = "Sign in with OpenID Connect"
-_NAMES = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE", "LABEL", "HOURS")
+#: What may stand in the environment, each after :data:`PREFIX`.
+NAMES = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE", "LABEL", "HOURS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Provider:
 
 def from_environment(environment: Mapping[str, str]) -> Provider | None:
     """The provider, or None where none of its variables is set. Raises ImproperlyConfigured."""
-    given = {name: environment.get(PREFIX + name, "").strip() for name in _NAMES}
+    given = {name: environment.get(PREFIX + name, "").strip() for name in NAMES}
     if not any(given.values()):
         return None
     for name in ("ISSUER", "CLIENT_ID"):
