@@ -24,6 +24,7 @@ from machines.emulator.catalogue import CatalogueError
 from machines.looks import look
 from machines.models import Release
 from policy import state
+from policy.errors import PolicyError
 
 #: A start may be as much later, in seconds; what is not read by then is read when it is asked for.
 LONGEST = 30.0
@@ -32,25 +33,31 @@ _log = logging.getLogger(__name__)
 
 
 def warm(seconds: float = LONGEST) -> None:
-    """Read ahead for about so many seconds. A database that does not answer is told in the log.
+    """Read ahead for about so many seconds. What cannot be read is told in the log, and by the
+    pages that are about it.
 
     All that was read is taken out of the garbage collector's hands: it stays, and to walk through
     it again and again would hold up pages for tenths of a second each time.
     """
-    ends = time.monotonic() + seconds
     try:
-        with look():
-            for _step in _steps():
-                if time.monotonic() > ends:
-                    _log.warning("Not all releases were read ahead within %.0f s.", seconds)
-                    break
-    except DatabaseError as error:
-        _log.warning("Nothing was read ahead: %s", error)
+        read_ahead(seconds)
+    except (DatabaseError, CatalogueError, PolicyError, ValueError) as error:
+        _log.warning("Not all was read ahead: %s", error)
     finally:
         # A connection belongs to one process.
         connections.close_all()
         gc.collect()
         gc.freeze()
+
+
+def read_ahead(seconds: float) -> None:
+    """Read for about so many seconds. Raises DatabaseError, and for what is damaged."""
+    ends = time.monotonic() + seconds
+    with look():
+        for _step in _steps():
+            if time.monotonic() > ends:
+                _log.warning("Not all releases were read ahead within %.0f s.", seconds)
+                break
 
 
 def _steps() -> Iterator[object]:

@@ -1,0 +1,28 @@
+"""What is read before the first request is not read again by it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from policy_world import World
+
+from frontend.warming import read_ahead
+from policy import state
+
+
+def test_what_was_read_ahead_is_asked_for_without_its_text(
+    world: World, django_assert_num_queries
+) -> None:
+    revision = world.published()
+    read_ahead(30)
+    with django_assert_num_queries(0):
+        policy = state.policy_of(revision)
+    assert policy.label == revision.release.label
+
+
+def test_a_start_does_not_wait_for_ever(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.published()
+    with caplog.at_level(logging.WARNING):
+        read_ahead(-1)
+    assert "Not all releases were read ahead" in caplog.text
