@@ -243,7 +243,7 @@ def backport_keep(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     """Keep what is typed so far; ``then`` says whether one goes on, or back to the change."""
     change = visible_change(request.user, pk)
     chosen = feature_of(slug)
-    if _quietly(request) and any(item.feature.slug == slug for item in change.policy.backports):
+    if _quietly(request) and _has(change, slug):
         return HttpResponse(status=204)  # it was saved while this was on its way
     form = KeptForm(request.POST)
     if form.is_valid():
@@ -258,6 +258,9 @@ def backport_keep(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
                 data["justification"],
             )
         except PolicyError as error:
+            # It may have been saved just now, after the look above.
+            if _quietly(request) and _has(visible_change(request.user, pk), slug):
+                return HttpResponse(status=204)
             put_into(form, error)
         else:
             return (
@@ -267,6 +270,10 @@ def backport_keep(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
             )
     context = {"form": form}
     return render(request, "partials/backport_kept.html", context, status=status_of(form))
+
+
+def _has(change: ChangeRequest, slug: str) -> bool:
+    return any(item.feature.slug == slug for item in change.policy.backports)
 
 
 def _quietly(request: HttpRequest) -> bool:
