@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.access import visible_trees
 from frontend.lists.kinds import Rows
+from frontend.numbers import number_of
 from machines.models import Release, Tree
 
 MAX_WORDS = 10
@@ -60,8 +61,22 @@ class AnyOf(filters.MultipleChoiceFilter):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
 
+class RowsField(filters.fields.ModelMultipleChoiceField):  # type: ignore[misc]
+    """Rows by their number, or by the name that an address has for them."""
+
+    def clean(self, value: Any) -> Any:
+        for item in value if self.to_field_name is None else ():
+            # A number that is too large for the database is none of any row.
+            if number_of(str(item)) is None:
+                words = self.error_messages["invalid_pk_value"]
+                raise ValidationError(words, "invalid_pk_value", {"pk": str(item)[:80]})
+        return super().clean(value)
+
+
 class AnyRow(filters.ModelMultipleChoiceFilter):  # type: ignore[misc]
     """Rows that belong to any of some others, such as trees or releases."""
+
+    field_class = RowsField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", Boxes)

@@ -145,3 +145,11 @@ def test_a_body_that_nests_without_end_is_bad_input(world: World, login: Login) 
         assert answer.status_code == 400
         assert answer["Content-Type"] == "application/problem+json"
         assert "too deep" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("number", ["3640445805970636891006934450176", "-1", "x", "²"])
+def test_a_number_that_no_row_has_is_refused(world: World, login: Login, number: str) -> None:
+    client = login(world.reviewer)
+    for address in ("changes", "trials"):
+        assert client.get(f"/api/v1/{address}/", {"release": number}).status_code == 422
+        assert client.get(f"/{address}/", {"release": number}).status_code in (200, 422)
