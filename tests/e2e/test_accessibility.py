@@ -84,7 +84,7 @@ def violations_now(person: Person, axe: str, part: str | None = None) -> list[st
     page, found = person.page, []
     page.evaluate(f"{axe}; 0")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         found += page.evaluate(_CHECK, {"levels": LEVELS, "part": part})
     return [f"{page.url}: {item}" for item in found]
 
