@@ -30,11 +30,11 @@ KIND = Kind(
     name="changes",
     title=_("Changes"),
     columns=(
-        Column("title", _("Change"), lambda row: f"#{row.pk} {row.title}", ("pk",), 18),
+        Column("title", _("Change"), lambda row: f"#{row.pk} {row.title}", ("pk",), 16),
         Column("release", _("Release"), lambda row: row.release.label,
                ("release__tree__name", "release__sort_key"), 7),
         Column("status", _("Status"), lambda row: row.status, ("status",), 9),
-        Column("turn", _("Turn"), lambda row: row.whose, (), 9),
+        Column("turn", _("Turn"), lambda row: row.whose, (), 8),
         Column("author", _("Author"), lambda row: row.author.username, ("author__username",), 8),
         Column("base", _("Base"), _base, (), 5),
         Column("updated", _("Updated"), lambda row: row.updated_at, ("updated_at",), 8),
