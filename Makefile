@@ -19,7 +19,7 @@ help:
 	@echo "make benchmark         how fast the emulator and an import are"
 	@echo "make lint              linters and types alone"
 	@echo "make install           the environment alone"
-	@echo "make screenshots       take the pictures in docs/screenshots/ again"
+	@echo "make screenshots       take the pictures in docs/screenshots/ again, and one of every page"
 	@echo "make requirements      compile requirements*.txt from requirements*.in"
 	@echo "make clean             remove the environment; the data in var/ stays"
 
@@ -102,8 +102,9 @@ format: dev
 # The end-to-end tests take them on their way, so that the tour shows what really happens.
 screenshots: tools dev
 	@mkdir -p docs/screenshots
-	LOCKSTEP_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q \
-		tests/e2e/test_gallery.py tests/e2e/test_main_job.py
+	LOCKSTEP_SCREENSHOTS=docs/screenshots LOCKSTEP_COMPONENTS=1 $(BIN)/python -m pytest -q \
+		-o python_files='test_*.py take_*.py' \
+		tests/e2e/test_gallery.py tests/e2e/test_main_job.py tests/e2e/take_pictures.py
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make requirements"

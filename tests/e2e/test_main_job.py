@@ -227,7 +227,6 @@ def judge_the_findings(person: Person, change: int) -> None:
 def submit(person: Person, change: int) -> None:
     person.send("Submit for review")
     person.sees("in review")
-    person.picture("change-submitted")
 
 
 def be_refused_to_approve(person: Person, change: int) -> None:

@@ -1,0 +1,301 @@
+"""Every page that a person opens, by name, for the pictures that ``make screenshots`` takes.
+
+``PAGES`` are the addresses of the sample's story. ``arranged`` brings about what that story lacks,
+as people do it in their browser. ``STEPS`` lead to pages that have no address of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from django.template.loader import render_to_string
+from people import Person
+from playwright.sync_api import Page, expect
+from test_merge_in_browser import OPEN, add
+
+from tests.conftest import LiveStack
+
+Come = Callable[..., Person]
+Step = Callable[[Person], None]
+
+STREAM = Path(__file__).resolve().parents[2] / "tests/data/streams/10.0/pc-q35-7.2/serial.mig.xz"
+RELEASE = "/releases/rhel/9.3/"
+MACHINE_TYPE, DEVICE = f"{RELEASE}machine-types/pc-q35-rhel9.2.0/", f"{RELEASE}devices/scsi-block/"
+CHANGE, PR = "/changes/2/", "scsi-disk/scsi-disk/pr"
+WEBHOOKS = "/trees/rhel/webhooks/"
+LOG = """\
+qemu-kvm: Missing section footer for 0000:00:01.3/piix4_pm
+qemu-kvm: load of migration failed: Invalid argument
+"""
+#: Somebody who administers: webhooks, and the administration site
+KEEPER = """
+from django.contrib.auth.models import User
+person, _ = User.objects.get_or_create(username="keeper", is_superuser=True)
+person.set_password("kept by the keeper")
+person.save()
+"""
+
+#: Name → address
+PAGES = {
+    "overview": "/",
+    "your-turn": "/your-turn/",
+    "releases": "/releases/",
+    "release": "/releases/rhel/9.2/",
+    "release-without-policy": "/releases/upstream/11.1/",
+    "release-not-imported": "/releases/upstream/8.0/",
+    "release-new": "/releases/new/",
+    "revisions": "/releases/rhel/9.2/revisions/?from=1&to=1",
+    "tree": "/trees/rhel/",
+    "machine-types": f"{RELEASE}machine-types/",
+    "machine-types-empty": f"{RELEASE}machine-types/?q=toaster",
+    "machine-type": MACHINE_TYPE,
+    "machine-type-edited": f"{MACHINE_TYPE}?change=2&edit=0",
+    "machine-type-difference": f"{MACHINE_TYPE}?change=2&view=difference&beside=rhel+9.2",
+    "devices": f"{RELEASE}devices/",
+    "device": f"{DEVICE}?change=2&section={PR}&version=0",
+    "device-toggled": f"{DEVICE}?change=2&section={PR}&version=1&flip={PR}:1",
+    "device-beside": "/releases/upstream/11.1/devices/virtio-net-device/?beside=upstream+7.2",
+    "changes": "/changes/",
+    "change-new": "/changes/new/",
+    "change": CHANGE,
+    "change-findings": f"{CHANGE}?tab=findings",
+    "change-trials": f"{CHANGE}?tab=trials",
+    "change-discussion": f"{CHANGE}?tab=discussion",
+    "change-history": f"{CHANGE}?tab=history",
+    "change-bundle": f"{CHANGE}?tab=bundle",
+    "change-bundle-file": f"{CHANGE}?tab=bundle&file=policy.yaml",
+    "change-published": "/changes/1/",
+    "change-policy-import": f"{CHANGE}import/",
+    "features": "/features/",
+    "feature": "/features/scsi-persistent-reservations/",
+    "proposals-empty": "/features/proposals/",
+    "backport-1-feature": f"{CHANGE}backport/",
+    "backport-2-target": "/features/scsi-persistent-reservations/backport/",
+    "backport-3-consequences": f"{CHANGE}backport/?feature=scsi-persistent-reservations",
+    "trials": "/trials/",
+    "trial": "/trials/1/",
+    "trial-rules": "/trials/rules/",
+    "matrix": "/trials/matrix/?tree=rhel&machine_type=all",
+    "matrix-change": "/trials/matrix/?tree=rhel&machine_type=pc-q35-rhel8.6.0&change=2",
+    "compare-empty": "/compare/",
+    "compare": "/compare/?source=upstream+7.2&destination=upstream+11.1&machine_type=pc-q35-7.2",
+    "explain-empty": "/explain/",
+    "streams-empty": "/streams/",
+    "bundles": "/bundles/",
+    "release-bundles": "/bundles/rhel/9.2/",
+    "bundle": "/bundles/rhel/9.2/r1/",
+    "bundles-compared": "/bundles/rhel/9.2/compare/?from=1&to=1",
+    "imports": "/imports/",
+    "import-new": "/imports/new/",
+    "jobs": "/jobs/",
+    "job": "/jobs/1/",
+    "audit": "/audit/",
+    "settings": "/accounts/settings/",
+    "mails": "/accounts/mails/",
+    "tokens-empty": "/accounts/tokens/",
+    "password": "/accounts/password/",
+    "person": "/people/maintainer/",
+    "search": "/search/?q=scsi",
+    "search-empty": "/search/?q=toaster",
+    "shortcuts": "/shortcuts/",
+    "api": "/api/",
+}
+#: Those that administrators alone open
+ADMINISTRATION = {
+    "admin": "/admin/",
+    "admin-people": "/admin/auth/user/",
+    "admin-person": "/admin/auth/user/1/change/",
+    "admin-roles": "/admin/policy/membership/",
+    "tree-administered": "/trees/rhel/",
+    "webhooks-empty": WEBHOOKS,
+}
+
+
+def arranged(come: Come, live_stack: LiveStack) -> dict[str, str]:
+    """What the sample's story lacks, brought about; returns name → address."""
+    return {
+        "merge": _merge(come, live_stack),
+        "stream": _stream(come("maintainer")),
+        "trial-stream": _stream_of_a_trial(come("maintainer")),
+    }
+
+
+def keeper(person: Person) -> None:
+    """Sign an administrator in."""
+    person.sign_in("keeper", "kept by the keeper")
+
+
+def webhooks(come: Come) -> dict[str, str]:
+    """A webhook that was added; returns name → address."""
+    person = come()
+    keeper(person)
+    person.open(WEBHOOKS)
+    person.page.locator("input[name=url]").fill("https://build.example.org/lockstep")
+    person.page.locator("main input[type=checkbox]").first.check()
+    person.send("Add")
+    person.open(WEBHOOKS)
+    person.follow("build.example.org")
+    person.sees("Deliveries")
+    return {"webhooks": WEBHOOKS, "webhook": person.page.url.removeprefix(person.url)}
+
+
+def _merge(come: Come, live_stack: LiveStack) -> str:
+    change = live_stack.manage("shell", "-v0", "-c", OPEN).strip()
+    first, second = come("maintainer"), come("maintainer")
+    for person in (first, second):
+        person.open(f"{MACHINE_TYPE}?change={change}")
+    add(first, "128")
+    expect(first.page.get_by_label("Value of virtio-blk-pci.queue-size")).to_contain_text("128")
+    add(second, "256")
+    second.sees("Merge your edit")
+    # The page stands under its own address, so that it can be left and come back to.
+    second.open(f"/changes/{change}/")
+    second.follow("Choose what stays")
+    second.sees("Merge your edit")
+    return second.page.url.removeprefix(second.url)
+
+
+def _stream(person: Person) -> str:
+    person.open("/streams/")
+    person.page.locator("input[type=file]").set_input_files(STREAM)
+    person.send("Upload and read")
+    person.sees("Sections")
+    found = re.search(r"/streams/\d+/", person.page.url)
+    assert found
+    person.page.locator("[name=into]").select_option(label="upstream 11.1")
+    person.press("Judge")
+    expect(person.page.locator("#answers")).to_contain_text("accepted")
+    return f"{found[0]}?at=824"
+
+
+def _stream_of_a_trial(person: Person) -> str:
+    person.open("/trials/1/stream/")
+    person.press("Make the stream again")
+    person.sees("as rhel")
+    return "/trials/1/stream/?device=isa-serial&field=state.lcr"
+
+
+# --- Pages that have no address of their own ------------------------------------------------------
+
+
+def _proposals(person: Person) -> None:
+    person.open("/features/proposals/")
+    person.page.locator("[name=old]").select_option(label="upstream 10.0")
+    person.page.locator("[name=new]").select_option(label="upstream 11.1")
+    person.send("Compare")
+
+
+def _backport_proposals(person: Person) -> None:
+    person.open(f"{CHANGE}backport/")
+    person.choose(Without_the_feature="upstream 10.0", With_the_feature="upstream 11.1")
+    person.fill(Device_or_feature="tpm")
+    person.send("Compare")
+    person.sees("tpm-crb has a new subsection")
+
+
+def _explained(person: Person) -> None:
+    person.open("/explain/")
+    person.choose(From="rhel 9.2", To="rhel 9.3")
+    person.page.locator("textarea[name=log]").fill(LOG)
+    person.send("Explain")
+
+
+def _bulk(person: Person) -> None:
+    person.open(f"{RELEASE}machine-types/?q=q35")
+    person.page.get_by_label("All that fit").check()
+    person.press("Change a property")
+    person.fill(Device_type="virtio-rng-pci", Property="vectors", Value="many")
+    person.fill(Title_of_a_new_one="Tried only")
+    person.page.keyboard.press("Escape")
+    person.press("Try it with every row")
+    person.sees("Nothing can be done.")
+
+
+def _token(person: Person) -> None:
+    person.open("/accounts/tokens/")
+    person.fill(Name="package build")
+    person.send("Issue")
+
+
+def _filters(person: Person) -> None:
+    person.open("/trials/")
+    person.page.locator(".filter-panel > summary").click()
+
+
+def _search_box(person: Person) -> None:
+    person.open("/")
+    person.page.get_by_role("combobox", name="Search everything").fill("scsi-b")
+    person.page.get_by_role("option").first.wait_for()
+
+
+def _not_found(person: Person) -> None:
+    with person.expecting(404):
+        person.open("/nowhere/")
+
+
+def _forbidden(person: Person) -> None:
+    with person.expecting(403):
+        person.open(WEBHOOKS)
+
+
+def _failed(person: Person) -> None:
+    """The page for a fault of ours, which no address brings about."""
+    address = f"{person.url}/failed/"
+    body = render_to_string("500.html")
+    person.page.route(
+        address, lambda route: route.fulfill(status=500, content_type="text/html", body=body)
+    )
+    with person.expecting(500):
+        person.page.goto(address)
+
+
+STEPS: dict[str, Step] = {
+    "proposals": _proposals,
+    "backport-1-proposals": _backport_proposals,
+    "explain": _explained,
+    "bulk-tried": _bulk,
+    "trials-filtered": _filters,
+    "search-box": _search_box,
+    "not-found": _not_found,
+    "forbidden": _forbidden,
+    "failed": _failed,
+}
+#: After them a page is no longer empty.
+LAST: dict[str, Step] = {"token-issued": _token}
+
+
+def _sign_in_page(person: Person) -> None:
+    person.open("/accounts/login/")
+
+
+def _locked_out(person: Person) -> None:
+    """Too many wrong passwords, of a name that nobody has."""
+    with person.expecting(429):
+        for _ in range(9):
+            person.open("/accounts/login/")
+            person.page.locator("[name=username]").fill("nobody-at-all")
+            person.page.locator("[name=password]").fill("wrong")
+            person.send("Sign in")
+
+
+STRANGERS: dict[str, Step] = {"sign-in": _sign_in_page, "locked-out": _locked_out}
+
+#: How much of a long page is on its picture, in CSS pixels
+TALLEST = 2400
+
+
+def webp(page: Page) -> bytes:
+    """The page from its top, on a screen as high as it is, as a small picture."""
+    page.wait_for_load_state("networkidle")
+    width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+    page.set_viewport_size({"width": width, "height": max(800, min(height, TALLEST))})
+    page.evaluate("scrollTo(0, 0)")
+    session = page.context.new_cdp_session(page)
+    wanted = {"format": "webp", "quality": 45}
+    data = session.send("Page.captureScreenshot", wanted)["data"]
+    session.detach()
+    page.set_viewport_size({"width": width, "height": 800})
+    return base64.b64decode(data)
