@@ -114,13 +114,10 @@ def _open(
 
 
 def _first_policy(release: Release, policy: Policy) -> Policy:
-    catalogue, source = effective_catalogue(release)
+    catalogue, _ = effective_catalogue(release)
     names = seeding.names_of_line(catalogue, release.tree.name)
     if not names and (snapshot := release.current_snapshot) is not None:
         names = tuple(catalogue_of(snapshot).machine_types)
-    elif not names and not source.stand_in_for:
-        # It takes over its base's; those of a stand-in are another version's.
-        names = tuple(catalogue.machine_types)
     return replace(
         policy,
         machine_types=seeding.chained(catalogue, names),

@@ -176,6 +176,18 @@ def test_what_cannot_be_compared_says_so(client: Client, world: World, beside: s
 # --- Entries --------------------------------------------------------------------------------------
 
 
+def test_what_the_policy_does_not_have_is_not_edited_but_added_first(
+    client: Client, world: World
+) -> None:
+    made = release("down", "1.3", None, base=world.new)
+    change = edits.open_change(made, world.maintainer, "First")
+    client.force_login(world.maintainer)
+    name = next(iter(new_catalogue().machine_types))
+    page = client.get(reverse("machine-type", args=["down", "1.3", name]), {"change": change.pk})
+    assert reverse("entry-add", args=[change.pk]) not in page.text
+    assert f"{reverse('machine-types', args=['down', '1.3'])}?change={change.pk}" in page.text
+
+
 def test_an_entry_is_added_in_place(client: Client, world: World) -> None:
     change = world.change()
     client.force_login(world.maintainer)

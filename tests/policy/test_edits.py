@@ -6,15 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from policy_world import (
-    MACHINES,
-    World,
-    arrays,
-    new_catalogue,
-    old_catalogue,
-    person,
-    release,
-)
+from policy_world import MACHINES, World, arrays, old_catalogue, person, release
 
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import Catalogue, MachineType
@@ -103,16 +95,6 @@ def test_a_base_that_is_not_imported_is_served_by_its_stand_in(world: World) -> 
     policy = edits.open_change(made, world.maintainer, "First").policy
     assert (policy.base.release, policy.base.stand_in_for) == ("up 2.0", "up 1.5")
     assert policy.machine_types == ()
-
-
-def test_a_release_without_machine_types_of_its_own_takes_over_those_of_its_base(
-    world: World,
-) -> None:
-    made = release("down", "1.3", None, base=world.new)
-    change = edits.open_change(made, world.maintainer, "First")
-    names = [item.name for item in change.policy.machine_types]
-    assert names == list(new_catalogue().machine_types)
-    assert do(edits.add_entry, change, names[0], "foo", "speed", "9").policy != change.policy
 
 
 def test_of_two_releases_with_the_same_content_the_base_is_named(world: World) -> None:
