@@ -102,6 +102,8 @@ PAGES = {
     "search-empty": "/search/?q=toaster",
     "shortcuts": "/shortcuts/",
     "api": "/api/",
+    # Only where LOCKSTEP_COMPONENTS is set, as it is where the pictures are taken
+    "components": "/components/",
 }
 #: Those that administrators alone open
 ADMINISTRATION = {

@@ -21,7 +21,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "narrow": {"viewport": {"width": 400, "height": 800}},
 }
-DEVICE = "/releases/rhel/9.3/devices/scsi-block/?change=2&machine_type=pc-q35-rhel9.2.0"
+DEVICE = "/releases/rhel/9.3/devices/scsi-block/?change=2&section=scsi-disk/scsi-disk/pr&version=0"
 #: Screen → picture, address, what is on it
 PICTURES = {
     "light": (
