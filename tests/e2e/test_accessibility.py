@@ -51,8 +51,14 @@ _WRONG = """() => {
         say("a name that is not read", one);
     return found;
 }"""
-#: Panels that stand in the page; menus lie over it, one at a time.
-_UNFOLD = "for (const one of document.querySelectorAll('details:not(.menu)')) one.open = true"
+#: Panels that stand in the page, and what they fetch; menus lie over it, one at a time. What is
+#: still being fetched is faded, so that is waited for.
+_UNFOLD = """async () => {
+    const drawn = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
+    for (const one of document.querySelectorAll("details:not(.menu)")) one.open = true;
+    do await drawn();
+    while (document.querySelector(".htmx-request"));
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +69,15 @@ def axe() -> str:
 
 
 def violations(person: Person, axe: str, address: str) -> list[str]:
-    """What the page at this address violates, folded and light, then unfolded and dark."""
+    """What the page at this address violates with its panels unfolded, in light and in dark."""
     page = person.page
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="light")
     person.open(address)
+    page.evaluate(_UNFOLD)
     page.evaluate(f"{axe}; 0")
     found = page.evaluate(_CHECK, {"levels": LEVELS, "order": ORDER}) + page.evaluate(_WRONG)
     page.emulate_media(color_scheme="dark")
-    page.evaluate(_UNFOLD)
     found += page.evaluate(_CHECK, {"levels": LEVELS})
     page.set_viewport_size(NARROW["viewport"])
     if person.is_too_wide():
