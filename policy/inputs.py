@@ -67,7 +67,7 @@ def check_value(policy: Policy, entry: CompatProperty, field: str = "value") -> 
     """A value must be of its property's type, where the policy's release knows the property, and
     one that every format of a bundle can hold."""
     catalogue = rules.effective_catalogue(base_of(policy), policy.backports)
-    info = qdev.properties_of(catalogue, entry.driver).get(entry.property)
+    info = qdev.property_of(catalogue, entry.driver, entry.property)
     problem = qdev.check_value(info, entry.value) if info is not None else None
     if problem is not None:
         raise Invalid(f"{entry.driver}.{entry.property}: {problem}.", field=field)

@@ -154,7 +154,7 @@ def _new_properties(
 ) -> Iterator[Proposal]:
     """Properties that ``new`` has more, and that a compat entry of its own switches back."""
     for entry in _newest_entries(new).values():
-        info = qdev.properties_of(new, entry.driver).get(entry.property)
+        info = qdev.property_of(new, entry.driver, entry.property)
         if info is None or qdev.has_property(old, entry.driver, entry.property):
             continue
         on = qdev.text_of(info.default)
@@ -278,7 +278,7 @@ def _sized(item: Field) -> str:
 
 
 def _described(gate: Gate, catalogue: Catalogue) -> str:
-    info = qdev.properties_of(catalogue, gate.driver).get(gate.property)
+    info = qdev.property_of(catalogue, gate.driver, gate.property)
     if info is None:
         return f"{gate.driver}.{gate.property}"
     return f"{gate.driver}.{gate.property}: {info.type}, default {qdev.text_of(info.default)}"
@@ -319,7 +319,7 @@ def check_feature(spec: FeatureSpec, catalogue: Catalogue, label: str) -> None:
         return
     if gate.driver not in catalogue.types:
         raise FeatureError(f"{label} has no device type '{gate.driver}'.", "gate")
-    info = qdev.properties_of(catalogue, gate.driver).get(gate.property)
+    info = qdev.property_of(catalogue, gate.driver, gate.property)
     if info is None and gate.driver not in catalogue.unreadable:
         raise FeatureError(f"{label} has no property {gate.driver}.{gate.property}.", "gate")
     problem = qdev.check_value(info, gate.on) if info is not None else None

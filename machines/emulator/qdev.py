@@ -85,6 +85,14 @@ def properties_of(catalogue: Catalogue, driver: str) -> dict[str, PropertyInfo]:
     return merged
 
 
+def property_of(catalogue: Catalogue, driver: str, name: str) -> PropertyInfo | None:
+    """One property of ``driver``, its own or the nearest inherited; None where it has none."""
+    for type_name in ancestors(catalogue, driver):
+        if info := catalogue.properties.get(type_name, {}).get(name):
+            return info
+    return None
+
+
 def text_of(value: Any) -> str | None:
     """A default from QMP as the text that ``-global`` would take: true is ``on``."""
     if value is None:
@@ -164,18 +172,13 @@ def effective_value(
     ).get(name)
     if entries:
         return entries[-1].value
-    for type_name in lineage:
-        if info := catalogue.properties.get(type_name, {}).get(name):
-            return text_of(info.default)
-    return None
+    info = property_of(catalogue, driver, name)
+    return text_of(info.default) if info is not None else None
 
 
 def has_property(catalogue: Catalogue, driver: str, name: str) -> bool:
     """Does the release list property ``name`` for ``driver`` or an ancestor?"""
-    return any(
-        name in catalogue.properties.get(type_name, {})
-        for type_name in ancestors(catalogue, driver)
-    )
+    return property_of(catalogue, driver, name) is not None
 
 
 def entries_by_property(

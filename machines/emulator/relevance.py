@@ -22,7 +22,7 @@ from machines.emulator import pci
 from machines.emulator.catalogue import Catalogue, Description
 from machines.emulator.memo import remembered
 from machines.emulator.names import words
-from machines.emulator.qdev import ancestors, properties_of
+from machines.emulator.qdev import ancestors, property_of
 from machines.emulator.release import Release
 from machines.emulator.virtio import FEATURE_PROPERTIES
 
@@ -404,7 +404,7 @@ class _Index:
         return driver not in self.children and "virtio-pci" in self.lineage(driver)
 
     def is_switch(self, driver: str, name: str) -> bool:
-        info = properties_of(self.catalogue, driver).get(name)
+        info = property_of(self.catalogue, driver, name)
         return info is not None and info.type == "bool"
 
 

@@ -75,6 +75,7 @@ class Comparison:
         self._shipped = shipped
         self._found: dict[tuple[str, Entries, Entries], tuple[Difference, ...]] = {}
         self._harms: dict[tuple[Difference, Pair], bool] = {}
+        self._influences: dict[tuple[str, str], tuple[Influence, ...]] = {}
 
     @cached_property
     def machine_types(self) -> tuple[str, ...]:
@@ -111,9 +112,10 @@ class Comparison:
     def differences(self, machine_type: str) -> Iterator[Difference]:
         """On what they differ for a machine type, by property."""
         ours, theirs = self.own.lists(machine_type), self.other.lists(machine_type)
+        composed = any(side.is_composed(machine_type) for side in (self.own, self.other))
         for name in sorted({*ours, *theirs, *self._bare}):
             found = self._alike_set(name, ours.get(name, ()), theirs.get(name, ()))
-            if found and not self._is_misread(machine_type, name):
+            if found and not (composed and self._is_misread(machine_type, name)):
                 yield from (self._as_shipped(machine_type, item) for item in found)
 
     def _as_shipped(self, machine_type: str, item: Difference) -> Difference:
@@ -305,8 +307,11 @@ class Comparison:
 
     def influences(self, item: Difference) -> tuple[Influence, ...]:
         """What the property decides, as either release's catalogue shows it."""
-        found = self._decided(item.driver, item.name)
-        return found or influences(self.other.catalogue, item.driver, item.name)
+        key = item.driver, item.name
+        if key not in self._influences:
+            found = self._decided(*key)
+            self._influences[key] = found or influences(self.other.catalogue, *key)
+        return self._influences[key]
 
     def _decided(self, driver: str, name: str) -> tuple[Influence, ...]:
         """By mechanism, and by what is recorded of a backport whose gate the property is."""
@@ -361,19 +366,23 @@ class Comparison:
 
     def is_carried(self, item: Difference, machine_type: str) -> bool:
         """Does a mitigation give guests from the other release what they had there?"""
-        policy = self.own.policy
-        if policy is None:
+        entries = self._carried_on.get(machine_type, {}).get(item.name)
+        if entries is None:
             return False
-        entries: Entries = tuple(
-            (entry.driver, entry.value)
-            for mitigation in policy.mitigations
-            if (mitigation.started_on, mitigation.machine_type) == (self.other.label, machine_type)
-            for entry in mitigation.entries
-            if entry.property == item.name
-        )
         lineage = self.own.lineage(item.driver)
         found = [value for driver, value in entries if driver in lineage]
         return bool(found) and same_value(found[-1], item.wanted)
+
+    @cached_property
+    def _carried_on(self) -> dict[str, dict[str, list[tuple[str, str]]]]:
+        """Machine type → property → what mitigations set for guests from the other release."""
+        found: dict[str, dict[str, list[tuple[str, str]]]] = {}
+        for mitigation in self.own.policy.mitigations if self.own.policy is not None else ():
+            if mitigation.started_on == self.other.label:
+                entries = found.setdefault(mitigation.machine_type, {})
+                for entry in mitigation.entries:
+                    entries.setdefault(entry.property, []).append((entry.driver, entry.value))
+        return found
 
 
 def _is_off(value: str) -> bool:

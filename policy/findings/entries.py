@@ -75,7 +75,7 @@ def _entry(
 def _info(subject: Subject, entry: CompatProperty) -> PropertyInfo | None:
     """The property's declaration on the type or, for an abstract one, on a descendant."""
     for driver in (entry.driver, *subject.descendants(entry.driver)):
-        if info := qdev.properties_of(subject.catalogue, driver).get(entry.property):
+        if info := qdev.property_of(subject.catalogue, driver, entry.property):
             return info
     return None
 

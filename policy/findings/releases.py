@@ -79,6 +79,8 @@ class Subject:
         self.base = base
         self.stand_in_for = stand_in_for
         self._lists: dict[str, dict[str, Entries]] = {}
+        self._alike: dict[Entries, Entries] = {}
+        self._defaults: dict[tuple[str, str], Value] = {}
         self._composed: dict[str, dict[str, Entries]] = {}
         self._is_composed: dict[str, bool] = {}
 
@@ -103,16 +105,23 @@ class Subject:
         """Property → its entries on a machine type, in order of application."""
         if machine_type not in self._lists:
             told = rules.globals_of(self.policy, self.catalogue, machine_type)
-            self._lists[machine_type] = _by_property(told)
+            # Neighbouring machine types set most properties alike: kept once for all of them.
+            self._lists[machine_type] = {
+                name: self._alike.setdefault(entries, entries)
+                for name, entries in _by_property(told).items()
+            }
         return self._lists[machine_type]
 
     def lineage(self, driver: str) -> frozenset[str]:
-        lineages: dict[str, frozenset[str]] = remembered(
-            ("lineages", id(self.catalogue.types)), (self.catalogue.types,), dict
-        )
-        if driver not in lineages:
-            lineages[driver] = frozenset(qdev.ancestors(self.catalogue, driver))
-        return lineages[driver]
+        if driver not in self._lineages:
+            self._lineages[driver] = frozenset(qdev.ancestors(self.catalogue, driver))
+        return self._lineages[driver]
+
+    @cached_property
+    def _lineages(self) -> dict[str, frozenset[str]]:
+        types = self.catalogue.types
+        found: dict[str, frozenset[str]] = remembered(("lineages", id(types)), (types,), dict)
+        return found
 
     def knows(self, driver: str) -> bool:
         return driver in self.catalogue.types or driver in PSEUDO_DRIVERS
@@ -127,7 +136,13 @@ class Subject:
 
     def default(self, driver: str, name: str) -> Value:
         """The default, unknown where only a stand-in tells it."""
-        info = qdev.properties_of(self.catalogue, driver).get(name)
+        key = driver, name
+        if key not in self._defaults:
+            self._defaults[key] = self._default(driver, name)
+        return self._defaults[key]
+
+    def _default(self, driver: str, name: str) -> Value:
+        info = qdev.property_of(self.catalogue, driver, name)
         if info is None and name.startswith("legacy-"):
             return UNKNOWN  # qmp_device_list_properties passes these over
         if info is None:

@@ -42,19 +42,39 @@ class _Matter:
     machine_types: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """What is declared of a machine type between the two: the directions in which guests go, and
+    whether it is that they are refused.
+    """
+
+    allowed: tuple[Pair, ...]
+    refused: bool
+
+
+def _promise(comparison: Comparison, machine_type: str) -> _Promise:
+    own, other = comparison.own, comparison.other
+    refused = comparison.migrations.all_refused(own, other, machine_type)
+    return _Promise(comparison.pairs(machine_type), refused)
+
+
 def value_findings(comparison: Comparison) -> Iterator[Finding]:
     """What the properties of both releases' machine types show, a finding for each matter."""
     matters: dict[tuple[Difference, tuple[Pair, ...], Severity], _Matter] = {}
+    judged: dict[tuple[Difference, _Promise, bool], _Matter] = {}
     broken: dict[tuple[str, ...], list[str]] = {}
     for machine_type in newest_first(comparison.machine_types):
         changed = []
+        promise = _promise(comparison, machine_type)
         for item in comparison.differences(machine_type):
             carried = comparison.is_carried(item, machine_type)
             if not carried and _breaks_abi(item, comparison.influences(item)):
                 changed.append(_entry_text(item))
-            matter = _matter(comparison, item, machine_type, carried)
-            key = matter.item, matter.pairs, matter.severity
-            matters.setdefault(key, matter).machine_types.append(machine_type)
+            case = item, promise, carried
+            if case not in judged:
+                matter = _matter(comparison, *case)
+                judged[case] = matters.setdefault((item, matter.pairs, matter.severity), matter)
+            judged[case].machine_types.append(machine_type)
         if changed:
             broken.setdefault(tuple(changed), []).append(machine_type)
     yield from (_finding(comparison, matter) for matter in matters.values() if _is_told(matter))
@@ -84,20 +104,18 @@ def _entry_text(item: Difference) -> str:
     return f"{item.driver}.{item.name}: {there} → {item.ours}"
 
 
-def _matter(comparison: Comparison, item: Difference, machine_type: str, carried: bool) -> _Matter:
+def _matter(comparison: Comparison, item: Difference, promise: _Promise, carried: bool) -> _Matter:
     """Which directions the difference harms, and so how grave it is."""
-    own, other = comparison.own, comparison.other
-    allowed = comparison.pairs(machine_type)
+    allowed = promise.allowed
     # A machine type is promised to go on in newer releases, declared or not.
     possible = allowed or (comparison.upgrade,)
-    arriving = Pair(other.label, own.label)
+    arriving = Pair(comparison.other.label, comparison.own.label)
     harmed = tuple(
         pair
         for pair in possible
         if not (carried and pair == arriving) and comparison.harms(item, pair)
     )
-    refused = comparison.migrations.all_refused(own, other, machine_type)
-    is_error = bool(harmed) and not (refused and not comparison.same_release)
+    is_error = bool(harmed) and not (promise.refused and not comparison.same_release)
     doubtful = (
         bool(item.guessed),
         item.kind == "other-default",

@@ -95,7 +95,7 @@ class Beside:
         found = numbered(own.entries, lambda item: entry_label(item, name)).get(line.label)
         if found is None:
             return None
-        info = qdev.properties_of(there.catalogue, found.driver).get(found.property)
+        info = qdev.property_of(there.catalogue, found.driver, found.property)
         before, origin = self._effective(self.before, name, found)
         after, _ = self._effective(self.after, name, found)
         return EntryFacts(

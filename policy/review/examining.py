@@ -119,7 +119,7 @@ def _effects(draft: Content, others: tuple[Content, ...], slug: str) -> Effects:
         return Effects((), (), ())
     [backport] = (item for item in policy.backports if item.feature.slug == slug)
     base, _ = state.base_catalogue(policy.base)
-    return effects(policy, base, backport, [subject_of(item.state) for item in others])
+    return effects(policy, base, backport, [_subject(item) for item in others])
 
 
 @lru_cache(maxsize=64)
@@ -128,10 +128,16 @@ def _examined(
 ) -> tuple[Finding, ...]:
     return findings(
         subject_of(draft.state),
-        [subject_of(item.state) for item in others],
+        [_subject(item) for item in others],
         day,
-        subject_of(shipped.state) if shipped is not None else None,
+        _subject(shipped) if shipped is not None else None,
     )
+
+
+@lru_cache(maxsize=2 * MAX_OTHERS)
+def _subject(published: Content) -> Subject:
+    """A release that drafts are compared with, and what has been asked of it."""
+    return subject_of(published.state)
 
 
 def _gathered(policy: Policy, release: Release) -> tuple[Content, tuple[Content, ...]]:

@@ -105,7 +105,7 @@ def check_property(catalogue: Catalogue, entry: CompatProperty, field: str) -> N
         except bitmap.BitmapError as error:
             raise Invalid(f"{name}: {error}.", field=field) from error
         return
-    info = qdev.properties_of(catalogue, entry.driver).get(entry.property)
+    info = qdev.property_of(catalogue, entry.driver, entry.property)
     if info is None:
         raise Invalid(f"{entry.driver} has no property '{entry.property:.80}'.", field=field)
     if (problem := qdev.check_value(info, entry.value)) is not None:
