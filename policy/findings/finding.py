@@ -8,6 +8,7 @@ it holds exactly as long as nothing that the finding rests on differs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from machines.emulator.catalogue import CompatProperty
@@ -95,7 +96,7 @@ class Proposal:
     section: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: a page asks each for its digests, which it then keeps
 class Finding:
     """``partner`` is the label of the release that it compares with, empty where none.
 
@@ -114,14 +115,14 @@ class Finding:
     devices: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """16 hexadecimal digits that name the matter, whatever is found about it later."""
         place = self.place
         named = [place.machine_type, place.device, place.property, place.section, place.version]
         return digest([self.code, self.partner, named])[:16]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the matter and of what was found: what a waiver is bound to."""
         pairs = [[pair.source, pair.destination] for pair in self.pairs]

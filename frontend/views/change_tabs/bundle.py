@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -137,15 +138,18 @@ def _folders(preview: Preview, asked: str, opened: str) -> Iterator[Folder]:
 
 
 def _file(preview: Preview, path: str, asked: str) -> ChangedFile:
-    before, after = (files.get(path, b"").decode() for files in (preview.before, preview.after))
+    before, after = preview.before.get(path, b""), preview.after.get(path, b"")
+    added, removed = _counts(before, after)
+    is_asked = path == asked
+    shown = text_difference(before.decode(), after.decode()) if is_asked else None
+    return ChangedFile(path, preview.changed[path], added, removed, shown)
+
+
+@lru_cache(maxsize=2048)
+def _counts(before: bytes, after: bytes) -> tuple[int, int]:
+    """How many lines were added, and removed."""
     old, new = Counter(before.splitlines()), Counter(after.splitlines())
-    return ChangedFile(
-        path,
-        preview.changed[path],
-        added=(new - old).total(),
-        removed=(old - new).total(),
-        shown=text_difference(before, after) if path == asked else None,
-    )
+    return (new - old).total(), (old - new).total()
 
 
 def text_difference(before: str, after: str) -> TextDifference:
