@@ -68,8 +68,7 @@ def whose(found: Iterable[Turn]) -> list[Whose]:
 
 def whose_of(changes: Iterable[ChangeRequest]) -> dict[int, str]:
     """For a list: each open change request's primary key → whose turn it is."""
-    rows = turns.open_changes().filter(pk__in=[change.pk for change in changes])
-    found = {change.pk: turns.turns_of(change) for change in rows}
+    found = {change.pk: turns.turns_of(change) for change in turns.open_ones(changes)}
     names = _names([turn for several in found.values() for turn in several])
     return {
         pk: ", ".join(dict.fromkeys(_who(turn, names) for turn in several))

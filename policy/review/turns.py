@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
 from django.db.models import (
@@ -37,6 +37,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Value,
+    prefetch_related_objects,
 )
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
@@ -96,14 +97,35 @@ class Turn:
 
 def open_changes() -> QuerySet[ChangeRequest]:
     """The open change requests with all that :func:`turns_of` asks of them, without content."""
+    return _told().prefetch_related(*_taking_part())
+
+
+def open_ones(rows: Iterable[ChangeRequest]) -> list[ChangeRequest]:
+    """Those of a list's rows that are open, now with all that :func:`turns_of` asks of them."""
+    by_key = {change.pk: change for change in rows}
+    found = []
+    for known in _told().filter(pk__in=by_key).values("pk", *_TOLD):
+        change = by_key[known["pk"]]
+        for name in _TOLD:
+            setattr(change, name, known[name])
+        found.append(change)
+    prefetch_related_objects(found, *_taking_part())
+    return found
+
+
+def _taking_part() -> tuple[str | Prefetch[Any], ...]:
     given = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
     reviewing = Membership.objects.filter(role__in=ROLES["review"])
-    return _told().prefetch_related(
+    return (
         "editors",
         Prefetch("requested", ReviewRequest.objects.select_related("reviewer")),
         Prefetch("reviews", given.select_related("reviewer"), to_attr="votes"),
         Prefetch("release__tree__memberships", reviewing, to_attr="reviewing"),
     )
+
+
+#: What :func:`_told` tells beside a change request's own columns.
+_TOLD = ("newest_revision", "has_begun", "newest_published", "open_threads")
 
 
 def _told() -> QuerySet[ChangeRequest]:
