@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frontend.cli.failures import INPUT, SERVER, CommandFailed
+from machines.emulator.terminal import harmless
 
 if TYPE_CHECKING:
     from frontend.cli.client import Client
@@ -135,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show(sys.stderr)
         return INPUT
     except CommandFailed as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{harmless(str(error))}\n")
         return error.status
     except BrokenPipeError:
         # Whoever read the answer has seen enough; Python must not complain again at exit.

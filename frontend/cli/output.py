@@ -1,4 +1,7 @@
-"""How answers are told: tables and bars on a terminal, plain columns in a pipe, JSON on demand."""
+"""How answers are told: tables and bars on a terminal, plain columns in a pipe, JSON on demand.
+
+Whatever is told passes here, and commands no terminal: servers and people wrote it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from machines.emulator.terminal import harmless, harmless_json
 
 
 class Told(Protocol):
@@ -37,22 +42,30 @@ _MARKS: Mapping[str, tuple[str, str]] = {
 
 def as_json(document: Any) -> None:
     """A document as indented JSON."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(harmless_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 def line(text: str = "") -> None:
     """A line of the answer."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{harmless(text)}\n")
+
+
+def file(text: str) -> None:
+    """A file's text: as it is in a pipe, which may keep it; as a line on a terminal."""
+    if sys.stdout.isatty():
+        line(text)
+    else:
+        sys.stdout.write(f"{text}\n")
 
 
 def aside(text: str) -> None:
     """A line that is no part of the answer: it goes to standard error."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{harmless(text)}\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "Nothing.") -> None:
     """Rows under their columns' names; between tabs and without names where nobody looks."""
-    listed = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    listed = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in listed:
             line("\t".join(cell.replace("\n", " ") for cell in row))
@@ -82,12 +95,13 @@ def bar(title: str) -> Iterator[Told]:
     if not sys.stderr.isatty():
         yield _silent
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as shown:
         task = shown.add_task(title, total=None)
 
         def told(done: int, total: int, text: str) -> None:
-            shown.update(task, completed=done, total=total or None, description=text or title)
+            words = harmless(text or title)
+            shown.update(task, completed=done, total=total or None, description=words)
 
         yield told
 

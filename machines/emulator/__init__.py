@@ -8,7 +8,8 @@ the wire format           :mod:`stream` reads, :mod:`events` writes; :mod:`windo
 a release                 :mod:`catalogue` (:mod:`release`: the same, file by file), :mod:`qdev`,
                           :mod:`features`, :mod:`bitmap`, :mod:`names`; :mod:`memo` remembers
                           what was worked out of it
-the command line          :mod:`commands`, one module each
+the command line          :mod:`commands`, one module each; :mod:`terminal` shows what strangers
+                          wrote, and obeys none of it
 a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`snapshot`;
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
                           :mod:`suggest` finds the property behind a :mod:`verdict` by its

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from machines.emulator.terminal import harmless
 from policy import differences
 from policy.packing import archive, index, signatures
 from policy.packing.content import MANIFEST, REVISION, SCHEMA, SUMS, archive_of
@@ -153,8 +154,13 @@ def main(arguments: Sequence[str] | None = None, program: str = "lockstep-verify
     else:
         lines = answer.problems or [f"{options.bundle}: whole"]
         lines += [f"{name.replace('_', ' ')}: {value}" for name, value in answer.facts.items()]
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.write("".join(f"{_one_line(line)}\n" for line in lines))
     return 1 if answer.problems else 0
+
+
+def _one_line(text: str) -> str:
+    """A bundle's or an index's words, which may come from anybody, say no line of their own."""
+    return harmless(" ".join(text.splitlines()))
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

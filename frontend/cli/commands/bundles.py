@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from frontend.cli import output
-from frontend.cli.failures import DONE, NEGATIVE, InputFailed
+from frontend.cli.failures import DONE, NEGATIVE, SERVER, InputFailed, ServerFailed
 from frontend.cli.main import PROGRAM, Asked, Group
 from frontend.cli.naming import RELEASE, address
+from policy.packing import index as indexes
 from policy.packing import signatures, verifying
 
+_BUNDLE = re.compile(r"lockstep-[A-Za-z0-9_.+,-]+\.tar\.gz")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -94,12 +97,35 @@ def download(
 
     What is not whole, not signed by KEYS, or revoked is not left behind; exit status 1.
     """
+    fetched: list[Path] = []
+    status = SERVER
+    try:
+        status = verifying.main(_fetched(asked, release, revision, folder, keys, serial, fetched))
+    finally:
+        # Also where the server stops in the middle: nothing stays that was not looked at.
+        if status != DONE:
+            for path in fetched:
+                path.unlink(missing_ok=True)
+    return status
+
+
+def _fetched(
+    asked: Asked,
+    release: tuple[str, str],
+    revision: int | None,
+    folder: Path | None,
+    keys: Path | None,
+    serial: int,
+    fetched: list[Path],
+) -> list[str]:
+    """What to verify, in the verifier's arguments; each file is told to ``fetched`` as it comes."""
     found = _bundle(asked, release, revision)
-    target = _folder(folder) / found["filename"]
+    target = _folder(folder) / _file_name(found["filename"])
     place = f"bundles/{address(release)}/r{found['revision']}/download"
-    with output.bar(found["filename"]) as told:
+    fetched.append(target)
+    with output.bar(target.name) as told:
         asked.client.download(place, target, lambda count: told(count, found["size"], ""))
-    arguments, fetched = [str(target), *["--json"] * asked.json], [target]
+    arguments = [str(target), *["--json"] * asked.json]
     if keys is not None:
         index = f"{target}.index.json"
         wanted = {
@@ -108,15 +134,18 @@ def download(
             f"{index}.asc": "bundles/index.json.asc",
         }
         for name, source in wanted.items():
-            Path(name).write_bytes(asked.client.file(source))
             fetched.append(Path(name))
+            Path(name).write_bytes(asked.client.file(source))
         arguments += ["--keys", str(keys), "--index", index]
         arguments += ["--serial", str(serial)]
-    status = verifying.main(arguments)
-    if status != DONE:
-        for path in fetched:
-            path.unlink(missing_ok=True)
-    return status
+    return arguments
+
+
+def _file_name(told: str) -> str:
+    """A bundle's file name; a server that is not what it seems could name any file of yours."""
+    if not _BUNDLE.fullmatch(told):
+        raise ServerFailed(f"The server calls the bundle {told!r:.80}, which no bundle is called.")
+    return told
 
 
 def _folder(folder: Path | None) -> Path:
@@ -175,7 +204,8 @@ def sign_index(asked: Asked, key: str) -> None:
     state = asked.client.get("bundles/index/")
     if waiting := state["waiting"]:
         index = f"bundles/index-{waiting['serial']}"
-        armored = _signature(asked.client.file(f"{index}.json"), key)
+        content = _index(asked.client.file(f"{index}.json"), waiting["serial"])
+        armored = _signature(content, key)
         state = asked.client.post(f"{index}/sign/", {"signature": armored.decode()})
     if asked.json:
         output.as_json(state)
@@ -185,6 +215,17 @@ def sign_index(asked: Asked, key: str) -> None:
         )
     else:
         output.line("No index waits to be signed.")
+
+
+def _index(content: bytes, serial: int) -> bytes:
+    """The index of that serial and nothing else: a signature holds for whatever was signed."""
+    try:
+        found = indexes.read(content)
+    except indexes.IndexFileError as error:
+        raise ServerFailed(f"What the server wants to have signed: {error}.") from error
+    if found.serial != serial:
+        raise ServerFailed(f"The server sends index {found.serial} for index {serial}.")
+    return content
 
 
 def _signature(content: bytes, key: str) -> bytes:

@@ -70,7 +70,7 @@ def policy(asked: Asked, number: int, yaml: bool, target: Path | None) -> None:
     found = asked.client.get(f"changes/{number}/")
     text = _yaml(found["policy"]) if yaml else json.dumps(found["policy"], indent=2) + "\n"
     if target is None:
-        output.line(text.rstrip("\n"))
+        output.file(text.rstrip("\n"))
     else:
         _write(target, text)
     seen = found["lock_version"]

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machines.emulator.errors import EmulatorError, StreamError
+from machines.emulator.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BAD_INPUT
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"{message_of(error)}\n")
+        sys.stderr.write(f"{harmless(message_of(error))}\n")
         return BAD_INPUT
     return status
 
