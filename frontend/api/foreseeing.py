@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.http import Http404
@@ -15,6 +15,15 @@ from rest_framework.response import Response
 
 from frontend.access import visible_change, visible_release
 from frontend.api.base import Api
+from frontend.api.findings import (
+    CountsSerializer,
+    FindingFilter,
+    FindingPages,
+    FindingSerializer,
+)
+from frontend.api.rows import filtered, page_parameters, parameters_of
+from frontend.lists.filters import TickFilter
+from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from frontend.serializers import DifferenceSerializer, ProblemSerializer
 from frontend.views.change_tabs.bundle import ChangedFile, changed_files
@@ -36,11 +45,47 @@ class SourcesSerializer(serializers.Serializer[Any]):
     sources = serializers.ListField(child=serializers.FileField(), max_length=MAX_SOURCES)
 
 
+@dataclass(frozen=True, slots=True)
+class ForeseenFinding(CheckedFinding):
+    """``new``: the rules do not say it now."""
+
+    new: bool
+
+
+class ForeseenFindingSerializer(FindingSerializer):
+    """A finding; ``new``: the rules do not say it now."""
+
+    new = serializers.BooleanField()
+
+    def document(self, item: CheckedFinding) -> dict[str, Any]:
+        found = super().document(item)
+        return {**found, "new": item.new} if isinstance(item, ForeseenFinding) else found
+
+
+class ForeseenPageSerializer(serializers.Serializer[Any]):
+    """A page of the findings, as of a change request's."""
+
+    count = serializers.IntegerField()
+    counts = CountsSerializer()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = ForeseenFindingSerializer(many=True)
+
+
 class ForeseenSerializer(serializers.Serializer[Any]):
-    """``differences`` from the policy, and ``findings``, each with ``new``."""
+    """``differences`` from the policy, and a page of ``findings``."""
 
     differences = DifferenceSerializer(many=True)
-    findings = serializers.ListField(child=serializers.DictField())
+    findings = ForeseenPageSerializer()
+
+
+class ForeseenFilter(FindingFilter):
+    """Those of findings, and whether the rules say it now."""
+
+    new = TickFilter(label="Not said now", method="by_new")
+
+    def by_new(self, rows: Rows, name: str, value: bool) -> Rows:
+        return Rows(row for row in rows if row.new == value)
 
 
 class ReleaseFindings(Api):
@@ -53,19 +98,26 @@ class ReleaseFindings(Api):
         parameters=[
             OpenApiParameter(
                 "change", OpenApiTypes.INT, description="Compare with this draft instead."
-            )
+            ),
+            *parameters_of(ForeseenFilter),
+            *page_parameters(),
         ],
         responses={200: ForeseenSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request, tree: str, version: str) -> Response:
-        """Nothing is written. A finding is ``new`` where the rules do not say it now."""
+        """Nothing is written. A finding is ``new`` where the rules do not say it now.
+
+        Its findings come in pages: the next one is asked for with the same sources.
+        """
         release = visible_release(request.user, tree, version)
         found = foreseen(release, _sources(request), _change(request, release))
-        told = {
-            "differences": found.differences,
-            "findings": [{**finding_document(item), "new": new} for item, new in found.findings],
-        }
-        return Response(ForeseenSerializer(told).data)
+        rows = Rows(ForeseenFinding(item.finding, item.waived, new) for item, new in found.findings)
+        pages = FindingPages()
+        pages.count(rows)
+        page = pages.paginate_queryset(filtered(ForeseenFilter, rows, request), request, self)
+        told = pages.get_paginated_response(ForeseenFindingSerializer(page, many=True).data).data
+        differences = DifferenceSerializer(found.differences, many=True).data
+        return Response({"differences": differences, "findings": told})
 
 
 class ChangedFileSerializer(serializers.Serializer[Any]):
@@ -126,12 +178,3 @@ def _change(request: Request, release: Release) -> ChangeRequest | None:
     if change is None or change.release_id != release.pk:
         raise Http404
     return change
-
-
-def finding_document(item: CheckedFinding) -> dict[str, Any]:
-    """A finding as the API tells it, with how waivers of it stand."""
-    waivers = [
-        {"source": scope[1], "destination": scope[2], "standing": standing.word}
-        for scope, standing in item.waived
-    ]
-    return {**item.finding.to_json(), "blocks": item.blocks, "waivers": waivers}

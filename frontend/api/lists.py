@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import FilterSet  # type: ignore[import-untyped]
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from frontend.lists.filters import AnyOf
-from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 
 
@@ -77,31 +72,3 @@ def _orders(view: APIView) -> tuple[str, ...]:
 
 def _parameter(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": words, "required": False, "schema": schema}
-
-
-# --- Lists that no database holds -----------------------------------------------------------------
-
-
-def filtered(kind: type[FilterSet], rows: Rows, request: Request) -> Rows:
-    """The rows that fit what the call asks. Raises ValidationError."""
-    asked = kind(request.query_params, queryset=rows, request=request)
-    if not asked.is_valid():
-        raise ValidationError(asked.errors)
-    return Rows(asked.qs)
-
-
-def parameters_of(kind: type[FilterSet]) -> list[OpenApiParameter]:
-    """What the filters of such a list take, for the description."""
-    found = []
-    for name, item in kind.base_filters.items():
-        choices = [str(value) for value, _words in item.extra.get("choices", ())]
-        found.append(
-            OpenApiParameter(
-                name,
-                OpenApiTypes.STR,
-                description=str(item.label),
-                enum=choices or None,
-                many=isinstance(item, AnyOf),
-            )
-        )
-    return found

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,8 +16,9 @@ from rest_framework.response import Response
 from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
 from frontend.api.base import Api, check_form, given
-from frontend.api.lists import filtered, parameters_of
+from frontend.api.rows import RowsView
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
+from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from frontend.views import releases
 from frontend.views.lists import devices, machine_types
@@ -114,17 +115,15 @@ def _state(request: Any, kwargs: dict[str, Any]) -> State:
     return state.draft(change)
 
 
-class MachineTypes(Api):
+@extend_schema_view(get=extend_schema(parameters=[CHANGE_PARAMETER]))
+class MachineTypes(Api, RowsView):
     """The machine types of a release."""
 
-    @extend_schema(
-        parameters=[CHANGE_PARAMETER, *parameters_of(MachineTypeFilter)],
-        responses=serializers.MachineTypeSerializer(many=True),
-    )
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        rows = machine_types.rows_of(_state(request, kwargs))
-        fitting = filtered(MachineTypeFilter, rows, request)
-        return Response(serializers.MachineTypeSerializer(fitting, many=True).data)
+    serializer_class = serializers.MachineTypeSerializer
+    filterset_class = MachineTypeFilter
+
+    def rows(self) -> Rows:
+        return machine_types.rows_of(_state(self.request, self.kwargs))
 
 
 class MachineTypeDetail(Api):
@@ -145,17 +144,15 @@ def _machine_type(found: State, name: str) -> dict[str, str]:
     return {"name": name, "parent": item.parent if item else ""}
 
 
-class Devices(Api):
-    """The device types of a release."""
+@extend_schema_view(get=extend_schema(parameters=[CHANGE_PARAMETER]))
+class Devices(Api, RowsView):
+    """The device types of a release, by name."""
 
-    @extend_schema(
-        parameters=[CHANGE_PARAMETER, *parameters_of(DeviceFilter)],
-        responses=serializers.DeviceSerializer(many=True),
-    )
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        rows = devices.rows_of(_state(request, kwargs))
-        fitting = filtered(DeviceFilter, rows, request)
-        return Response(serializers.DeviceSerializer(fitting, many=True).data)
+    serializer_class = serializers.DeviceSerializer
+    filterset_class = DeviceFilter
+
+    def rows(self) -> Rows:
+        return devices.rows_of(_state(self.request, self.kwargs))
 
 
 class DeviceDetail(Api):

@@ -24,7 +24,6 @@ from frontend.access import (
 from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
-from frontend.api.foreseeing import finding_document
 from frontend.numbers import number_of
 from machines.models import Release, Tree
 from policy import differences, edits, state
@@ -32,7 +31,7 @@ from policy.document import Policy
 from policy.errors import Invalid
 from policy.messages import notices
 from policy.models import ChangeRequest, Comment, Thread
-from policy.review import discussion, examining, turns, workflow
+from policy.review import discussion, turns, workflow
 from policy.review.votes import approvals_needed
 
 # --- Threads --------------------------------------------------------------------------------------
@@ -121,56 +120,6 @@ class Draft(Api):
 
     def _found(self, request: Request, pk: int, comment: int) -> Comment:
         return own_draft(visible_change(request.user, pk), request.user, comment)
-
-
-# --- Findings -------------------------------------------------------------------------------------
-
-
-class Findings(Api):
-    """What the rules say of the draft, the gravest first, and how waivers of it stand."""
-
-    @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
-    def get(self, request: Request, pk: int) -> Response:
-        found = examining.findings_of(visible_change(request.user, pk))
-        return Response([finding_document(item) for item in found])
-
-
-class FindingWaive(Api):
-    """Accept a finding, for a while and with a reason."""
-
-    @extend_schema(
-        request=shapes.FindingWaiverSerializer,
-        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
-    )
-    def post(self, request: Request, pk: int, identity: str) -> Response:
-        data = given(shapes.FindingWaiverSerializer, request)
-        edits.waive_finding(
-            visible_change(request.user, pk),
-            person_of(request),
-            data["lock_version"],
-            identity,
-            data["source"],
-            data["destination"],
-            data["reason"],
-            data["expires"],
-        )
-        return answer(request, pk)
-
-
-class FindingApply(Api):
-    """Make the change that a finding proposes."""
-
-    @extend_schema(
-        request=shapes.ProposalSerializer,
-        responses={200: serializers.ChangeDetailSerializer, **PROBLEMS},
-    )
-    def post(self, request: Request, pk: int, identity: str) -> Response:
-        data = given(shapes.ProposalSerializer, request)
-        change = visible_change(request.user, pk)
-        edits.apply_proposal(
-            change, person_of(request), data["lock_version"], identity, data["number"]
-        )
-        return answer(request, pk)
 
 
 # --- Waivers --------------------------------------------------------------------------------------

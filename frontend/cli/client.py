@@ -25,6 +25,8 @@ LONGEST_WAIT = 60
 #: Statuses that are the server's fault, or its refusal to let one in; others are the input's.
 _SERVERS = frozenset({401, 403, 429})
 _AGAIN = frozenset({429, 502, 503, 504})
+#: Rows that a page may have, and those that are asked for.
+LARGEST_PAGE = 500
 ROWS = 200
 
 #: What a job tells while it is waited for: done, total, text.

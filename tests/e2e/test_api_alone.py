@@ -24,6 +24,8 @@ TREE, VERSION = "debian", "15"
 FEATURE = "scsi-persistent-reservations"
 MACHINE_TYPE = "pc-q35-7.2"
 DEVICES = ["mc146818rtc", "isa-pit", "i8042", "isa-serial", "scsi-block"]
+#: Rows of a page: few, so that there are several.
+PAGE = 5
 SCOPES = {"maintainer": "write", "reviewer": "review", "release": "publish"}
 
 
@@ -42,6 +44,15 @@ class Program:
         answer = self.send("GET", address, params=query)
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    def all(self, address: str, **query: Any) -> list[Any]:
+        """The rows of every page of a list."""
+        rows: list[Any] = []
+        page: dict[str, Any] = {"next": address}
+        while page["next"]:
+            page = self.get(address, page=len(rows) // PAGE + 1, page_size=PAGE, **query)
+            rows += page["results"]
+        return rows
 
     def post(self, address: str, document: Any = None, status: int = 200, **more: Any) -> Any:
         body = more or {"json": document if document is not None else {}}
@@ -92,8 +103,7 @@ def edited(program: Program, change: dict[str, Any]) -> dict[str, Any]:
     until = (date.today() + timedelta(days=90)).isoformat()  # noqa: DTZ011 - a day will do
     waivers = [
         {"op": "waive-finding", "finding": item["id"], "reason": "Never shipped.", "expires": until}
-        for item in program.get(f"changes/{change['id']}/findings/")
-        if item["blocks"]
+        for item in program.all(f"changes/{change['id']}/findings/", blocks="true")
     ]
     if waivers:
         program.post(address, {"lock_version": made["lock_version"], "operations": waivers})

@@ -41,11 +41,11 @@ def test_releases_machine_types_and_devices(world: World, login: Login) -> None:
     world.published()
     release = "/api/v1/releases/down/1.2/"
     assert client.get(release).json()["revision"] == 1
-    names = [item["name"] for item in client.get(f"{release}machine-types/").json()]
+    names = [item["name"] for item in client.get(f"{release}machine-types/").json()["results"]]
     assert names == list(MACHINES)
     one = client.get(f"{release}machine-types/{MACHINES[1]}/").json()
     assert {"driver": "foo", "property": "speed", "value": "4"} in one["properties"]
-    assert "foo" in [item["name"] for item in client.get(f"{release}devices/").json()]
+    assert "foo" in [item["name"] for item in client.get(f"{release}devices/").json()["results"]]
     device = client.get(f"{release}devices/big/?machine_type={MACHINES[0]}").json()
     assert device["sections"][0]["current"] == 10_000
     for missing in ("machine-types/none/", "devices/none/", "devices/big/?machine_type=none"):

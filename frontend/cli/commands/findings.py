@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from frontend.cli import output, telling
+from frontend.cli.client import LARGEST_PAGE
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
 from frontend.cli.naming import RELEASE, address
@@ -38,11 +39,12 @@ def findings_command(
     if release is None:
         if change is None:
             raise click.UsageError("Name a change request, or a RELEASE and its SOURCES.")
-        found = {"differences": [], "findings": asked.client.get(f"changes/{change}/findings/")}
+        found = {"differences": [], "findings": asked.client.all(f"changes/{change}/findings/")}
     else:
         if not sources:
             raise click.UsageError("Name the SOURCES, or a change request instead.")
-        found = _with_sources(asked, release, sources, change)
+        told = {} if asked.json or everything else {"new": True}
+        found = _with_sources(asked, release, sources, {"change": change, **told})
     if asked.json:
         output.as_json(found)
     else:
@@ -52,14 +54,23 @@ def findings_command(
 
 
 def _with_sources(
-    asked: Asked, release: tuple[str, str], sources: tuple[Path, ...], change: int | None
-) -> Any:
+    asked: Asked, release: tuple[str, str], sources: tuple[Path, ...], query: dict[str, Any]
+) -> dict[str, Any]:
+    """What would differ, and the findings of every page."""
     try:
         files = [("sources", (path.name, path.read_bytes())) for path in sources]
     except OSError as error:
         raise InputFailed(f"{error.filename}: {error.strerror}") from error
     place = f"releases/{address(release)}/findings/"
-    return asked.client.ask(place, files=files, params={"change": change} if change else {})
+    findings: list[Any] = []
+    page = 1
+    while True:
+        asks = {**query, "page": page, "page_size": LARGEST_PAGE}
+        found = asked.client.ask(place, files=files, params=asks)
+        findings += found["findings"]["results"]
+        if not found["findings"]["next"]:
+            return {"differences": found["differences"], "findings": findings}
+        page += 1
 
 
 def _tell(found: dict[str, Any], everything: bool) -> None:
