@@ -16,7 +16,7 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 # A release of 90 machine types with 500 properties each makes about 30 MB.
@@ -27,7 +27,9 @@ MAX_FILES = 20_000
 # ID1 ID2, method deflate, flag FEXTRA, no time, no hint, unknown system; 36 bytes of extra field.
 _HEADER = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff" + b"\x24\x00LS\x20\x00"
 _DIGEST_SIZE = 32
-_PATH = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+,-]*(/[A-Za-z0-9_][A-Za-z0-9._+,-]*)*$")
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+,-]*(/[A-Za-z0-9_][A-Za-z0-9._+,-]*)*")
+_BLOCK = 512
+_OCTAL = re.compile(rb"[0-7]{11}\0")
 
 
 class ArchiveError(ValueError):
@@ -60,7 +62,7 @@ def _tar(archive: Archive) -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(archive.files):
-            if not _PATH.match(f"{archive.top}/{path}"):
+            if not _PATH.fullmatch(f"{archive.top}/{path}"):
                 raise ArchiveError(f"{path!r}: no safe path")
             member = tarfile.TarInfo(f"{archive.top}/{path}")
             member.size = len(archive.files[path])
@@ -79,10 +81,7 @@ def unpack(content: bytes) -> Archive:
     member with another owner or mode, and one that would unpack to more than the limits.
     """
     tar = _decompress(content)
-    try:
-        archive = _read(tar)
-    except (tarfile.TarError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"is not a readable tar archive: {error}") from error
+    archive = _read(tar)
     # Order, owners, modes, padding, further members: whatever pack would have written otherwise.
     if _tar(archive) != tar:
         raise ArchiveError("the tar archive is not in the one form that a bundle has")
@@ -111,17 +110,38 @@ def _read(tar: bytes) -> Archive:
     tops: set[str] = set()
     files: dict[str, bytes] = {}
     time = 0
-    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as opened:
-        for member in opened:
-            if not member.isreg() or not _PATH.match(member.name):
-                raise ArchiveError(f"{member.name!r:.200}: no ordinary file with a safe path")
-            top, _, path = member.name.partition("/")
-            if not path or path in files or len(files) >= MAX_FILES:
-                raise ArchiveError(f"{member.name!r:.200}: outside the folder, or there twice")
-            tops.add(top)
-            time = int(member.mtime)
-            read = opened.extractfile(member)
-            files[path] = read.read() if read else b""
+    for name, written, content in _members(tar):
+        top, _, path = name.partition("/")
+        if not path or path in files or len(files) >= MAX_FILES:
+            raise ArchiveError(f"{name!r:.200}: outside the folder, or there twice")
+        tops.add(top)
+        files[path], time = content, written
     if len(tops) != 1:
         raise ArchiveError("should hold exactly one top folder with files")
     return Archive(tops.pop(), files, time)
+
+
+def _members(tar: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """(name, time, content) of each file: ustar's header (POSIX.1-1988) and no extension of it.
+
+    A reader of every kind of tar would follow holes of any size, numbers below zero and times
+    without an end, all of which whoever made the archive may have written.
+    """
+    at = 0
+    while any(head := tar[at : at + _BLOCK]):
+        at += len(head)
+        name, prefix = (field.partition(b"\0")[0] for field in (head[:100], head[345:500]))
+        path = b"/".join(part for part in (prefix, name) if part).decode("ascii", "replace")
+        if head[156:157] != tarfile.REGTYPE or not _PATH.fullmatch(path):
+            raise ArchiveError(f"{path!r:.200}: no ordinary file with a safe path")
+        size, time = _number(head[124:136]), _number(head[136:148])
+        if size > len(tar) - at:
+            raise ArchiveError(f"{path!r:.200}: is cut off")
+        yield path, time, tar[at : at + size]
+        at += -(-size // _BLOCK) * _BLOCK
+
+
+def _number(field: bytes) -> int:
+    if not _OCTAL.fullmatch(field):
+        raise ArchiveError(f"{field!r:.60}: no size or time as a bundle has it")
+    return int(field[:-1], 8)

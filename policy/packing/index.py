@@ -36,6 +36,9 @@ _BUNDLE = {
 }
 _REVOCATION = {"file": str, "sha256": str, "at": str, "reason": str}
 
+#: What reading odd JSON raises; a number without an end is an overflow.
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+
 
 class IndexFileError(ValueError):
     """The bytes are no index."""
@@ -86,7 +89,7 @@ def read(content: bytes) -> Index:
             raise IndexFileError("the index is not in its one form")
     except IndexFileError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise IndexFileError(f"the index is not readable: {error!r:.200}") from error
     if index.issued.tzinfo is None or index.expires.tzinfo is None:
         raise IndexFileError("the index's times have no zone")

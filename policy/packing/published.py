@@ -87,7 +87,7 @@ def read(content: str) -> Published:
         raise BundleError(f"the revision has no {error}") from error
     except BundleError:
         raise
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BundleError(f"the revision is not readable: {error}") from error
     if problem := next(_not_following(published), ""):
         raise BundleError(f"the property sets do not follow from the policy: {problem}")

@@ -29,7 +29,7 @@ from policy.drafts import fresh
 from policy.errors import Invalid
 from policy.exporters import globals
 from policy.models import Bundle, ChangeRequest, Revision
-from policy.packing import archive
+from policy.packing import archive, index
 from policy.publishing import bundle
 from policy.review import workflow
 
@@ -190,6 +190,15 @@ def test_change_with_new_sums_is_found(
     assert any(found.startswith(problem) for found in bundle.verify(changed(content, files)))
 
 
+def test_a_number_without_an_end_is_no_revision(content: bytes) -> None:
+    text = CONTENT.replace('"number":3', '"number":-Infinity')
+    assert bundle.verify(changed(content, {"revision.json": text.encode()})) != []
+    for number in ("1e999", "-Infinity"):
+        told = f'{{"schema":1,"serial":{number}}}'
+        with pytest.raises(index.IndexFileError):
+            index.read(told.encode())
+
+
 def test_sums_tell_what_is_damaged(content: bytes) -> None:
     found = archive.unpack(content)
     files = {**found.files, "policy.json": b"{}", "more": b""}
@@ -213,6 +222,49 @@ def test_links_and_paths_that_lead_out_are_refused(content: bytes) -> None:
             tar.addfile(member)
         with pytest.raises(archive.ArchiveError, match="no ordinary file with a safe path"):
             archive.unpack(archive.compress(written.getvalue()))
+
+
+def header(
+    kind: bytes = b"0", size: bytes = b"00000000000\0", time: bytes = b"00000000000\0"
+) -> bytes:
+    """A member's header, also such as no writer of archives makes."""
+    ids = b"0000644\0" + b"0000000\0" * 2
+    start = b"top/x".ljust(100, b"\0") + ids + size + time
+    end = (kind + bytes(100) + b"ustar\x0000").ljust(356, b"\0")
+    total = sum(start) + sum(end) + 8 * ord(" ")
+    return start + b"%06o\0 " % total + end
+
+
+def extended(text: str) -> bytes:
+    """A header that says something of the member after it, and that member."""
+    told = f"{len(text) + 4} {text}\n".encode()
+    return header(b"x", b"%011o\0" % len(told)) + told.ljust(512, b"\0") + header()
+
+
+@pytest.mark.parametrize(
+    "tar",
+    [
+        header(),
+        header(b"S")[:386]
+        + b"%011o\0%011o\0" % (0, 0)
+        + bytes(73)
+        + b"\x80\0\0\0\0\0\1"
+        + bytes(22),
+        header(size=b"\xff" * 12),
+        header(size=b"\xff" * 10 + b"\xfc\0"),
+        header(size=b"77777777777\0"),
+        header(time=b"\x80" + b"\xff" * 11),
+        extended("mtime=inf"),
+        extended("mtime=nan"),
+        extended("GNU.sparse.size=1099511627776"),
+        header()[:300],
+    ],
+)
+def test_what_a_tar_s_header_may_say_besides_leads_nowhere(tar: bytes) -> None:
+    packed = archive.compress(tar + bytes(1024))
+    with pytest.raises(archive.ArchiveError):
+        archive.unpack(packed)
+    assert len(bundle.verify(packed)) == 1
 
 
 def test_unsafe_name_of_a_machine_type_gets_a_safe_folder() -> None:
