@@ -7,17 +7,27 @@ redirection is not followed, and of an answer no more than its status is read.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import ipaddress
+import re
 import socket
+import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, quote, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from policy.messages import webhooks
 
+#: How long a receiver may take to be reached; twice as long until it has answered.
 SECONDS = 10.0
-_RETRIES = urllib3.Retry(0, redirect=False)
+#: How much may come before the status: what only informs (RFC 9110, 15.2).
+MAX_HEAD = 64 * 1024
+_STATUS = re.compile(rb"^HTTP/1\.\d ([2-9]\d\d)[ \r\n]", re.MULTILINE)
+_QUERY = "/%:@!$&'()*+,;=~?[]"
 
 
 class Unreachable(Exception):
@@ -27,36 +37,60 @@ class Unreachable(Exception):
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Send ``body`` and return the status of the answer. Raises :class:`Unreachable`."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _judged(host, port, parts.scheme)
-    target = parts.path or "/"
-    if parts.query:
-        target += f"?{parts.query}"
-    sent = {**headers, "Host": parts.netloc, "Connection": "close"}
+    until = time.monotonic() + 2 * SECONDS
     try:
-        with _pool(parts.scheme, address, port, host) as pool:
-            answer = pool.urlopen(
-                "POST", target, body=body, headers=sent, retries=_RETRIES, preload_content=False
-            )
-            answer.close()
-            return int(answer.status)
-    except urllib3.exceptions.HTTPError as error:
+        host = (parts.hostname or "").encode("idna").decode()
+        connection = _connection(parts.scheme, _judged(host, port, parts.scheme), port, host)
+        with contextlib.closing(connection):
+            connection.request("POST", _target(parts), body, _named(parts, host) | headers)
+            return _status(connection.sock, until)
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         raise Unreachable(f"{type(error).__name__}: {error}") from error
+    except ValueError as error:
+        # It would stop the telling of everybody else.
+        raise Unreachable(f"Nothing can be sent there: {error}") from error
 
 
-def _pool(scheme: str, address: str, port: int, host: str) -> urllib3.HTTPConnectionPool:
-    timeout = urllib3.Timeout(SECONDS)
+def _target(parts: SplitResult) -> str:
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    return f"{target}?{quote(parts.query, safe=_QUERY)}" if parts.query else target
+
+
+def _named(parts: SplitResult, host: str) -> dict[str, str]:
+    shown = f"[{host}]" if ":" in host else host
+    named = f"{shown}:{parts.port}" if parts.port else shown
+    return {"Host": named, "Connection": "close"}
+
+
+def _connection(scheme: str, address: str, port: int, host: str) -> HTTPConnection:
     if scheme == "https":
-        return urllib3.HTTPSConnectionPool(
+        return HTTPSConnection(
             address,
             port,
-            timeout=timeout,
+            timeout=SECONDS,
             server_hostname=host,
             assert_hostname=host,
             cert_reqs="CERT_REQUIRED",
         )
-    return urllib3.HTTPConnectionPool(address, port, timeout=timeout)
+    return HTTPConnection(address, port, timeout=SECONDS)
+
+
+def _status(sock: Any, until: float) -> int:
+    """The status of the answer. One that comes by drops would hold a worker as long as it likes,
+    so that it is the whole of it that has to be there in time.
+    """
+    told = b""
+    while (found := _STATUS.search(told)) is None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise Unreachable("It did not answer in time.")
+        sock.settimeout(left)
+        more = sock.recv(4096)
+        told += more
+        if not more or len(told) > MAX_HEAD or told[:5] != b"HTTP/"[: len(told)]:
+            raise Unreachable("It does not answer as a web server does.")
+    return int(found[1])
 
 
 def _judged(host: str, port: int, scheme: str) -> str:

@@ -259,10 +259,14 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if any(item is not None and not is_public(item) for item in wrapped):
             return False
+        if address not in _UNICAST and address not in _NAT64:
+            return False  # site-local, translated on the spot, or given to nobody
     return address.is_global and not address.is_multicast
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: What IANA has given out of IPv6 for the internet.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 def _checked_events(events: Iterable[str]) -> list[str]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -127,6 +137,89 @@ def test_a_name_that_leads_inside_is_not_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with pytest.raises(outgoing.Unreachable, match=r"10\.0\.0\.7"):
         outgoing.post("https://inside.example.org/", b"{}", {})
+
+
+def answering(*drops: bytes, every: float = 0.05) -> str:
+    """The address of a receiver that answers once, with these bytes one after the other."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with server, server.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            for drop in drops:
+                connection.sendall(drop)
+                time.sleep(every)
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("drops", "status"),
+    [
+        ((b"HTTP/1.1 20", b"4 \r\n"), 204),
+        ((b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n"), 500),
+    ],
+)
+def test_an_answer_in_parts(webhook: Webhook, drops: tuple[bytes, ...], status: int) -> None:
+    assert outgoing.post(answering(*drops), b"{}", {}) == status
+
+
+@pytest.mark.parametrize(
+    "drops", [(b"SSH-2.0\r\n",), (b"HTTP/1.1 ", b""), (b"HTTP/" + b"x" * 99_999,)]
+)
+def test_what_is_no_web_server(webhook: Webhook, drops: tuple[bytes, ...]) -> None:
+    with pytest.raises(outgoing.Unreachable):
+        outgoing.post(answering(*drops), b"{}", {})
+
+
+def test_who_answers_by_drops_holds_no_worker(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "SECONDS", 0.2)
+    begun = time.monotonic()
+    with pytest.raises(outgoing.Unreachable):
+        outgoing.post(answering(b"HTTP/1.1 103 x\r\n", *[b"a"] * 100), b"{}", {})
+    assert time.monotonic() - begun < 3
+
+
+def test_a_certificate_that_nobody_vouches_for(webhook: Webhook, tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(self_signed(tmp_path / "certificate.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_handshake, args=(server, context), daemon=True).start()
+        with pytest.raises(outgoing.Unreachable, match="certificate"):
+            outgoing.post(f"https://127.0.0.1:{server.getsockname()[1]}/", b"{}", {})
+
+
+def self_signed(target: Path) -> Path:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    plain = (PrivateFormat.PKCS8, NoEncryption())
+    target.write_bytes(
+        key.private_bytes(Encoding.PEM, *plain) + certificate.public_bytes(Encoding.PEM)
+    )
+    return target
+
+
+def _handshake(server: socket.socket, context: ssl.SSLContext) -> None:
+    with contextlib.suppress(OSError), server.accept()[0] as plain:
+        context.wrap_socket(plain, server_side=True).recv(1)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://例え.example/", "http://127.0.0.1:1/例", "https://a..b/"]
+)
+def test_an_address_that_cannot_be_sent_to_stops_nobody_else(
+    webhook: Webhook, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [(0, 0, 0, "", ("127.0.0.1", 1))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(outgoing.Unreachable):
+        outgoing.post(address, b"{}", {})
 
 
 def test_nobody_listens(webhook: Webhook) -> None:
