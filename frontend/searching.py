@@ -41,6 +41,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The hits of one kind, which ``name`` names to a program and ``title`` to a person."""
+
+    name: str
+    title: str | Promise
+    hits: list[Hit]
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """What is looked for, by whom, and where: ``releases`` are those they may see, by number."""
 
@@ -81,10 +90,8 @@ class Search:
         return self.releases[self.seen if here and self.seen else last]
 
 
-def search(
-    text: str, user: User, seen: int | None, limit: int
-) -> list[tuple[str | Promise, list[Hit]]]:
-    """(kind, hits) of the kinds that have any, at most ``limit`` each.
+def search(text: str, user: User, seen: int | None, limit: int) -> list[Group]:
+    """The kinds that have any hit, with at most ``limit`` each.
 
     ``seen`` is the release that the person looked at last, by its number.
     """
@@ -95,8 +102,8 @@ def search(
     rows = Release.objects.filter(tree__in=trees).select_related("tree")
     asked = Search(words, user, trees, {row.pk: row for row in rows}, seen, limit)
     kinds = KINDS + MANY if any(len(word) > 1 for word in words) else KINDS
-    found = [(title, list(find(asked))) for title, find in kinds]
-    return [(title, hits) for title, hits in found if hits]
+    found = [Group(name, title, list(find(asked))) for name, title, find in kinds]
+    return [group for group in found if group.hits]
 
 
 def _releases(asked: Search) -> list[Hit]:
@@ -244,19 +251,21 @@ def _excerpt(text: str, word: str) -> str:
     return ("…" if start else "") + line[start:end] + ("…" if end < len(line) else "")
 
 
-KINDS: tuple[tuple[str | Promise, Callable[[Search], Iterable[Hit]]], ...] = (
-    (_("Releases"), _releases),
-    (_("Machine types"), _machine_types),
-    (_("Devices"), _devices),
-    (_("Features"), _features),
-    (_("Change requests"), _changes),
-    (_("Trials"), _trials),
-    (_("Bundles"), _bundles),
-    (_("People"), _people),
+Kind = tuple[str, str | Promise, Callable[[Search], Iterable[Hit]]]
+
+KINDS: tuple[Kind, ...] = (
+    ("releases", _("Releases"), _releases),
+    ("machine-types", _("Machine types"), _machine_types),
+    ("devices", _("Devices"), _devices),
+    ("features", _("Features"), _features),
+    ("changes", _("Change requests"), _changes),
+    ("trials", _("Trials"), _trials),
+    ("bundles", _("Bundles"), _bundles),
+    ("people", _("People"), _people),
 )
 #: There are tens of thousands of these: a single letter, which is in most of them, finds none.
-MANY: tuple[tuple[str | Promise, Callable[[Search], Iterable[Hit]]], ...] = (
-    (_("Properties"), _properties),
-    (_("Sections"), _sections),
-    (_("Comments"), _comments),
+MANY: tuple[Kind, ...] = (
+    ("properties", _("Properties"), _properties),
+    ("sections", _("Sections"), _sections),
+    ("comments", _("Comments"), _comments),
 )

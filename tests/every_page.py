@@ -95,8 +95,8 @@ def api_lists() -> list[Page]:
     subjects = Subjects()
     return [
         Page(name, address)
-        for name, address in _plain(subjects)
-        if name.startswith("api-") and name != "api-handbook"
+        for name, address in (*_plain(subjects), *_variants(subjects))
+        if name.startswith("api-") and not name.startswith("api-handbook")
     ]
 
 
@@ -157,6 +157,12 @@ def _variants(subjects: Subjects) -> Iterator[tuple[str, str]]:
     ends = {"source": other.label, "destination": release.label, "machine_type": machine_type}
     yield page("comparison", "two releases", ends)
     yield page("api-handbook", "changes", {"group": "changes"})
+    yield page("api-search", "virtio", {"q": "virtio"})
+    yield page("api-findings", "of a device", {"device": "virtio-net-pci"}, pk=change.pk)
+    yield page("api-machine-types", "draft", draft, **at)
+    yield page("api-devices", "draft", draft, **at)
+    ends = {"old": other.label, "new": release.label}
+    yield page("api-proposals", "two releases", ends)
     for folder in ("qemu", "lockstep"):
         found = {"tab": "bundle", "folder": folder}
         yield page("change", f"bundle, {folder}", found, pk=change.pk)

@@ -38,6 +38,7 @@ COMMANDS = {
     "probe": "importing",
     "releases": "releases",
     "run": "offline",
+    "search": "searching",
     "stream-diff": "offline",
     "trial": "offline",
     "trials": "trials",

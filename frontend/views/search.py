@@ -18,9 +18,9 @@ SHOWN, IN_BOX = 12, 5
 @login_required
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """Context: q, found ([(kind, [Hit])]), count (of the hits shown)."""
+    """Context: q, found (of Group), count (of the hits shown)."""
     text = request.GET.get("q", "").strip()
     limit = IN_BOX if is_swap(request) else SHOWN
     found = find(text, person_of(request), request.session.get(LAST_RELEASE), limit)
-    context = {"q": text, "found": found, "count": sum(len(hits) for _kind, hits in found)}
+    context = {"q": text, "found": found, "count": sum(len(group.hits) for group in found)}
     return respond(request, "pages/search.html", "partials/search_hits.html", context)
