@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from frontend.api import shapes
+from frontend.api import documents, shapes
 from machines.models import Release, Snapshot, Tree
 from policy.models import AuditEntry, Bundle, ChangeRequest, Review, Trial
 from workers.models import Job
@@ -107,7 +107,7 @@ class DifferenceSerializer(serializers.Serializer[Any]):
 
 
 class ChangeDetailSerializer(ChangeSerializer):
-    policy = serializers.JSONField(source="content")
+    policy = documents.PolicyField(source="content")
     reviews = ReviewSerializer(many=True)
     blockers = BlockerSerializer(many=True)
     differences = DifferenceSerializer(many=True)
@@ -164,6 +164,9 @@ class TrialSerializer(serializers.ModelSerializer[Trial]):
 
 
 class TrialDetailSerializer(TrialSerializer):
+    inputs = documents.TrialInputsField()
+    result = documents.TrialResultField(allow_null=True)
+
     class Meta(TrialSerializer.Meta):
         fields: ClassVar = [*TrialSerializer.Meta.fields, "error", "inputs", "result"]
 
@@ -195,6 +198,9 @@ class RemediesSerializer(serializers.Serializer[Any]):
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
+    """``result`` depends on the kind; null until it is done."""
+
+    result = documents.ObjectField(allow_null=True)
     created_by = serializers.CharField(source="created_by.username", default=None)
 
     class Meta:
@@ -218,6 +224,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
 
 class AuditSerializer(serializers.ModelSerializer[AuditEntry]):
+    before = documents.ObjectField(allow_null=True)
+    after = documents.ObjectField(allow_null=True)
+
     class Meta:
         model = AuditEntry
         fields: ClassVar = [

@@ -328,6 +328,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ChangeStatus": "policy.models.ChangeRequest.Status",
         "JobStatus": "workers.models.Job.Status",
+        "Outcome": "frontend.api.documents.OUTCOMES",
         "TrialState": "policy.models.Trial.State",
         "Verdict": "policy.models.Review.Verdict",
         "Scope": "policy.models.Token.Scope",

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,13 +16,15 @@ from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
 from frontend.api import shapes
 from frontend.api.base import Api, given
+from frontend.api.rows import RowsView
 from frontend.filters import ChangeFilter
+from frontend.lists.kinds import Rows
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import differences, edits, history, state
 from policy.errors import Invalid
-from policy.models import ChangeRequest, Revision
+from policy.models import ChangeRequest, DraftState, Revision
 from policy.review import checking, examining, turns, workflow
 from policy.review.blockers import blockers as blockers_of
 from policy.review.votes import approvals_needed
@@ -128,41 +130,47 @@ class ChangeRebase(Api):
         return answer(request, pk)
 
 
-class ChangeStates(Api):
+class ChangeStates(Api, generics.ListAPIView[Any]):
     """Every content that the change request had, the newest first."""
 
-    @extend_schema(responses=shapes.StateSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
-        found = history.states(visible_change(request.user, pk))
-        return Response(shapes.StateSerializer(found, many=True).data)
+    serializer_class = shapes.StateSerializer
+    search_fields = ("action", "actor__username", "document__digest")
+    ordering_fields = ("version", "action", "at")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):  # the description is made without a request
+            return DraftState.objects.none()
+        return history.states(visible_change(self.request.user, self.kwargs["pk"]))
 
 
-class ChangeDifferences(Api):
-    """What differs between two states of a change request."""
-
-    @extend_schema(
-        responses={200: serializers.DifferenceSerializer(many=True), **PROBLEMS},
+@extend_schema_view(
+    get=extend_schema(
         parameters=[
             OpenApiParameter("from", OpenApiTypes.STR, description="base, reviewed or a version"),
             OpenApiParameter("to", OpenApiTypes.STR, description="now or a version"),
-        ],
+        ]
     )
-    def get(self, request: Request, pk: int) -> Response:
-        change = visible_change(request.user, pk)
-        asked = request.query_params
+)
+class ChangeDifferences(Api, RowsView):
+    """What differs between two states of a change request."""
+
+    serializer_class = serializers.DifferenceSerializer
+
+    def rows(self) -> Rows:
+        change = visible_change(self.request.user, self.kwargs["pk"])
+        asked = self.request.query_params
         names = asked.get("from") or history.BASE, asked.get("to") or history.NOW
-        found = history.between(change, *names, request.user)
-        return Response(serializers.DifferenceSerializer(found, many=True).data)
+        return Rows(history.between(change, *names, self.request.user))
 
 
-class ChangeBackports(Api):
+class ChangeBackports(Api, RowsView):
     """The draft's backports, and what follows from each."""
 
-    @extend_schema(responses=shapes.BackportSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
-        change = visible_change(request.user, pk)
-        found = examining.backports_of(change.policy, change.release)
-        return Response(shapes.BackportSerializer(found, many=True).data)
+    serializer_class = shapes.BackportSerializer
+
+    def rows(self) -> Rows:
+        change = visible_change(self.request.user, self.kwargs["pk"])
+        return Rows(examining.backports_of(change.policy, change.release))
 
 
 class ChangeTransition(Api):

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import named_release, person_of
+from frontend.api import documents
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.filters import FeatureFilter
@@ -27,8 +28,8 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
 
     introduced = serializers.CharField(source="introduced.label")
     created_by = serializers.CharField(source="created_by.username")
-    carriers = serializers.ListField(child=serializers.DictField())
-    gate = serializers.DictField(allow_null=True)
+    carriers = documents.CarrierSerializer(many=True)
+    gate = documents.GateSerializer(allow_null=True)
 
     class Meta:
         model = Feature
@@ -45,7 +46,7 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
         ]
 
 
-class CarrierSerializer(serializers.Serializer[Any]):
+class GivenCarrierSerializer(serializers.Serializer[Any]):
     """What carries a feature's state: ``version`` of a section and the ``fields`` that came with
     it, or a ``subsection`` of its own."""
 
@@ -57,7 +58,7 @@ class CarrierSerializer(serializers.Serializer[Any]):
     subsection = serializers.BooleanField(default=False)
 
 
-class GateSerializer(serializers.Serializer[Any]):
+class GivenGateSerializer(serializers.Serializer[Any]):
     """The property that switches a feature, and the value that switches it on."""
 
     driver = serializers.CharField(max_length=255)
@@ -73,8 +74,8 @@ class RecordSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=MAX_WORDS, default="", allow_blank=True)
     device = serializers.CharField(max_length=255)
-    carriers = CarrierSerializer(many=True, default=list)
-    gate = GateSerializer(allow_null=True, default=None)
+    carriers = GivenCarrierSerializer(many=True, default=list)
+    gate = GivenGateSerializer(allow_null=True, default=None)
 
 
 class Features(Api, generics.ListAPIView[Any]):

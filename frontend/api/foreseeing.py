@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from frontend.api.findings import (
     FindingPages,
     FindingSerializer,
 )
-from frontend.api.rows import filtered, page_parameters, parameters_of
+from frontend.api.rows import RowsView, filtered, page_parameters, parameters_of
 from frontend.lists.filters import TickFilter
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
@@ -130,25 +130,27 @@ class ChangedFileSerializer(serializers.Serializer[Any]):
     difference = serializers.ListField(child=serializers.CharField(), allow_null=True)
 
 
-class ChangeBundle(Api):
-    """What publishing a change request would alter in the release's bundle."""
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         parameters=[
             OpenApiParameter(
                 "file", OpenApiTypes.STR, description="Whose unified difference is told as well."
             )
-        ],
-        responses={200: ChangedFileSerializer(many=True), 422: ProblemSerializer},
+        ]
     )
-    def get(self, request: Request, pk: int) -> Response:
-        """The files that would differ from those of the newest revision. Nothing is written."""
-        change = visible_change(request.user, pk)
+)
+class ChangeBundle(Api, RowsView):
+    """The files of the release's bundle that publishing a change request would alter."""
+
+    serializer_class = ChangedFileSerializer
+
+    def rows(self) -> Rows:
+        change = visible_change(self.request.user, self.kwargs["pk"])
         try:
-            found = changed_files(change, request.query_params.get("file", ""))
+            found = changed_files(change, self.request.query_params.get("file", ""))
         except (ExportError, BundleError) as error:
             raise Invalid(str(error)) from error
-        return Response(ChangedFileSerializer([_shown(file) for file in found], many=True).data)
+        return Rows(_shown(file) for file in found)
 
 
 def _shown(file: ChangedFile) -> dict[str, Any]:

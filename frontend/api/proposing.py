@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import django_filters as filters  # type: ignore[import-untyped]
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import named_release, person_of
+from frontend.api import documents
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.api.features import FeatureSerializer
+from frontend.api.rows import RowsView
+from frontend.lists.filters import MAX_WORDS as MAX_SEARCHED
+from frontend.lists.filters import RowsFilter
+from frontend.lists.kinds import Rows
 from frontend.questions import backporting
 from machines.catalogue import effective_catalogue
+from machines.models import Release
 from policy import library
 from policy import proposals as proposed
 from policy.document import plain
@@ -50,8 +57,8 @@ class ProposedSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     title = serializers.CharField()
     device = serializers.CharField()
-    carriers = serializers.ListField(child=serializers.DictField())
-    gate = serializers.DictField(allow_null=True)
+    carriers = documents.CarrierSerializer(many=True)
+    gate = documents.GateSerializer(allow_null=True)
     summary = serializers.CharField()
     evidence = EvidenceSerializer()
     recorded = serializers.CharField(allow_null=True)
@@ -78,27 +85,47 @@ class RecordManySerializer(serializers.Serializer[Any]):
     )
 
 
-class Proposals(Api):
-    """Features that a newer release seems to have gained."""
+class ProposalFilter(RowsFilter):
+    """Proposals by their words and their device type."""
 
-    @extend_schema(
-        responses={200: ProposedSerializer(many=True), **PROBLEMS},
+    q = filters.CharFilter(label="Words of its slug or its summary", method="by_words")
+    device = filters.CharFilter(label="Of this device type", method="by_device")
+
+    def by_words(self, rows: Rows, name: str, value: str) -> Rows:
+        words = value.lower().split()[:MAX_SEARCHED]
+        return Rows(row for row in rows if all(word in _searched(row) for word in words))
+
+    def by_device(self, rows: Rows, name: str, value: str) -> Rows:
+        return Rows(row for row in rows if row.spec.device == value)
+
+
+@extend_schema_view(
+    get=extend_schema(
         parameters=[
             OpenApiParameter("old", OpenApiTypes.STR, required=True, description="`upstream 8.0`"),
             OpenApiParameter("new", OpenApiTypes.STR, required=True, description="The newer one."),
-        ],
+        ]
     )
-    def get(self, request: Request) -> Response:
-        """What the catalogue of ``new`` has that the one of ``old`` has not, by device."""
-        require(request.user, "edit", None)
-        asked = request.query_params
-        old, new = (named_release(request.user, asked.get(end, ""), end) for end in _ENDS)
-        found = backporting.proposed(old, new)
-        catalogue, _source = effective_catalogue(new)
-        recorded = backporting.recorded(found)
-        return Response(
-            [_told(item, proposed.evidence_of(item, catalogue), recorded) for item in found]
-        )
+)
+class Proposals(Api, RowsView):
+    """Features that the catalogue of ``new`` has and that of ``old`` has not, by device."""
+
+    serializer_class = ProposedSerializer
+    filterset_class = ProposalFilter
+    new: Release
+
+    def rows(self) -> Rows:
+        user, asked = self.request.user, self.request.query_params
+        require(user, "edit", None)
+        old, self.new = (named_release(user, asked.get(end, ""), end) for end in _ENDS)
+        return Rows(backporting.proposed(old, self.new))
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """The page's proposals, with what speaks for each and what is recorded already."""
+        page = super().paginate_queryset(queryset) or []
+        catalogue, _source = effective_catalogue(self.new)
+        recorded = backporting.recorded(page)
+        return [_told(item, proposed.evidence_of(item, catalogue), recorded) for item in page]
 
     @extend_schema(
         request=RecordManySerializer,
@@ -119,11 +146,15 @@ class Proposals(Api):
 _ENDS = ("old", "new")
 
 
-def _told(item: Proposal, evidence: proposed.Evidence, recorded: dict[str, Any]) -> Any:
+def _searched(item: Proposal) -> str:
+    return f"{item.spec.slug} {item.summary}".lower()
+
+
+def _told(item: Proposal, evidence: proposed.Evidence, recorded: dict[str, Any]) -> dict[str, Any]:
     known = recorded.get(item.spec.slug)
     spec = plain(asdict(item.spec))
     said = {"summary": item.summary, "evidence": evidence, "recorded": known and known.slug}
-    return ProposedSerializer({**spec, **said}).data
+    return {**spec, **said}
 
 
 def _wanted(known: dict[str, Proposal], chosen: dict[str, Any]) -> Wanted:

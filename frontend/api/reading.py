@@ -14,6 +14,8 @@ from rest_framework.response import Response
 from frontend.access import person_of, visible_change
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
+from frontend.api.rows import RowsView
+from frontend.lists.kinds import Rows
 from frontend.serializers import DifferenceSerializer
 from policy.models import ChangeRequest
 from policy.review import reading
@@ -39,13 +41,14 @@ class ReadSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField(max_length=64, default="", allow_blank=True)
 
 
-class ChangeObjects(Api):
-    """What a change request touches, object by object."""
+class ChangeObjects(Api, RowsView):
+    """What a change request touches, object by object, and whether you have marked it as read."""
 
-    @extend_schema(responses=ObjectSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
-        """The objects with their lines, and whether you have marked each as read."""
-        return Response(_told(visible_change(request.user, pk), request))
+    serializer_class = ObjectSerializer
+
+    def rows(self) -> Rows:
+        change = visible_change(self.request.user, self.kwargs["pk"])
+        return Rows(_told(change, self.request))
 
 
 class ObjectMark(Api):
@@ -53,7 +56,7 @@ class ObjectMark(Api):
 
     @extend_schema(
         request=ReadSerializer,
-        responses={200: ObjectSerializer(many=True), **PROBLEMS},
+        responses={200: ObjectSerializer, **PROBLEMS},
         parameters=[
             OpenApiParameter(
                 "action", OpenApiTypes.STR, OpenApiParameter.PATH, enum=["read", "unread"]
@@ -61,7 +64,10 @@ class ObjectMark(Api):
         ],
     )
     def post(self, request: Request, pk: int, key: str, action: str) -> Response:
-        """Mark an object as read, or take the mark back. An edit of it makes it unread, too."""
+        """Mark an object as read, or take the mark back. An edit of it makes it unread, too.
+
+        The answer is the object.
+        """
         if action not in ("read", "unread"):
             raise Http404
         change, actor = visible_change(request.user, pk), person_of(request)
@@ -70,13 +76,16 @@ class ObjectMark(Api):
             reading.mark(change, actor, key, digest)
         else:
             reading.unmark(change, actor, key)
-        return Response(_told(change, request))
+        row = next((row for row in _told(change, request) if row["key"] == key), None)
+        if row is None:
+            raise Http404
+        return Response(ObjectSerializer(row).data)
 
 
-def _told(change: ChangeRequest, request: Request) -> Any:
+def _told(change: ChangeRequest, request: Request) -> list[dict[str, Any]]:
     objects = reading.objects_of(change)
     read = reading.read_by(change, person_of(request), objects)
-    rows = [
+    return [
         {
             "key": item.key,
             "kind": item.kind,
@@ -87,4 +96,3 @@ def _told(change: ChangeRequest, request: Request) -> Any:
         }
         for item in objects
     ]
-    return ObjectSerializer(rows, many=True).data

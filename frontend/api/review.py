@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,26 +26,29 @@ from frontend.access import (
 from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
+from frontend.api.rows import RowsView
+from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from machines.models import Release, Tree
 from policy import differences, edits, state
 from policy.document import Policy
 from policy.errors import Invalid
 from policy.messages import notices
-from policy.models import ChangeRequest, Comment, Thread
+from policy.models import ChangeRequest, Comment, Revision, Thread
 from policy.review import discussion, turns, workflow
 from policy.review.votes import approvals_needed
 
 # --- Threads --------------------------------------------------------------------------------------
 
 
-class Threads(Api):
+class Threads(Api, RowsView):
     """The threads of a change request, with the comments that you see: published, or your own."""
 
-    @extend_schema(responses=shapes.ThreadSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
-        found = discussion.threads(visible_change(request.user, pk), request.user)
-        return Response(shapes.ThreadSerializer(found, many=True).data)
+    serializer_class = shapes.ThreadSerializer
+
+    def rows(self) -> Rows:
+        change = visible_change(self.request.user, self.kwargs["pk"])
+        return Rows(discussion.threads(change, self.request.user))
 
     @extend_schema(
         request=shapes.AskSerializer, responses={201: shapes.ThreadSerializer, **PROBLEMS}
@@ -164,34 +169,41 @@ class WaiverDetail(Api):
 # --- Revisions ------------------------------------------------------------------------------------
 
 
-class Revisions(Api):
+class Revisions(Api, generics.ListAPIView[Any]):
     """The published revisions of a release, the newest first."""
 
-    @extend_schema(responses=shapes.RevisionSerializer(many=True))
-    def get(self, request: Request, tree: str, version: str) -> Response:
-        release = visible_release(request.user, tree, version)
+    serializer_class = shapes.RevisionSerializer
+    search_fields = ("digest", "published_by__username")
+    ordering_fields = ("number", "published_at")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):  # the description is made without a request
+            return Revision.objects.none()
+        release = visible_release(self.request.user, self.kwargs["tree"], self.kwargs["version"])
         rows = release.revisions.select_related("published_by").defer("content")
-        return Response(shapes.RevisionSerializer(rows, many=True).data)
+        return rows.order_by("-number")
 
 
-class RevisionDifferences(Api):
-    """What differs between two revisions of a release."""
-
-    @extend_schema(
-        responses={200: serializers.DifferenceSerializer(many=True), **PROBLEMS},
+@extend_schema_view(
+    get=extend_schema(
         parameters=[
             OpenApiParameter("from", OpenApiTypes.INT, required=True),
             OpenApiParameter("to", OpenApiTypes.INT, required=True),
-        ],
+        ]
     )
-    def get(self, request: Request, tree: str, version: str) -> Response:
-        release = visible_release(request.user, tree, version)
-        old, new = (self._policy(request, release, end) for end in ("from", "to"))
-        found = differences.compare(old, new)
-        return Response(serializers.DifferenceSerializer(found, many=True).data)
+)
+class RevisionDifferences(Api, RowsView):
+    """What differs between two revisions of a release."""
 
-    def _policy(self, request: Request, release: Release, end: str) -> Policy:
-        number = number_of(request.query_params.get(end, ""))
+    serializer_class = serializers.DifferenceSerializer
+
+    def rows(self) -> Rows:
+        release = visible_release(self.request.user, self.kwargs["tree"], self.kwargs["version"])
+        old, new = (self._policy(release, end) for end in ("from", "to"))
+        return Rows(differences.compare(old, new))
+
+    def _policy(self, release: Release, end: str) -> Policy:
+        number = number_of(self.request.query_params.get(end, ""))
         revision = release.revisions.filter(number=number).first() if number else None
         if revision is None:
             raise Invalid("Name the number of a revision.", field=end)
@@ -201,12 +213,13 @@ class RevisionDifferences(Api):
 # --- People and trees -----------------------------------------------------------------------------
 
 
-class Turns(Api):
+class Turns(Api, RowsView):
     """What waits for you, the one that has waited longest first."""
 
-    @extend_schema(responses=shapes.TurnSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        return Response(shapes.TurnSerializer(turns.your_turns(request.user), many=True).data)
+    serializer_class = shapes.TurnSerializer
+
+    def rows(self) -> Rows:
+        return Rows(turns.your_turns(self.request.user))
 
 
 class MailSettings(Api):

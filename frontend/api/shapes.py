@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from frontend.api import documents
 from policy.document import MAX_TEXT
 from policy.drafts import Settled
 from policy.merging import Choice, Typed
@@ -301,6 +302,7 @@ class ThreadSerializer(serializers.ModelSerializer[Thread]):
 
     opened_by = serializers.CharField(source="opened_by.username")
     resolved_by = serializers.CharField(source="resolved_by.username", default=None)
+    line = documents.DiscussedLineField(allow_null=True)
     comments = CommentSerializer(many=True, source="shown")
 
     class Meta:

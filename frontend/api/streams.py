@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from frontend import uploads
 from frontend.access import person_of
 from frontend.anatomy import shown_value
+from frontend.api import documents
 from frontend.api.base import Api, given
 from frontend.forms.streams import properties_of
 from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
@@ -47,6 +48,8 @@ class KeptStreamSerializer(serializers.ModelSerializer[Stream]):
     owner = serializers.CharField(source="owner.username", default=None)
     shared_with = serializers.CharField(source="tree.name", default=None)
     machine_type = serializers.CharField(allow_blank=True)
+    memory = documents.MemoryField()
+    problem = documents.ReadingStoppedField(allow_null=True)
 
     class Meta:
         model = Stream
@@ -326,15 +329,18 @@ class StreamPartDetail(Api):
         return Response({**told, "pieces": pieces, "content": found.content.hex()})
 
 
-class StreamVerdicts(Api):
-    """Whether releases would load an upload."""
+class StreamVerdicts(Api, generics.ListAPIView[Any]):
+    """Whether releases would load an upload: what was asked, the newest first, with the answers."""
 
-    @extend_schema(responses=StreamVerdictSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
-        """The questions asked about an upload, the newest first, with their answers."""
-        stream = pages.visible_stream(person_of(request), pk)
-        rows = stream.verdicts.select_related("release__tree", "started_on__tree", "asked_by")
-        return Response(StreamVerdictSerializer(rows, many=True).data)
+    serializer_class = StreamVerdictSerializer
+    search_fields = ("release__tree__name", "release__version", "machine_type")
+    ordering_fields = ("id", "machine_type", "state", "created_at")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return StreamVerdict.objects.none()
+        stream = pages.visible_stream(person_of(self.request), self.kwargs["pk"])
+        return stream.verdicts.select_related("release__tree", "started_on__tree", "asked_by")
 
     @extend_schema(
         request=QuestionSerializer,

@@ -67,15 +67,19 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]
 
 
-class Webhooks(Api):
+class Webhooks(Api, generics.ListAPIView[Any]):
     """The webhooks of a tree; its administrators may see them."""
 
+    serializer_class = WebhookSerializer
+    search_fields = ("url", "created_by__username")
+    ordering_fields = ("id", "url", "created_at")
     remembers_answers = False  # a secret is kept nowhere, not even for a call sent twice
 
-    @extend_schema(responses=WebhookSerializer(many=True))
-    def get(self, request: Request, tree: str) -> Response:
-        rows = administered_tree(request.user, tree).webhooks.select_related("created_by")
-        return Response(WebhookSerializer(rows, many=True).data)
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):  # the description is made without a request
+            return Webhook.objects.none()
+        tree = administered_tree(self.request.user, self.kwargs["tree"])
+        return tree.webhooks.select_related("created_by")
 
     @extend_schema(request=GivenSerializer, responses={201: AddedSerializer, **_PROBLEMS})
     def post(self, request: Request, tree: str) -> Response:

@@ -77,7 +77,7 @@ def test_a_verdict_is_asked_for_and_told(world: World, login: Login) -> None:
     asked = client.post(address, {"into": "down 1.2"}, **JSON)
     assert (asked.status_code, asked.json()["result"]) == (202, None)
     stream_verdicts.judge(StreamVerdict.objects.get(), lambda held, most: None)
-    [told] = client.get(address).json()
+    [told] = client.get(address).json()["results"]
     assert told["result"]["outcome"] == "refused"
     assert told["result"]["kind"] == "machine-type"
     for wrong in ({"into": "nowhere 1"}, {"into": "down 1.2", "profile": 99}, {}):

@@ -35,7 +35,7 @@ def taken(world: World, spec: FeatureSpec) -> ChangeRequest:
 
 
 def effects(login: Login, user: User, change: ChangeRequest) -> dict[str, list[dict[str, object]]]:
-    [told] = login(user).get(f"/api/v1/changes/{change.pk}/backports/").json()
+    [told] = login(user).get(f"/api/v1/changes/{change.pk}/backports/").json()["results"]
     found: dict[str, list[dict[str, object]]] = told["effects"]
     return found
 
@@ -116,7 +116,7 @@ def test_a_clashing_layout_leads_to_the_comparison(world: World, login: Login) -
 
 def test_without_backports_there_is_nothing(world: World, login: Login) -> None:
     change, client = world.change(), login(world.reviewer)
-    assert client.get(f"/api/v1/changes/{change.pk}/backports/").json() == []
+    assert client.get(f"/api/v1/changes/{change.pk}/backports/").json()["results"] == []
     assert "Backports of this draft" not in client.get(f"/changes/{change.pk}/").content.decode()
 
 

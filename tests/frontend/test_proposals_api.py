@@ -14,7 +14,7 @@ ENDS = {"old": "up 1.0", "new": "up 2.0"}
 
 
 def proposed(login: Login, world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = login(world.maintainer).get(ADDRESS, ENDS).json()
+    found: list[dict[str, Any]] = login(world.maintainer).get(ADDRESS, ENDS).json()["results"]
     return found
 
 

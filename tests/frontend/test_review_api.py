@@ -75,9 +75,9 @@ def test_a_whole_draft_is_replaced_and_merged(world: World, login: Login) -> Non
 def test_states_and_differences(world: World, login: Login) -> None:
     change = edited(world)
     client = login(world.reviewer)
-    told = client.get(f"/api/v1/changes/{change.pk}/states/").json()
+    told = client.get(f"/api/v1/changes/{change.pk}/states/").json()["results"]
     assert [item["version"] for item in told] == [2, 1]
-    (line,) = client.get(f"/api/v1/changes/{change.pk}/differences/?from=1").json()
+    (line,) = client.get(f"/api/v1/changes/{change.pk}/differences/?from=1").json()["results"]
     assert (line["label"], line["before"], line["after"]) == (LABEL, "5", "7")
     wrong = client.get(f"/api/v1/changes/{change.pk}/differences/?from=reviewed")
     assert wrong.status_code == 422
@@ -87,10 +87,11 @@ def test_two_revisions(world: World, login: Login) -> None:
     world.published()
     world.publish(world.edit(world.change(), world.maintainer, "7"))
     client = login(world.reviewer)
-    numbers = [item["number"] for item in client.get("/api/v1/releases/down/1.2/revisions/").json()]
+    listed = client.get("/api/v1/releases/down/1.2/revisions/").json()["results"]
+    numbers = [item["number"] for item in listed]
     assert numbers == [2, 1]
     address = "/api/v1/releases/down/1.2/revisions/differences/"
-    lines = client.get(f"{address}?from=1&to=2").json()
+    lines = client.get(f"{address}?from=1&to=2").json()["results"]
     assert LABEL in [line["label"] for line in lines]
     for wrong in ("", "?from=1", "?from=1&to=9", "?from=x&to=1"):
         assert client.get(address + wrong).status_code == 422
@@ -103,12 +104,12 @@ def test_a_discussion(world: World, login: Login) -> None:
     asked = {"text": "Why?", "group": "Compat properties", "label": LABEL}
     thread = send(reviewer, "post", address, asked).json()
     assert (thread["line"]["after"], thread["comments"][0]["published_at"]) == ("7", None)
-    assert author.get(f"/api/v1/{address}").json() == []
+    assert author.get(f"/api/v1/{address}").json()["count"] == 0
     draft = f"changes/{change.pk}/drafts/{thread['comments'][0]['id']}/"
     assert send(reviewer, "put", draft, {"text": "Why so?"}).json()["text"] == "Why so?"
     assert send(author, "put", draft, {"text": "x"}).status_code == 404
     send(reviewer, "post", f"changes/{change.pk}/comment/")
-    assert len(author.get(f"/api/v1/{address}").json()) == 1
+    assert author.get(f"/api/v1/{address}").json()["count"] == 1
     one = f"{address}{thread['id']}/"
     assert len(send(author, "post", f"{one}reply/", {"text": "So."}).json()["comments"]) == 2
     assert send(author, "post", f"{one}resolve/").json()["resolved_by"] == "maintainer"
@@ -181,7 +182,7 @@ def test_a_trial_is_waived_and_the_waiver_taken_back(world: World, login: Login)
 def test_turns_rules_and_mails(world: World, login: Login) -> None:
     change = edited(world)
     reviewer = login(world.reviewer)
-    (turn,) = reviewer.get("/api/v1/turns/").json()
+    (turn,) = reviewer.get("/api/v1/turns/").json()["results"]
     assert (turn["change"], turn["code"]) == (change.pk, "review")
     (whose,) = reviewer.get(f"/api/v1/changes/{change.pk}/").json()["turns"]
     assert whose["people"] == ["other", "reviewer"]

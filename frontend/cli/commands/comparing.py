@@ -31,10 +31,11 @@ def diff_command(
     if release is not None:
         if not before or not after:
             raise click.UsageError("Name two revisions with --from and --to.")
-        numbers = {"from": before.lstrip("r"), "to": after.lstrip("r")}
-        found = asked.client.get(f"releases/{address(release)}/revisions/differences/", **numbers)
+        ends: dict[str, Any] = {"from": before.lstrip("r"), "to": after.lstrip("r")}
+        found = asked.client.all(f"releases/{address(release)}/revisions/differences/", **ends)
     else:
-        found = asked.client.get(f"changes/{change}/differences/", **{"from": before, "to": after})
+        ends = {"from": before, "to": after}
+        found = asked.client.all(f"changes/{change}/differences/", **ends)
     if asked.json:
         output.as_json(found)
     else:
