@@ -150,12 +150,6 @@ def _light() -> QuerySet[Snapshot]:
 
 
 @once_a_look
-def current_snapshots() -> tuple[Snapshot, ...]:
-    """The current snapshot of each release that has one, without its content."""
-    return tuple(_light().filter(is_current=True))
-
-
-@once_a_look
 def _snapshots() -> Mapping[str, tuple[Snapshot, ...]]:
     found: dict[str, tuple[Snapshot, ...]] = {}
     for item in _light():

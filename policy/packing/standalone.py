@@ -15,7 +15,6 @@ from pathlib import Path
 
 NAME = "lockstep-verify.pyz"
 _ROOT = Path(__file__).resolve().parents[2]
-_OWN = ("policy", "machines")
 _LISTING = (
     "import sys; import policy.packing.verifying;"
     "print(*sorted(n for n in sys.modules if n.partition('.')[0] in ('policy', 'machines')))"

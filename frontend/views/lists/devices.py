@@ -120,12 +120,8 @@ def _policy(row: Row) -> list[str]:
 
 def listing(asked: Asked) -> Listing:
     """The release's device types as published, or as the draft of ``?change=`` has them."""
-    scope = _scope(asked)
+    scope = scope_of(asked.request, **asked.where)
     return _of(asked, scope, state_or_404(scope))
-
-
-def _scope(asked: Asked) -> Scope:
-    return scope_of(asked.request, asked.where["tree"], asked.where["version"])
 
 
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
@@ -147,7 +143,7 @@ def rows_of(state: State) -> Rows:
 def devices(request: HttpRequest, tree: str, version: str) -> HttpResponseBase:
     """Context: listing, scope, state."""
     asked = Asked.by(request, tree=tree, version=version)
-    scope = _scope(asked)
+    scope = scope_of(request, tree, version)
     state = state_or_404(scope)
     context: dict[str, Any] = {"scope": scope, "state": state}
     return answer(request, _of(asked, scope, state), "pages/devices.html", context)

@@ -116,12 +116,8 @@ REMOVE_ENTRY = Action("remove-entry", _("Remove a property"))
 
 def listing(asked: Asked) -> Listing:
     """The release's machine types as published, or as the draft of ``?change=`` has them."""
-    scope = _scope(asked)
+    scope = scope_of(asked.request, **asked.where)
     return _of(asked, scope, state_or_404(scope))
-
-
-def _scope(asked: Asked) -> Scope:
-    return scope_of(asked.request, asked.where["tree"], asked.where["version"])
 
 
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
