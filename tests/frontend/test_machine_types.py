@@ -373,6 +373,7 @@ def test_a_machine_type_is_added_and_removed(client: Client, world: World) -> No
     response = post(client, change, "machine-type-add", name=name, parent="", note="next")
     assert response.url == address(name, change)
     change.refresh_from_db()
+    assert reverse("machine-type-remove", args=[change.pk]) in client.get(response.url).text
     post(client, change, "machine-type-remove", name=name)
     change.refresh_from_db()
     assert change.policy.machine_type(name) is None
