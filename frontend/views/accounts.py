@@ -11,8 +11,8 @@ from django.contrib.auth import login as sign_in
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -63,7 +63,7 @@ def oidc(request: HttpRequest) -> HttpResponse:
     is_own = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
     goal = wanted if is_own else resolve_url(settings.LOGIN_REDIRECT_URL)
     if request.user.is_authenticated:
-        return redirect(goal)
+        return HttpResponseRedirect(goal)
     request.session[_NEXT] = goal
     try:
         return exchange.begin(provider, request, _callback(request))
@@ -83,8 +83,9 @@ def oidc_callback(request: HttpRequest) -> HttpResponse:
     goal = request.session.pop(_NEXT, resolve_url(settings.LOGIN_REDIRECT_URL))
     # ModelBackend looks at every request whether the person is still active.
     sign_in(request, person, backend="django.contrib.auth.backends.ModelBackend")
-    request.session.set_expiry(provider.hours * 3600)
-    return redirect(goal)
+    # However busy the session is: a number of seconds would be counted anew from each write.
+    request.session.set_expiry(timedelta(hours=provider.hours))
+    return HttpResponseRedirect(goal)
 
 
 def _provider() -> Provider:

@@ -31,7 +31,8 @@ def kind_of(name: str) -> Kind:
 def back_from(request: HttpRequest) -> str:
     """The address of this site to which a form about a list leads back."""
     back = request.POST.get("back", "")
-    return back if url_has_allowed_host_and_scheme(back, None) else "/"
+    is_own = back.startswith("/") and url_has_allowed_host_and_scheme(back, None)
+    return back if is_own else "/"
 
 
 @login_required

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from openid_provider import CLIENT, SECRET, OpenIdProvider
 
 from frontend.models import Identity
@@ -134,6 +135,28 @@ def test_a_session_ends_when_the_person_is_disabled(
     assert client.get("/accounts/settings/").status_code == 200
     User.objects.update(is_active=False)
     assert client.get("/accounts/settings/").status_code == 302
+
+
+def test_a_session_ends_in_time_however_busy_it_is(
+    client: Client, provider: OpenIdProvider
+) -> None:
+    walk(client)
+    end = client.session.get_expiry_date()
+    session = client.session
+    session["busy"] = True
+    session.save()
+    assert client.session.get_expiry_date() == end
+    hours = (end - timezone.now()).total_seconds() / 3600
+    assert 11.9 < hours <= 12
+
+
+@pytest.mark.parametrize("goal", ["nowhere", "//elsewhere.example/", "https://elsewhere.example/"])
+def test_a_goal_that_is_none_leads_to_no_other_site(
+    client: Client, provider: OpenIdProvider, goal: str
+) -> None:
+    for answer in (walk(client, f"{START}?next={goal}"), client.get(f"{START}?next={goal}")):
+        assert answer.status_code == 302
+        assert urlsplit(answer.headers["Location"]).netloc == ""
 
 
 @pytest.mark.parametrize(
