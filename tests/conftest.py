@@ -93,7 +93,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 # --- Processes ----------------------------------------------------------------------------------
 
 
-def wait_until(happened: Callable[[], Any], what: str, seconds: float = 30) -> None:
+def wait_until(happened: Callable[[], Any], what: str, seconds: float = 120) -> None:
     """Return when ``happened()`` is true; fail the test where that takes too long."""
     deadline = time.monotonic() + seconds
     while not happened():

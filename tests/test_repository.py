@@ -149,7 +149,7 @@ def test_the_containers_commands_run_and_become_healthy(
             done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
             return done.returncode == 0
 
-        wait_until(healthy, f"{name} to be healthy", seconds=60)
+        wait_until(healthy, f"{name} to be healthy")
         assert process.poll() is None, name
 
 

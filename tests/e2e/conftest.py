@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from tests.conftest import LiveStack
 
 #: A machine that is busy with other tests is slow; a page that hangs is slower still.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="session", autouse=True)

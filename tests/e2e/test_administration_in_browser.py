@@ -104,7 +104,7 @@ def by_provider(live_stack: LiveStack) -> Iterator[tuple[str, OpenIdProvider]]:
         except requests.ConnectionError:
             return False
 
-    wait_until(answers, "the web server to answer", seconds=60)
+    wait_until(answers, "the web server to answer")
     yield url, provider
     stop(process)
     server.shutdown()

@@ -67,7 +67,7 @@ class Program:
             job.update(self.get(f"jobs/{job['id']}/"))
             return job["status"] not in ("queued", "running")
 
-        wait_until(has_ended, job["title"], seconds=90)
+        wait_until(has_ended, job["title"])
         return job
 
 
@@ -118,14 +118,14 @@ def tried(program: Program, change: dict[str, Any]) -> dict[str, Any]:
         change.update(program.get(f"changes/{change['id']}/"))
         return not {item["standing"] for item in change["trials"]} & {"not-run", "running"}
 
-    wait_until(has_ended, "the trials", seconds=90)
+    wait_until(has_ended, "the trials")
     return change
 
 
 def fetched(program: Program, folder: Path) -> Path:
     """The bundle, once a worker has built it: fetched whole, once more, and in part."""
     place = f"bundles/{TREE}/{VERSION}/"
-    wait_until(lambda: program.send("GET", f"{place}latest/").ok, "the bundle", seconds=90)
+    wait_until(lambda: program.send("GET", f"{place}latest/").ok, "the bundle")
     told = program.get(f"{place}latest/")
     whole = program.send("GET", f"{place}r1/download")
     assert hashlib.sha256(whole.content).hexdigest() == told["sha256"]

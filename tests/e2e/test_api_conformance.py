@@ -98,6 +98,6 @@ def test_the_service_keeps_to_its_description(
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path}
     done = subprocess.run(
-        command, cwd=service.var, env=environment, capture_output=True, text=True, timeout=170
+        command, cwd=service.var, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

@@ -99,7 +99,7 @@ def test_the_whole_job(people: dict[str, Lockstep], tmp_path: Path) -> None:
     assert approved["status"] == "approved"
     published = answer(release("change", "publish", number, "--json"))
     assert published["revision"] == 1
-    wait_until(lambda: release("bundle", "show", RELEASE).returncode == 0, "the bundle", seconds=60)
+    wait_until(lambda: release("bundle", "show", RELEASE).returncode == 0, "the bundle")
     folder = tmp_path / "bundles"
     fetched = release("bundle", "download", RELEASE, "-o", str(folder))
     assert fetched.returncode == 0, fetched.stdout

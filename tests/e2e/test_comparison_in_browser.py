@@ -58,4 +58,4 @@ def test_a_worker_searches_for_mitigations(come: Come) -> None:
     person.page.locator("[data-row-link]").first.click()
     person.sees("Compare the two releases")
     person.send("Suggest mitigations")
-    expect(person.page.get_by_text("Searched with the draft of #2")).to_be_visible(timeout=60_000)
+    expect(person.page.get_by_text("Searched with the draft of #2")).to_be_visible(timeout=120_000)

@@ -56,7 +56,7 @@ def test_a_killed_worker_is_nothing_but_a_pause(come: Come, live_stack: LiveStac
     person.send("Choose these")
     known = trials(live_stack)
     person.press("Run what is missing")
-    wait_until(lambda: is_halfway(trials(live_stack), known), "the first results", seconds=60)
+    wait_until(lambda: is_halfway(trials(live_stack), known), "the first results")
     for pid in workers_of(live_stack.var):
         os.kill(pid, signal.SIGKILL)
     before = {n: seen for n, seen in trials(live_stack).items() if seen[0] == "done"}

@@ -358,7 +358,7 @@ def _run(arguments: list[str], *commands: dict) -> tuple[list[dict], str]:
         input=asked,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     answers = [json.loads(line) for line in ran.stdout.splitlines()]

@@ -20,7 +20,7 @@ def run(var: Path, *arguments: str, **environment: str) -> subprocess.CompletedP
         | {"LOCKSTEP_VAR": str(var)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

@@ -147,7 +147,7 @@ def test_published_sets_start_qemu(loaded: Path, form: str, tmp_path: Path) -> N
             input='{"execute": "qmp_capabilities"}{"execute": "quit"}',
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         assert ran.returncode == 0, ran.stderr
         notes = ("not used", "has invalid class name")

@@ -53,7 +53,7 @@ def try_to_serve(var: Path, port: int) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"LOCKSTEP_VAR": str(var)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -82,7 +82,7 @@ def test_a_killed_supervisor_takes_its_processes_along(
     process, port = service
     process.kill()
     process.wait()
-    wait_until(lambda: not processes_of(var), "the processes to end", seconds=60)
+    wait_until(lambda: not processes_of(var), "the processes to end")
     again, _ = serve(var, port, var / "again.log")
     assert stop(again) == 0
 

@@ -17,7 +17,7 @@ def test_missing_front_end_packages_are_named(tmp_path: Path) -> None:
         env=os.environ | {"LOCKSTEP_VAR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert refused.returncode == 1
     assert "make install" in refused.stderr

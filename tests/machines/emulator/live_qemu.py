@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BINARY = "qemu-system-x86_64"
-SECONDS = 30
+SECONDS = 120
 POLL = 0.005
 
 

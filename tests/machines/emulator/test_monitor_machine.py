@@ -187,7 +187,7 @@ def test_over_standard_input_whose_end_is_its_own(tmp_path: Path) -> None:
         [*STDIO, "--catalogue", str(catalogue)],
         input=asked,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         env=FROM_HERE,
     )
     greeting, *answers = map(json.loads, done.stdout.splitlines())
@@ -269,7 +269,7 @@ def test_a_faulty_option_is_told_without_a_traceback(
 ) -> None:
     catalogue = foo_catalogue(tmp_path, "2.0")
     with process(f"unix:{tmp_path}/qmp", catalogue, "-M", "board-2.0", *options) as started:
-        _, told = started.communicate(timeout=60)
+        _, told = started.communicate(timeout=180)
     assert words in told
     assert "Traceback" not in told
     assert started.returncode == 1
@@ -350,6 +350,6 @@ def test_a_machine_waits_for_its_first_client(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as client:
             while client.connect_ex(str(place)):
                 assert started.poll() is None  # it does not look for the file yet
-            _, words = started.communicate(timeout=60)
+            _, words = started.communicate(timeout=180)
         assert started.returncode == 1
         assert "Failed to open" in words
