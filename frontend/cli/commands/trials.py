@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from frontend.cli import output
+from frontend.cli.client import whole
 from frontend.cli.failures import DONE, NEGATIVE
 from frontend.cli.main import Asked, Command
 from frontend.cli.naming import RELEASE, label
@@ -70,9 +71,7 @@ def _one(asked: Asked, found: dict[str, Any]) -> None:
     )
     for hop in result.get("hops", ()):
         for problem in hop.get("problems", ()):
-            output.line(
-                f"  {problem.get('section') or problem.get('device')}: {problem['message']}"
-            )
+            output.line(f"  {problem['section'] or problem['device']}: {problem['reason']}")
     for lost in result.get("lost", ()):
         words = (lost.get("section"), lost.get("field"), lost.get("kind"))
         output.line(f"  {' / '.join(str(word) for word in words if word)}")
@@ -87,7 +86,8 @@ def matrix_command(asked: Asked, tree: str | None, machine_type: str, change: in
     """How the migrations stand that TREE's policies declare; exit status 1 unless all passed."""
     if tree is None and change is None:
         raise click.UsageError("Name a TREE, or a change request with --change.")
-    found = asked.client.get("matrix/", tree=tree, machine_type=machine_type, change=change)
+    query = {"tree": tree, "machine_type": machine_type, "change": change}
+    found = whole("migrations", lambda page: asked.client.get("matrix/", **query, **page))
     if asked.json:
         output.as_json(found)
     else:
