@@ -66,9 +66,11 @@ class CarrierSerializer(serializers.Serializer[Any]):
     it, or a ``subsection`` of its own."""
 
     section = serializers.CharField()
-    version = serializers.IntegerField(allow_null=True)
-    fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment]
-    subsection = serializers.BooleanField()
+    version = serializers.IntegerField(allow_null=True, default=None)
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(), default=list
+    )
+    subsection = serializers.BooleanField(default=False)
 
 
 class GateSerializer(serializers.Serializer[Any]):

@@ -21,7 +21,14 @@ from frontend.api.findings import (
     FindingPages,
     FindingSerializer,
 )
-from frontend.api.rows import RowsView, filtered, page_parameters, parameters_of
+from frontend.api.rows import (
+    PageSerializer,
+    RowsView,
+    filtered,
+    page_of,
+    page_parameters,
+    parameters_of,
+)
 from frontend.lists.filters import TickFilter
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
@@ -62,13 +69,10 @@ class ForeseenFindingSerializer(FindingSerializer):
         return {**found, "new": item.new} if isinstance(item, ForeseenFinding) else found
 
 
-class ForeseenPageSerializer(serializers.Serializer[Any]):
+class ForeseenPageSerializer(PageSerializer):
     """A page of the findings, as of a change request's."""
 
-    count = serializers.IntegerField()
     counts = CountsSerializer()
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
     results = ForeseenFindingSerializer(many=True)
 
 
@@ -114,8 +118,8 @@ class ReleaseFindings(Api):
         rows = Rows(ForeseenFinding(item.finding, item.waived, new) for item, new in found.findings)
         pages = FindingPages()
         pages.count(rows)
-        page = pages.paginate_queryset(filtered(ForeseenFilter, rows, request), request, self)
-        told = pages.get_paginated_response(ForeseenFindingSerializer(page, many=True).data).data
+        fitting = filtered(ForeseenFilter, rows, request)
+        told = page_of(fitting, ForeseenFindingSerializer, request, pages)
         differences = DifferenceSerializer(found.differences, many=True).data
         return Response({"differences": differences, "findings": told})
 

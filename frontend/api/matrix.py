@@ -13,6 +13,9 @@ from rest_framework.response import Response
 
 from frontend.access import visible_change, visible_trees
 from frontend.api.base import Api
+from frontend.api.lists import Pages
+from frontend.api.rows import PageSerializer, page_of, page_parameters
+from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from frontend.serializers import ProblemSerializer
 from machines.models import Tree
@@ -33,13 +36,19 @@ class RequiredSerializer(serializers.Serializer[Any]):
     trial = serializers.IntegerField(allow_null=True)
 
 
+class RequiredPageSerializer(PageSerializer):
+    """A page of declared migrations."""
+
+    results = RequiredSerializer(many=True)
+
+
 class MatrixSerializer(serializers.Serializer[Any]):
     """A tree's releases, and the migrations that its policies declare between them."""
 
     tree = serializers.CharField()
     machine_type = serializers.CharField(allow_blank=True)
     releases = serializers.ListField(child=serializers.CharField())
-    migrations = RequiredSerializer(many=True)
+    migrations = RequiredPageSerializer()
 
 
 _PARAMETERS = [
@@ -53,7 +62,7 @@ class MatrixView(Api):
     """The migrations that a tree's policies declare, and how each one's trial stands."""
 
     @extend_schema(
-        parameters=_PARAMETERS,
+        parameters=[*_PARAMETERS, *page_parameters()],
         responses={200: MatrixSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
     )
     def get(self, request: Request) -> Response:
@@ -61,11 +70,12 @@ class MatrixView(Api):
         tree = change.release.tree if change is not None else _tree(request)
         asked = request.query_params.get("machine_type", "")
         found = matrix.matrix(tree, asked, change)
+        rows = Rows(_told(item) for cell in found.cells.values() for item in cell)
         told = {
             "tree": tree.name,
             "machine_type": asked,
             "releases": found.labels,
-            "migrations": [_told(item) for cell in found.cells.values() for item in cell],
+            "migrations": page_of(rows, RequiredSerializer, request, Pages()),
         }
         return Response(MatrixSerializer(told).data)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django_filters import BooleanFilter, FilterSet  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import generics
+from rest_framework import generics, serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
@@ -44,6 +44,25 @@ class RowsView(generics.ListAPIView[Any]):
     def get_queryset(self) -> Any:
         # The description is made without a request.
         return Rows() if getattr(self, "swagger_fake_view", False) else self.rows()
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """A page of rows that are a part of a larger answer; :func:`page_of` fills it."""
+
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+def page_of(
+    rows: Rows, kind: type[serializers.Serializer[Any]], request: Request, pages: Pages
+) -> Any:
+    """The page that the call asks for, its rows in the shape of ``kind``.
+
+    Raises ValidationError, and NotFound where there is no such page.
+    """
+    page = pages.paginate_queryset(rows, request)
+    return pages.get_paginated_response(kind(page, many=True).data).data
 
 
 def filtered(kind: type[FilterSet], rows: Rows, request: Request) -> Rows:

@@ -25,7 +25,7 @@ LONGEST_WAIT = 60
 #: Statuses that are the server's fault, or its refusal to let one in; others are the input's.
 _SERVERS = frozenset({401, 403, 429})
 _AGAIN = frozenset({429, 502, 503, 504})
-#: Rows that a page may have, and those that are asked for.
+#: Rows that a page may have, and those that are asked for of a list.
 LARGEST_PAGE = 500
 ROWS = 200
 
@@ -163,6 +163,20 @@ class Client:
             return answer.json()
         except ValueError as error:
             raise ServerFailed(f"{self.site} answers with something else than JSON") from error
+
+
+def whole(part: str, answer: Callable[[Mapping[str, int]], Any]) -> dict[str, Any]:
+    """An answer of which one ``part`` comes in pages, with the rows of all of them.
+
+    ``answer`` asks for it, with the page that is wanted.
+    """
+    found: dict[str, Any] = answer({"page": 1, "page_size": LARGEST_PAGE})
+    rows, page, number = list(found[part]["results"]), found[part], 1
+    while page["next"]:
+        number += 1
+        page = answer({"page": number, "page_size": LARGEST_PAGE})[part]
+        rows += page["results"]
+    return {**found, part: rows}
 
 
 def _reason(error: Exception) -> str:

@@ -58,10 +58,14 @@ def test_the_matrix_tells_what_is_declared(world: World, login: Login) -> None:
     assert run_trials(change, world.maintainer)
     client = login(world.reviewer)
     told = client.get(f"/api/v1/matrix/?change={change.pk}").json()
-    assert {item["standing"] for item in told["migrations"]} == {"passed"}
-    assert {item["outcome"] for item in told["migrations"]} == {"correct"}
+    found = told["migrations"]["results"]
+    assert {item["standing"] for item in found} == {"passed"}
+    assert {item["outcome"] for item in found} == {"correct"}
+    two = client.get(f"/api/v1/matrix/?change={change.pk}&page_size=1&page=2").json()
+    assert two["migrations"]["results"] == found[1:2]
+    assert two["migrations"]["count"] == len(found)
     one = client.get(f"/api/v1/matrix/?change={change.pk}&machine_type={MACHINES[1]}").json()
-    assert {item["machine_type"] for item in one["migrations"]} == {MACHINES[1]}
+    assert {item["machine_type"] for item in one["migrations"]["results"]} == {MACHINES[1]}
     assert client.get("/api/v1/matrix/?tree=down").json()["releases"]
     assert client.get("/api/v1/matrix/?tree=none").status_code == 404
 

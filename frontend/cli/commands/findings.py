@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from frontend.cli import output, telling
-from frontend.cli.client import LARGEST_PAGE
+from frontend.cli.client import whole
 from frontend.cli.failures import DONE, NEGATIVE, InputFailed
 from frontend.cli.main import Asked, Command
-from frontend.cli.naming import RELEASE, address
+from frontend.cli.naming import RELEASE, address, label
 
+SEVERITIES = ("error", "warning", "note")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -21,30 +22,42 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("sources", type=_FILE, nargs=-1)
 @click.option("--change", type=int, help="Of this change request's draft.")
 @click.option("--all", "everything", is_flag=True, help="Notes and waived ones too.")
+@click.option("--severity", type=click.Choice(SEVERITIES), multiple=True, help="Only these.")
+@click.option("--code", multiple=True, help="Only of this code, such as missing-entry.")
+@click.option("--machine-type", "-M", default="", help="Only what is about this one.")
+@click.option("--device", default="", help="Only what is about this device type.")
+@click.option("--partner", type=RELEASE, help="Only what compares with this release.")
 @click.option("--exit-code", is_flag=True, help="Exit status 1 where something blocks.")
 @click.pass_obj
 def findings_command(
     asked: Asked,
+    /,
     release: tuple[str, str] | None,
     sources: tuple[Path, ...],
     change: int | None,
     everything: bool,
     exit_code: bool,
+    partner: tuple[str, str] | None,
+    **chosen: Any,
 ) -> int:
     """What the rules say of a draft (--change), or of RELEASE if its compat arrays were those of
     SOURCES (C sources or patches).
 
     With SOURCES only new findings are told and count: what is wrong already is no patch's fault.
     """
+    chosen["partner"] = label(partner) if partner else ""
+    # Who asks for notes wants to see them.
+    everything = everything or bool(chosen["severity"])
     if release is None:
         if change is None:
             raise click.UsageError("Name a change request, or a RELEASE and its SOURCES.")
-        found = {"differences": [], "findings": asked.client.all(f"changes/{change}/findings/")}
+        findings = asked.client.all(f"changes/{change}/findings/", **chosen)
+        found = {"differences": [], "findings": findings}
     else:
         if not sources:
             raise click.UsageError("Name the SOURCES, or a change request instead.")
         told = {} if asked.json or everything else {"new": True}
-        found = _with_sources(asked, release, sources, {"change": change, **told})
+        found = _with_sources(asked, release, sources, {"change": change, **told, **chosen})
     if asked.json:
         output.as_json(found)
     else:
@@ -62,15 +75,10 @@ def _with_sources(
     except OSError as error:
         raise InputFailed(f"{error.filename}: {error.strerror}") from error
     place = f"releases/{address(release)}/findings/"
-    findings: list[Any] = []
-    page = 1
-    while True:
-        asks = {**query, "page": page, "page_size": LARGEST_PAGE}
-        found = asked.client.ask(place, files=files, params=asks)
-        findings += found["findings"]["results"]
-        if not found["findings"]["next"]:
-            return {"differences": found["differences"], "findings": findings}
-        page += 1
+    return whole(
+        "findings",
+        lambda page: asked.client.ask(place, files=files, params={**query, **page}),
+    )
 
 
 def _tell(found: dict[str, Any], everything: bool) -> None:

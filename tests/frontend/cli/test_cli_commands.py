@@ -7,14 +7,18 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from policy_world import MACHINES, World
+from policy_world import MACHINES, World, run_trials
 
-from frontend.cli import configuration
-from policy.models import Token
+from frontend.cli import client, configuration
+from machines.emulator.notes import Problem
+from policy import edits
+from policy.models import Token, Trial
 from policy.publishing import bundle, signing
+from policy.review import examining
 from tests.policy.signing_keys import made_key
 
 Run = Callable[..., tuple[int, str, str]]
@@ -115,6 +119,65 @@ def test_findings_of_a_patch(world: World, run: Run, tmp_path: Path) -> None:
     status, _out, err = run(world.maintainer, *ask, str(bad))
     assert status == 2
     assert "bad.c:1" in err
+
+
+def test_what_comes_in_pages_is_told_whole(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ROWS", 1)
+    monkeypatch.setattr(client, "LARGEST_PAGE", 1)
+    world.published()
+    change = world.edit(world.change(), world.maintainer, "7")
+    change = edits.add_migration(
+        change, world.maintainer, change.lock_version, "down 1.2", "down 1.2", "refused"
+    )
+    number = str(change.pk)
+    told = json.loads(run(world.reviewer, "findings", "--change", number, "--json")[1])
+    wanted = [item.finding.identity for item in examining.findings_of(change)]
+    assert [item["id"] for item in told["findings"]] == wanted
+    assert len(wanted) > 1
+    matrix = json.loads(run(world.reviewer, "matrix", "--change", number, "--json")[1])
+    assert {item["machine_type"] for item in matrix["migrations"]} == set(MACHINES)
+    lines = json.loads(run(world.reviewer, "diff", "--change", number, "--json")[1])
+    assert len(lines) == 2
+
+
+def test_findings_are_chosen(world: World, run: Run) -> None:
+    world.published()
+    number = str(world.edit(world.change(), world.maintainer, "7").pk)
+    every = ("findings", "--change", number, "--json")
+    chosen = json.loads(run(world.reviewer, *every, "--severity", "error")[1])["findings"]
+    assert {item["severity"] for item in chosen} == {"error"}
+    assert json.loads(run(world.reviewer, *every, "--device", "none")[1])["findings"] == []
+    assert run(world.reviewer, *every, "--severity", "bad")[0] == 2
+
+
+def test_search(world: World, run: Run) -> None:
+    status, out, _err = run(world.reviewer, "search", "down", "1.2")
+    assert status == 0
+    assert re.search(r"^releases\tdown 1.2\t\thttp://\S+/releases/down/1.2/$", out, re.M)
+    told = json.loads(run(world.reviewer, "search", "foo", "--release", "up/1.0", "--json")[1])
+    [device] = [group["hits"][0] for group in told["groups"] if group["kind"] == "devices"]
+    assert device["api"] == "/api/v1/releases/up/1.0/devices/foo/"
+    assert run(world.reviewer, "search", "no-such-name") == (1, "", "")
+    assert run(world.reviewer, "search")[0] == 2
+    assert run(world.reviewer, "search", "x" * 201)[0] == 2
+
+
+def test_a_trial_that_was_refused_says_why(world: World, run: Run) -> None:
+    """As the emulator would have it: every section at fault with its reason."""
+    change = edits.add_migration(
+        world.change(), world.maintainer, 1, "down 1.2", "down 1.2", "correct"
+    )
+    run_trials(change, world.maintainer)
+    trial = Trial.objects.earliest("pk")
+    problem = Problem("layout", "Failed to load foo:a", "foo", "a", "foo", "down 1.2")
+    [hop] = trial.result["hops"]
+    hop |= {"outcome": "refused", "problems": [asdict(problem)]}
+    trial.save()
+    status, out, _err = run(world.reviewer, "trials", str(trial.pk))
+    assert status == 0
+    assert "  foo: Failed to load foo:a\n" in out
 
 
 def test_bundles(world: World, run: Run, tmp_path: Path) -> None:
