@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from policy.differences import Difference
+from policy.document.differences import Difference
 
 #: Differences of one group that are shown at once; a first policy has thousands.
 MAX_SHOWN = 60

@@ -9,7 +9,7 @@ from frontend.places import DevicePlace
 from machines.emulator.features import FeatureSpec
 from machines.emulator.qdev import ancestors
 from policy import rules
-from policy.bitmaps import Cell, SectionBitmap
+from policy.rules.bitmaps import Cell, SectionBitmap
 from policy.state import State
 
 #: Columns that leave room for the property's value beside them.

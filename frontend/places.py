@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from frontend.numbers import number_of
 from frontend.scope import Scope
-from policy.toggling import MAX_TOGGLES
+from policy.edits.toggling import MAX_TOGGLES
 
 Flip = tuple[str, int]
 

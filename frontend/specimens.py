@@ -26,8 +26,8 @@ from frontend.lists import Chip
 from frontend.templatetags.lockstep import GRADES, OUTCOMES, SEVERITIES, STATUSES
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Stream
-from policy.bitmaps import Cell, SectionBitmap
-from policy.differences import Difference
+from policy.document.differences import Difference
+from policy.rules.bitmaps import Cell, SectionBitmap
 from workers.models import Job
 
 COMPONENTS = "components"

@@ -15,10 +15,10 @@ from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from policy import audit, history, inputs, trials
-from policy.differences import compare
 from policy.document import DocumentError, Policy, from_json
+from policy.document.differences import compare
+from policy.document.merging import Choice, Merge, Typed, entries_of, merge
 from policy.errors import Conflict, Invalid, MergeNeeded
-from policy.merging import Choice, Merge, Typed, entries_of, merge
 from policy.messages import notices
 from policy.models import ChangeRequest, Revision
 from policy.permissions import require
@@ -62,7 +62,8 @@ def rewrite(
     """Make an edit of the draft as it was at ``expected_version``; return the change as it is then.
 
     Where others have edited since, the edit is made of what the person saw and merged with what
-    is there now (:mod:`policy.merging`); :func:`policy.history.meanwhile` tells what that was.
+    is there now (:mod:`policy.document.merging`); what that was, :func:`policy.history.meanwhile`
+    tells.
     Records who edited, and what, in the audit trail. An edit that changes nothing writes nothing;
     one under review asks for the trials that it touches.
     Raises Forbidden, Invalid, Conflict where that version is not known, and MergeNeeded where both

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 
-from policy.differences import Difference
 from policy.document import Policy
-from policy.merging import MergeConflict
+from policy.document.differences import Difference
+from policy.document.merging import MergeConflict
 
 if TYPE_CHECKING:
     from policy.models import ChangeRequest

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from policy import state
-from policy.differences import Difference, compare
 from policy.document import Policy, canonical, from_json
+from policy.document.differences import Difference, compare
 from policy.errors import Invalid
 from policy.models import ChangeRequest, Document, DraftState, Review
 from policy.review.votes import votes_on

@@ -15,9 +15,9 @@ from policy.document import (
     MachineType,
     Policy,
 )
+from policy.document.files import MAX_DEPTH
 from policy.errors import Invalid
 from policy.exporters import formats
-from policy.policy_files import MAX_DEPTH
 
 _T = TypeVar("_T")
 MAX_TITLE = 200

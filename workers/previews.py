@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from machines.models import Release
 from policy import state
 from policy.document import Policy
+from policy.edits.toggling import Turn, turned
 from policy.errors import Invalid
 from policy.models import ChangeRequest
 from policy.questions.previewing import preview
-from policy.toggling import Turn, turned
 from workers import jobs
 from workers.models import Job
 

@@ -22,7 +22,8 @@ from frontend.lists.kinds import Rows
 from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
-from policy import differences, edits, history, state
+from policy import edits, history, state
+from policy.document import differences
 from policy.errors import Invalid
 from policy.models import ChangeRequest, DraftState, Revision
 from policy.review import checking, examining, turns, workflow

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from machines.emulator.migration import Outcome
-from policy.differences import Kind
+from policy.document.differences import Kind
 from policy.exporters import schema
 
 OUTCOMES = get_args(Outcome)

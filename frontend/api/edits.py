@@ -24,13 +24,13 @@ from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from machines.emulator.catalogue import CompatProperty
 from policy import drafts, history, inputs
-from policy.differences import compare
 from policy.document import Policy
+from policy.document.differences import compare
+from policy.document.merging import merge
 from policy.edits import operations
 from policy.edits.operation import Operation
 from policy.edits.operations import MAX_OPERATIONS, OPERATIONS, Run
 from policy.findings import Finding
-from policy.merging import merge
 from policy.models import ChangeRequest
 from policy.questions.previewing import only_in
 from policy.review import examining

@@ -22,10 +22,10 @@ from frontend.lists.filters import MAX_WORDS, AnyOf, RowsFilter, TickFilter
 from frontend.lists.kinds import Rows
 from frontend.serializers import ChangeDetailSerializer
 from policy import edits
+from policy.document.waivers import Word
 from policy.findings.finding import SEVERITIES, Action, Code
 from policy.review import examining
 from policy.review.examining import CheckedFinding
-from policy.waivers import Word
 
 # --- Shapes ---------------------------------------------------------------------------------------
 

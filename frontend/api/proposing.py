@@ -25,14 +25,14 @@ from frontend.lists.kinds import Rows
 from frontend.questions import backporting
 from machines.catalogue import effective_catalogue
 from machines.models import Release
-from policy import library
-from policy import proposals as proposed
 from policy.document import plain
+from policy.edits import library
+from policy.edits.library import Tried, Wanted
 from policy.errors import Invalid
 from policy.inputs import MAX_WORDS
-from policy.library import Tried, Wanted
 from policy.permissions import require
-from policy.proposals import Proposal
+from policy.rules import proposals as proposed
+from policy.rules.proposals import Proposal
 
 
 class SwitchedInSerializer(serializers.Serializer[Any]):

@@ -30,8 +30,8 @@ from frontend.api.rows import RowsView
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from machines.models import Release, Tree
-from policy import differences, edits, state
-from policy.document import Policy
+from policy import edits, state
+from policy.document import Policy, differences
 from policy.errors import Invalid
 from policy.messages import notices
 from policy.models import ChangeRequest, Comment, Revision, Thread

@@ -13,11 +13,11 @@ from rest_framework import serializers
 
 from frontend.api import documents
 from policy.document import MAX_TEXT
+from policy.document.files import MAX_CHARACTERS
+from policy.document.merging import Choice, Typed
 from policy.drafts import Settled
-from policy.merging import Choice, Typed
 from policy.models import Comment, DraftState, ReviewRequest, ReviewRules, Revision, Thread
 from policy.packing.signatures import MAX_SIGNATURE
-from policy.policy_files import MAX_CHARACTERS
 
 SIDES = ("mine", "theirs")
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from frontend.forms.changes import EditForm
 from policy.document import MAX_TEXT
 from policy.edits.operations import Refused
-from policy.toggling import Turn
+from policy.edits.toggling import Turn
 
 #: What a browser lets people type; policy.edits has the last word.
 MAX_VALUE = 1000

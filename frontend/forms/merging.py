@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from frontend.access import put_into
 from frontend.forms.changes import EditForm
 from policy.document import MAX_TEXT, digest
+from policy.document.merging import Choice, MergeConflict, Side, Typed
 from policy.errors import PolicyError
-from policy.merging import Choice, MergeConflict, Side, Typed
 
 SIDES: list[tuple[str, Any]] = [("theirs", _("theirs")), ("mine", _("mine"))]
 TYPED = ("typed", _("another value"))

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from frontend.forms.changes import EditForm
-from policy.policy_files import MAX_CHARACTERS
+from policy.document.files import MAX_CHARACTERS
 
 
 class PolicyFileForm(EditForm):

@@ -15,14 +15,15 @@ from machines.catalogue import CatalogueSource, NoCatalogue, effective_catalogue
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue
 from machines.models import Release
-from policy import edits, proposals, rules, state
-from policy.bitmaps import SectionBitmap
+from policy import edits, rules, state
 from policy.document import plain
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature
-from policy.proposals import Proposal
 from policy.questions.backporting import Effects
 from policy.review import examining
+from policy.rules import proposals
+from policy.rules.bitmaps import SectionBitmap
+from policy.rules.proposals import Proposal
 from policy.state import State
 
 # --- Proposals ------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from machines.models import Release
 from policy.document import Policy
+from policy.edits.toggling import Turn, turned
 from policy.models import ChangeRequest
 from policy.questions.previewing import preview
 from policy.review.checking import today
-from policy.toggling import Turn, turned
 from workers import previews
 from workers.models import Job
 

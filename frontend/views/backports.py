@@ -4,7 +4,7 @@
 2. the target: a release, and the change request that takes it
 3. the consequences: why, and what follows, before it is saved
 
-What is typed in the third step is kept in the change request (:mod:`policy.begun`) until the
+What is typed in the third step is kept in the change request (:mod:`policy.edits.begun`) until the
 backport is saved or dropped.
 """
 
@@ -43,7 +43,8 @@ from frontend.questions import backporting
 from frontend.views.features import feature_of
 from machines.catalogue import NoCatalogue
 from machines.models import Release
-from policy import begun, edits
+from policy import edits
+from policy.edits import begun
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Feature
 from policy.permissions import require

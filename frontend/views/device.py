@@ -24,11 +24,11 @@ from frontend.swaps import is_swap, respond
 from machines.emulator.layout import DescribedSection
 from machines.emulator.qdev import ancestors
 from policy import rules
-from policy.bitmaps import Cell, SectionBitmap, section_at
+from policy.edits.toggling import Toggle, Turn, deciding, differing, toggle_of, turned
 from policy.errors import Invalid
 from policy.permissions import may
+from policy.rules.bitmaps import Cell, SectionBitmap, section_at
 from policy.state import State
-from policy.toggling import Toggle, Turn, deciding, differing, toggle_of, turned
 
 PAGE, BODY = "pages/device.html", "partials/device_body.html"
 LAYOUT = "partials/device_layout.html"

@@ -25,9 +25,9 @@ from frontend.swaps import is_swap, respond
 from frontend.views.device import BODY, PAGE, DeviceView, context_of, looked_at, toggles_form
 from policy import edits
 from policy.edits import operations
+from policy.edits.toggling import operations_of
 from policy.errors import PolicyError
 from policy.models import ChangeRequest
-from policy.toggling import operations_of
 
 
 @login_required

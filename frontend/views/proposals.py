@@ -21,13 +21,13 @@ from frontend.forms.features import CompareForm
 from frontend.questions import backporting
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.models import Release
-from policy import library
-from policy import proposals as proposed
+from policy.edits import library
+from policy.edits.library import Tried, Wanted
 from policy.errors import Invalid
-from policy.library import Tried, Wanted
 from policy.models import Feature
 from policy.permissions import require
-from policy.proposals import Evidence, Proposal
+from policy.rules import proposals as proposed
+from policy.rules.proposals import Evidence, Proposal
 
 PAGE_SIZE = 50
 

@@ -12,7 +12,7 @@ from frontend.numbers import number_of
 from frontend.scope import scope_of
 from machines.models import Release
 from policy import state
-from policy.differences import compare
+from policy.document.differences import compare
 from policy.models import Revision
 from policy.permissions import may
 

@@ -3,6 +3,15 @@
 Each takes the change request, who edits, and the ``lock_version`` that the person was looking at,
 and returns the change request as it is then. Raises :class:`Forbidden` without the role,
 :class:`Conflict` where someone else was faster, :class:`Invalid` with the field at fault.
+
+    machine_types  overrides  backports  migrations  waivers    the families of edits
+    opening  restoring  whole   a change request begun; an earlier state, a whole file as its draft
+    operation  operations       an edit as a value; a list of them, tried and made together
+    unmerged                    edits that wait to be merged with what others did
+    toggling                    bits turned over, as edits
+    library  begun              proposals recorded many at once; backports that are begun
+
+All are written by :mod:`policy.drafts`, and check what people write by :mod:`policy.inputs`.
 """
 
 from policy.edits.backports import (

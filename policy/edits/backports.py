@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator.features import FeatureSpec
 from machines.models import Release
-from policy import audit, proposals, rules
+from policy import audit, rules
 from policy.document import (
     Backport,
     DocumentError,
@@ -34,6 +34,7 @@ from policy.inputs import (
 from policy.models import ChangeRequest, Feature
 from policy.permissions import require
 from policy.review import examining
+from policy.rules import proposals
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

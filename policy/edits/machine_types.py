@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator.catalogue import CompatProperty
-from policy import seeding
 from policy.document import (
     MachineType,
     Policy,
@@ -29,6 +28,7 @@ from policy.inputs import (
     words,
 )
 from policy.models import ChangeRequest
+from policy.rules import seeding
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -10,16 +10,17 @@ from django.db import transaction
 
 from machines.catalogue import NoCatalogue, catalogue_of, effective_catalogue
 from machines.models import Release
-from policy import audit, drafts, history, seeding, state
+from policy import audit, drafts, history, state
 from policy.document import Policy
+from policy.document.merging import Choice, Merge, MergeConflict, merge
 from policy.errors import Conflict, Invalid, labels_of
 from policy.inputs import (
     title_of,
     words,
 )
-from policy.merging import Choice, Merge, MergeConflict, merge
 from policy.models import ChangeRequest, Revision, Seed
 from policy.permissions import require
+from policy.rules import seeding
 from policy.trials.promises import default_migrations
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from machines.emulator.catalogue import Catalogue
 from policy import rules
-from policy.bitmaps import SectionBitmap
 from policy.document import (
     Override,
     Policy,
@@ -21,6 +20,7 @@ from policy.inputs import (
     words,
 )
 from policy.models import ChangeRequest
+from policy.rules.bitmaps import SectionBitmap
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

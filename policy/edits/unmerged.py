@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from django.db import models, transaction
 
 from policy import drafts, history
-from policy.differences import Difference, compare
 from policy.document import Policy
+from policy.document.differences import Difference, compare
+from policy.document.merging import MergeConflict, merge
 from policy.drafts import Settled
 from policy.errors import MergeNeeded
-from policy.merging import MergeConflict, merge
 from policy.models import ChangeRequest, DraftState, UnmergedEdit
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, ClassVar
 
 from machines.catalogue import NoCatalogue
-from policy import trials, waivers
-from policy.document import Policy, Waiver
+from policy import trials
+from policy.document import Policy, Waiver, waivers
 from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.findings import Finding, settling

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy import drafts, policy_files, waivers
-from policy.document import DocumentError, Policy, from_json
+from policy import drafts
+from policy.document import DocumentError, Policy, files, from_json, waivers
+from policy.document.merging import entries_of
 from policy.errors import Invalid
 from policy.exporters import formats
 from policy.inputs import base_of, check_label, check_values
-from policy.merging import entries_of
 from policy.models import ChangeRequest
 from policy.review import checking
 
@@ -60,8 +60,8 @@ def import_policy(
     Raises Invalid (field ``file``) that names the line and the path of the first fault.
     """
     try:
-        found = policy_files.read(text)
-    except policy_files.FileError as error:
+        found = files.read(text)
+    except files.FileError as error:
         raise Invalid(f"The file, {error}.", field="file") from error
     try:
         return replace_policy(change, actor, seen_version, found.document, settled)

@@ -1,6 +1,6 @@
 """``CHANGES.md``: what a revision changes against the one before, as a release engineer needs it.
 
-Made of the differences (:mod:`policy.differences`) that the revision recorded when it was
+Made of the differences (:mod:`policy.document.differences`) that the revision recorded when it was
 published, in the order of what there is to do: guests first, then the build, then the paperwork.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from policy.differences import Difference, entry_place
 from policy.document import Policy
+from policy.document.differences import Difference, entry_place
 
 #: Heading → the groups of differences below it, and what the heading asks for.
 _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (

@@ -2,7 +2,7 @@
 
 A deterministic subset of YAML: block lists and mappings, entries of a machine type as one line,
 texts of several lines as literal blocks. A word is written plain only where no reader of YAML
-could take it for anything but a text. :mod:`policy.policy_files` reads it back without loss.
+could take it for anything but a text. :mod:`policy.document.files` reads it back without loss.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from machines.emulator.features import Carrier
 from machines.emulator.memo import remembered
 from machines.emulator.qdev import FALSE_WORDS, properties_of, same_value, text_of
 from machines.emulator.relevance import FEATURE, Influence, influences
-from policy.bitmaps import section_at
 from policy.findings.finding import Pair
 from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned
+from policy.rules.bitmaps import section_at
 
 Kind = Literal[
     "missing-entry",

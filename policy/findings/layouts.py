@@ -19,10 +19,10 @@ from machines.emulator.features import Carrier
 from machines.emulator.layout import described_sections
 from machines.emulator.parties import Party
 from policy import rules
-from policy.bitmaps import section_at
 from policy.document import Backport
 from policy.findings.finding import Finding, Pair, Place, Proposal, listed
 from policy.findings.releases import Migrations, Subject, newest_first
+from policy.rules.bitmaps import section_at
 
 
 def layout_findings(

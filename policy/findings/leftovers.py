@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from machines.emulator.qdev import same_value
-from policy.bitmaps import section_at
 from policy.document import Mitigation, Override
 from policy.findings.finding import Finding, Place, Proposal
 from policy.findings.releases import Migrations, Subject
+from policy.rules.bitmaps import section_at
 
 
 def mitigation_findings(subject: Subject, migrations: Migrations, today: date) -> Iterator[Finding]:

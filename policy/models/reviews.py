@@ -102,8 +102,9 @@ class Comment(models.Model):
 
 
 class ReviewedMark(models.Model):
-    """Somebody has read what a change request does to one of its objects (:mod:`policy.objects`),
-    as far as ``digest`` says: another edit of the object is another content, and yet unread.
+    """Somebody has read what a change request does to one of its objects
+    (:mod:`policy.document.objects`), as far as ``digest`` says: another edit of the object is
+    another content, and yet unread.
     """
 
     change_request = models.ForeignKey(ChangeRequest, models.CASCADE, related_name="marks")

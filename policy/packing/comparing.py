@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policy import differences
-from policy.differences import Difference
+from policy.document import differences
+from policy.document.differences import Difference
 from policy.packing import archive
 from policy.packing.content import MANIFEST, REVISION, SUMS
 from policy.packing.published import read

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from machines.emulator.catalogue import CompatProperty
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.exporters import (
     ExportError,
     c_array,

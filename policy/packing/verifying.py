@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from machines.emulator.terminal import harmless
-from policy import differences
+from policy.document import differences
 from policy.packing import archive, index, signatures
 from policy.packing.content import MANIFEST, REVISION, SCHEMA, SUMS, archive_of
 from policy.packing.published import BundleError, Published, read

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from policy import audit, differences, rules, state
-from policy.document import SCHEMA, Policy, canonical, digest
+from policy import audit, rules, state
+from policy.document import SCHEMA, Policy, canonical, differences, digest
 from policy.exporters import mitigations, target
 from policy.models import ChangeRequest, Review, Revision, Trial
 from policy.review import checking

@@ -14,9 +14,9 @@ from machines.emulator.carriers import is_enabled
 from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.emulator.qdev import FALSE_WORDS, TRUE_WORDS
 from policy import rules
-from policy.bitmaps import section_at
 from policy.document import Backport, Policy
 from policy.findings.releases import Subject, newest_first
+from policy.rules.bitmaps import section_at
 
 
 @dataclass(frozen=True, slots=True)

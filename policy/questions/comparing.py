@@ -20,9 +20,9 @@ from machines.emulator.compare import Grade
 from machines.emulator.drivers import backend_of, description_of
 from machines.emulator.parties import Party
 from policy import rules
-from policy.bitmaps import Cell, SectionBitmap
 from policy.errors import Invalid
 from policy.rules import StateLike
+from policy.rules.bitmaps import Cell, SectionBitmap
 
 #: The worst first: the order in which people look at them.
 GRADES: tuple[Grade, ...] = ("corrupts", "refuses", "harmless")

@@ -16,15 +16,15 @@ from machines.emulator.catalogue import Catalogue, CatalogueError, CompatPropert
 from machines.emulator.catalogue.composition import compose
 from machines.models import Release
 from policy import state
-from policy.differences import Difference, compare
 from policy.document import Policy
+from policy.document.differences import Difference, compare
+from policy.document.merging import merge
 from policy.errors import Invalid
-from policy.merging import merge
 from policy.models import ChangeRequest
 from policy.review import examining
 from policy.review.checking import today
 from policy.review.examining import CheckedFinding
-from policy.seeding import chained
+from policy.rules.seeding import chained
 
 Arrays = Mapping[str, tuple[CompatProperty, ...]]
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from machines.emulator import qdev
 from machines.emulator.catalogue import CompatProperty
 from policy import rules
-from policy.bitmaps import Cell, SectionBitmap
-from policy.differences import Difference, entry_label, entry_place, numbered
 from policy.document import MachineType
-from policy.objects import Bit, bit_of
+from policy.document.differences import Difference, entry_label, entry_place, numbered
+from policy.document.objects import Bit, bit_of
+from policy.rules.bitmaps import Cell, SectionBitmap
 from policy.state import State
 
 #: Types with more children than this are no family: `pci-device` has a hundred.

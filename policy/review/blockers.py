@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from machines.catalogue import NoCatalogue
 from policy import state
+from policy.document.merging import entries_of
 from policy.exporters import formats
-from policy.merging import entries_of
 from policy.models import ChangeRequest, Review
 from policy.review import checking, discussion, examining
 from policy.review.votes import approvals, approvals_needed, standing_votes

@@ -14,11 +14,11 @@ from typing import Literal
 
 from django.utils import timezone
 
-from policy import trials, waivers
-from policy.document import Policy
+from policy import trials
+from policy.document import Policy, waivers
+from policy.document.waivers import Standing
 from policy.models import ChangeRequest
 from policy.trials import Requirement
-from policy.waivers import Standing
 
 Outcome = Literal["not-run", "running", "passed", "differs", "waived", "could-not-run"]
 #: Of these a trial is in the way of publishing; the first two pass by themselves.
@@ -68,6 +68,6 @@ def _checked(policy: Policy, item: Requirement, day: date) -> CheckedTrial:
 
 
 def trial_scope(item: Requirement) -> tuple[str, str, str, str]:
-    """The scope of a waiver of this trial (:func:`policy.waivers.scope`)."""
+    """The scope of a waiver of this trial (:func:`policy.document.waivers.scope`)."""
     required = item.required
     return "", required.source, required.destination, required.machine_type

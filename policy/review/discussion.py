@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from machines.looks import once_a_look
 from policy import audit, drafts, state
-from policy.differences import Difference, compare
+from policy.document.differences import Difference, compare
 from policy.errors import Forbidden, Invalid
 from policy.inputs import words
 from policy.messages import notices

@@ -15,19 +15,19 @@ from functools import lru_cache
 
 from machines.catalogue import NoCatalogue
 from machines.models import Release
-from policy import state, waivers
-from policy.document import Backport, Policy
+from policy import state
+from policy.document import Backport, Policy, waivers
+from policy.document.waivers import Standing
 from policy.findings import Finding, Subject, findings
 from policy.models import ChangeRequest
 from policy.questions.backporting import Effects, effects
 from policy.review.checking import today
 from policy.state import Content, State
-from policy.waivers import Standing
 
 #: Releases that a draft is compared with: the declared partners, then the nearest of its tree.
 MAX_OTHERS = 12
 
-#: (finding's identity, source, destination, machine type), see :func:`policy.waivers.scope`.
+#: (finding's identity, source, destination, machine type): :func:`policy.document.waivers.scope`.
 Scope = tuple[str, str, str, str]
 
 

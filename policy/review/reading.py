@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from policy import state
-from policy.differences import compare
+from policy.document.differences import compare
+from policy.document.objects import ChangedObject, changed_objects
 from policy.errors import Invalid
 from policy.models import ChangeRequest, ReviewedMark
-from policy.objects import ChangedObject, changed_objects
 from policy.permissions import require
 
 if TYPE_CHECKING:

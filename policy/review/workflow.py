@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from machines.models import Tree
 from policy import audit, drafts, state, trials
-from policy.differences import compare
+from policy.document.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.inputs import words
 from policy.messages import notices, webhooks

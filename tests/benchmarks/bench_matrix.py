@@ -24,7 +24,7 @@ from machines.models import Release, Tree
 from policy import drafts, edits, trials
 from policy.document import Migration
 from policy.models import ChangeRequest, Membership, Role, Trial
-from policy.seeding import chained
+from policy.rules.seeding import chained
 from tests.conftest import Worker, wait_until
 from workers.models import Job
 

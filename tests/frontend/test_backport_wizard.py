@@ -7,7 +7,8 @@ from dataclasses import asdict
 from policy_world import FEATURE_S, World
 from signed_in import Login
 
-from policy import begun, edits
+from policy import edits
+from policy.edits import begun
 from policy.models import ChangeRequest, Feature
 
 SWAP = {"HX-Request": "true"}

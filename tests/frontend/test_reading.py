@@ -8,8 +8,8 @@ from signed_in import Login
 
 from frontend.views.change_tabs.lines import anchor_of
 from policy import edits
+from policy.document.objects import ChangedObject
 from policy.models import ChangeRequest, Thread
-from policy.objects import ChangedObject
 from policy.review import discussion, reading, workflow
 
 SWAP = {"HX-Request": "true"}

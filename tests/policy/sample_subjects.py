@@ -11,9 +11,10 @@ from machines.emulator.catalogue import Catalogue, MachineType
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.composition import compose, dated_arrays
 from machines.emulator.catalogue.overlay import overlay
-from policy import rules, seeding
+from policy import rules
 from policy.document import CatalogueRef, Migration, Policy
 from policy.findings import Subject
+from policy.rules import seeding
 
 #: Release → (its base, what stands in for that where it was not recorded).
 RHEL = {"8.9": ("6.2", "7.2"), "9.2": ("7.2", None), "9.3": ("8.0", "10.0")}

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import pytest
 from policy_world import FEATURE_S, World
 
-from policy import begun, edits
+from policy import edits
+from policy.edits import begun
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, Feature
 from policy.review import turns

@@ -9,8 +9,8 @@ from policy_world import FEATURE_S, MACHINES, TYPES, World, new_catalogue
 
 from machines.emulator.catalogue import Catalogue, CompatProperty, PropertyInfo
 from policy import state
-from policy.differences import compare
 from policy.document import Backport, Graft, MachineType, Override, Policy
+from policy.document.differences import compare
 from policy.models import ChangeRequest
 from policy.review.beside import Beside, BitFacts, EntryFacts
 from policy.state import State

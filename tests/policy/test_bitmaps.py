@@ -12,8 +12,8 @@ from machines.emulator import bitmap
 from machines.emulator.catalogue import Catalogue, CompatProperty, Description, Field
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from policy import rules
-from policy.bitmaps import SectionBitmap
 from policy.document import Backport, CatalogueRef, Graft, MachineType, Override, Policy
+from policy.rules.bitmaps import SectionBitmap
 
 BASE = Policy("down", "1.2", CatalogueRef("up 1.0", "0" * 64))
 

@@ -17,7 +17,7 @@ from sample_subjects import catalogue, rhel
 from machines.emulator import qdev
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.catalogue.answers import parse_machines
-from policy import policy_files
+from policy.document import files as policy_files
 from policy.document import from_json
 from policy.exporters import c_array, formats, globals, libvirt, query_machines
 from policy.packing import archive, content, published, verifying

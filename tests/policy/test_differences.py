@@ -10,7 +10,6 @@ from policy_documents import policies
 from policy_world import FEATURE_S
 
 from machines.emulator.catalogue import CompatProperty
-from policy.differences import Difference, compare
 from policy.document import (
     Backport,
     CatalogueRef,
@@ -19,6 +18,7 @@ from policy.document import (
     Override,
     Policy,
 )
+from policy.document.differences import Difference, compare
 
 NAME = "pc-q35-rhel9.0.0"
 ENTRIES = tuple(CompatProperty("virtio-rng-pci", p, "2", "hw_compat") for p in ("a", "b", "c"))

@@ -11,7 +11,7 @@ from policy_world import MACHINES, World, arrays, old_catalogue, person, release
 from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import Catalogue, MachineType
 from policy import audit, edits, state
-from policy.differences import compare
+from policy.document.differences import compare
 from policy.errors import Conflict, Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Feature, Role
 from policy.review import workflow

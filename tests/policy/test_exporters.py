@@ -18,7 +18,6 @@ from policy_documents import policies
 
 from machines.emulator.catalogue import Catalogue, CompatProperty
 from machines.emulator.catalogue.answers import read_directory
-from policy import policy_files
 from policy.document import SCHEMA as document_schema
 from policy.document import (
     CatalogueRef,
@@ -27,6 +26,7 @@ from policy.document import (
     Override,
     Policy,
     Waiver,
+    files,
     from_json,
 )
 from policy.exporters import (
@@ -108,7 +108,7 @@ def test_formats_of_a_release_are_read_back(sets: dict[str, tuple[CompatProperty
 @settings(deadline=None)
 @given(policies())
 def test_yaml_and_json_are_read_back(policy: Policy) -> None:
-    assert from_json(policy_files.read(yaml.export(policy)).document) == policy
+    assert from_json(files.read(yaml.export(policy)).document) == policy
     assert policy_json.read(policy_json.export(policy)) == policy
 
 

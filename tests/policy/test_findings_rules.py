@@ -24,7 +24,7 @@ from machines.emulator.catalogue import CompatProperty, Description, Field
 from policy import rules
 from policy.document import Backport, CatalogueRef, Migration, Mitigation, Override, Policy
 from policy.findings import Subject, settling
-from policy.proposals import grafts_for
+from policy.rules.proposals import grafts_for
 
 WAYS = (("down 1.1", "down 1.2"), ("down 1.2", "down 1.1"))
 VARIANTS = ("nic-transitional", "nic-non-transitional")

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from policy_world import World, new_catalogue, old_catalogue
 
-from policy import library
+from policy.edits import library
+from policy.edits.library import Wanted
 from policy.errors import Forbidden, Invalid
-from policy.library import Wanted
 from policy.models import AuditEntry, Feature
-from policy.proposals import Evidence, SwitchedIn, evidence_of, propose
+from policy.rules.proposals import Evidence, SwitchedIn, evidence_of, propose
 
 pytestmark = pytest.mark.django_db
 FOUND = propose(old_catalogue(), new_catalogue())

@@ -13,8 +13,8 @@ from policy_world import MACHINES, World
 from machines.emulator.catalogue import CompatProperty
 from policy import edits
 from policy.document import CatalogueRef, MachineType, Migration, Policy
+from policy.document.merging import Typed, merge
 from policy.errors import Conflict, Invalid
-from policy.merging import Typed, merge
 from policy.models import ChangeRequest
 from policy.review import workflow
 

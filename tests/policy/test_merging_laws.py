@@ -11,14 +11,6 @@ from hypothesis import strategies as st
 from policy_documents import policies, texts
 
 from machines.emulator.catalogue import CompatProperty
-from policy.differences import (
-    backport_label,
-    compare,
-    migration_label,
-    mitigation_label,
-    override_label,
-    waiver_label,
-)
 from policy.document import (
     CatalogueRef,
     MachineType,
@@ -28,7 +20,15 @@ from policy.document import (
     Policy,
     Waiver,
 )
-from policy.merging import Choice, Typed, entries_of, merge
+from policy.document.differences import (
+    backport_label,
+    compare,
+    migration_label,
+    mitigation_label,
+    override_label,
+    waiver_label,
+)
+from policy.document.merging import Choice, Typed, entries_of, merge
 
 MACHINES = ("m0", "m1", "m2")
 DRIVERS = tuple(f"d{number}" for number in range(6))

@@ -9,9 +9,9 @@ from policy_documents import policies
 from policy_world import FEATURE_D, FEATURE_S
 
 from machines.emulator.catalogue import CompatProperty
-from policy.differences import compare
 from policy.document import Backport, CatalogueRef, MachineType, Override, Policy
-from policy.objects import ChangedObject, bit_of, changed_objects
+from policy.document.differences import compare
+from policy.document.objects import ChangedObject, bit_of, changed_objects
 
 NAME = "pc-q35-rhel9.0.0"
 BASE = Policy(

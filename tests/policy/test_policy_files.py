@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from policy_documents import policies
 from policy_world import MACHINES, World
 
-from policy import edits, policy_files
-from policy.document import Policy
+from policy import edits
+from policy.document import Policy, files
+from policy.document.files import MAX_CHARACTERS, FileError, read
 from policy.drafts import Settled
 from policy.errors import Forbidden, Invalid, MergeNeeded
 from policy.models import AuditEntry, ChangeRequest, DraftState
-from policy.policy_files import MAX_CHARACTERS, FileError, read
 
 
 @given(policies())
@@ -139,7 +139,7 @@ def test_one_bad_entry_changes_nothing_and_is_named(old: str, new: str, path: st
         edits.import_policy(change, world.maintainer, 1, text)
     assert caught.value.field == "file"
     assert path in str(caught.value)
-    line = policy_files.read(text).line_of(path)
+    line = files.read(text).line_of(path)
     assert line > 0
     assert f"Line {line}: " in str(caught.value)
     change.refresh_from_db()

@@ -6,8 +6,8 @@ import pytest
 
 from policy import edits
 from policy.document import Policy
+from policy.edits.toggling import Turn, turned
 from policy.questions.previewing import Preview, preview
-from policy.toggling import Turn, turned
 from tests.policy.policy_world import MACHINES, World, arrays, release
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from machines.emulator.catalogue import (
 from machines.emulator.features import Carrier, Gate
 from policy import rules
 from policy.document import Backport, CatalogueRef, Policy, from_json
-from policy.proposals import Proposal, check_feature, grafts_for, propose
+from policy.rules.proposals import Proposal, check_feature, grafts_for, propose
 
 
 def proposals() -> dict[str, Proposal]:

@@ -10,7 +10,7 @@ from policy_world import FEATURE_D, FEATURE_S, MACHINES, arrays, new_catalogue, 
 
 from machines.emulator import bitmap, qdev
 from machines.emulator.catalogue import Catalogue, CompatProperty, Description, Field
-from policy import rules, seeding
+from policy import rules
 from policy.document import (
     Backport,
     CatalogueRef,
@@ -20,6 +20,7 @@ from policy.document import (
     Override,
     Policy,
 )
+from policy.rules import seeding
 
 BASE = Policy(
     "down",

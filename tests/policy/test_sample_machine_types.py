@@ -10,8 +10,8 @@ import pytest
 from machines.emulator.catalogue import Catalogue
 from machines.emulator.catalogue.answers import read_directory
 from machines.emulator.catalogue.composition import compose
-from policy import seeding
 from policy.document import CatalogueRef, Policy, from_json
+from policy.rules import seeding
 
 SAMPLE = Path(__file__).resolve().parents[2] / "machines" / "sample" / "rhel"
 VERSIONS = ("9.3.0", "9.2.0", "9.0.0", "8.6.0", "8.5.0", "8.4.0", "8.3.0", "8.2.0", "8.1.0")

@@ -20,7 +20,7 @@ from machines.emulator.layout import described_sections
 from machines.models import Release, Section, Tree
 from policy import rules
 from policy.document import Backport, Graft
-from policy.proposals import grafts_for, propose
+from policy.rules.proposals import grafts_for, propose
 
 SAMPLE = Path(__file__).parents[2] / "machines" / "sample" / "qemu"
 DEVICES = ("isa-serial", "sd-card", "ICH9-LPC")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from machines.emulator import bitmap
 from machines.emulator.catalogue import CompatProperty
 from policy import rules
-from policy.bitmaps import SectionBitmap
 from policy.document import CatalogueRef, MachineType, Override, Policy
+from policy.edits.toggling import MAX_TOGGLES, Turn, differing, toggle_of, turned
 from policy.errors import Invalid
-from policy.toggling import MAX_TOGGLES, Turn, differing, toggle_of, turned
+from policy.rules.bitmaps import SectionBitmap
 from tests.policy.policy_world import new_catalogue
 
 NAMES = ("new", "old")

@@ -18,7 +18,6 @@ from signing_keys import TestKey, made_key
 from test_bundle import CONTENT, changed, revision_text
 
 from machines.emulator.catalogue import CompatProperty
-from policy import differences
 from policy.document import (
     CatalogueRef,
     MachineType,
@@ -26,6 +25,7 @@ from policy.document import (
     Override,
     Policy,
     canonical,
+    differences,
     from_json,
 )
 from policy.exporters import c_array, formats, globals, libvirt

@@ -10,10 +10,10 @@ from policy_world import MACHINES, World, run_trials
 
 from policy import edits, trials
 from policy.document import DocumentError, Policy, Waiver, from_json
+from policy.document.waivers import LONGEST, Standing
 from policy.errors import Forbidden, Invalid
 from policy.models import AuditEntry, ChangeRequest, Trial
 from policy.review import checking, workflow
-from policy.waivers import LONGEST, Standing
 
 pytestmark = pytest.mark.django_db
 PAIR = ("down 1.2", "down 1.2")

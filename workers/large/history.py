@@ -21,8 +21,8 @@ from machines.catalogue import import_catalogue
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.catalogue.answers import read_directory
 from machines.models import Release, Tree
-from policy import audit, differences, drafts, edits, state, trials
-from policy.document import Mitigation, Override, Policy
+from policy import audit, drafts, edits, state, trials
+from policy.document import Mitigation, Override, Policy, differences
 from policy.models import ChangeRequest, Feature, Trial
 from policy.publishing import bundle, revisions
 from policy.review import discussion, reviewers, workflow

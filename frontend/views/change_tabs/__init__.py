@@ -17,9 +17,9 @@ from frontend.views.change_tabs import (
 )
 from frontend.views.change_tabs import discussion as discussion_tab
 from frontend.views.change_tabs import history as history_tab
-from policy import differences, history, state
-from policy.differences import Difference
-from policy.document import Policy
+from policy import history, state
+from policy.document import Policy, differences
+from policy.document.differences import Difference
 from policy.models import ChangeRequest
 from policy.numbers import numbers
 from policy.permissions import may

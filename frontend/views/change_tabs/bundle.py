@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from machines.catalogue import NoCatalogue
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.errors import PolicyError
 from policy.exporters import ExportError
 from policy.models import ChangeRequest

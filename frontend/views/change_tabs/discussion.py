@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from frontend.forms.changes import SaidForm
 from frontend.views.change_tabs.lines import anchor_of
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.models import ChangeRequest, Thread
 from policy.review import discussion
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from frontend.forms.changes import FindingWaiverForm
 from frontend.views.change_tabs.waivers import waivers_of
 from machines.catalogue import NoCatalogue
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.models import ChangeRequest
 from policy.review import examining
 from policy.review.examining import CheckedFinding

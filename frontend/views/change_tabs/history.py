@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from policy import history
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.models import ChangeRequest, Review
 
 

@@ -17,13 +17,14 @@ from frontend.forms.changes import SaidForm
 from frontend.views.change_tabs.declaring import mitigation_form
 from machines.catalogue import NoCatalogue
 from machines.emulator.qdev import same_value
-from policy import begun, differences, history, state
-from policy.differences import Difference
-from policy.document import Policy, digest
+from policy import history, state
+from policy.document import Policy, differences, digest
+from policy.document.differences import Difference
+from policy.document.objects import ChangedObject, Kind, bit_of, changed_objects
+from policy.edits import begun
 from policy.errors import Invalid
 from policy.history import Overlap
 from policy.models import ChangeRequest, Thread
-from policy.objects import ChangedObject, Kind, bit_of, changed_objects
 from policy.permissions import may
 from policy.review import discussion, examining, reading
 from policy.review.beside import Beside, BitFacts, EntryFacts

@@ -17,7 +17,7 @@ from frontend.views.change_tabs.declaring import devices_form, migration_form
 from frontend.views.change_tabs.waivers import waivers_of
 from machines.catalogue import NoCatalogue
 from policy import state, trials
-from policy.differences import Difference
+from policy.document.differences import Difference
 from policy.errors import PolicyError
 from policy.models import ChangeRequest, Trial
 from policy.review import checking, workflow

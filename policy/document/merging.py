@@ -25,16 +25,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from machines.emulator.catalogue import CompatProperty
-from policy.differences import (
-    backport_label,
-    backport_lines,
-    migration_label,
-    mitigation_label,
-    numbered,
-    override_label,
-    waiver_label,
-    written,
-)
 from policy.document import (
     Backport,
     MachineType,
@@ -43,6 +33,16 @@ from policy.document import (
     Override,
     Policy,
     Waiver,
+)
+from policy.document.differences import (
+    backport_label,
+    backport_lines,
+    migration_label,
+    mitigation_label,
+    numbered,
+    override_label,
+    waiver_label,
+    written,
 )
 
 Side = Literal["mine", "theirs"]

@@ -17,8 +17,8 @@ from machines.emulator.catalogue.descriptions import description_to_json
 from machines.emulator.features import Carrier, FeatureSpec, Gate
 from machines.emulator.layout import DescribedSection, described_sections
 from machines.emulator.relevance import influences
-from policy.bitmaps import section_at
 from policy.document import Graft
+from policy.rules.bitmaps import section_at
 
 
 class FeatureError(ValueError):

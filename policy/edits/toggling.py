@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from machines.emulator import bitmap
-from policy.bitmaps import Cell, SectionBitmap
 from policy.document import Override, Policy
 from policy.edits.operation import Operation
 from policy.edits.overrides import ClearOverride, SetOverride
 from policy.errors import Invalid
+from policy.rules.bitmaps import Cell, SectionBitmap
 
 #: Bits that are turned over together.
 MAX_TOGGLES = 32

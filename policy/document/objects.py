@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from policy.differences import Difference, backport_label, entry_place
 from policy.document import Policy, digest
+from policy.document.differences import Difference, backport_label, entry_place
 
 Kind = Literal[
     "catalogue",
@@ -34,7 +34,7 @@ _LISTS: dict[str, Kind] = {
     "Trials": "trials",
     "Waivers": "waivers",
 }
-#: A bitmap's line: see policy.differences.override_label.
+#: A bitmap's line: see policy.document.differences.override_label.
 _OVERRIDE = re.compile(
     r"(?P<section>.+) version (?P<version>\d+) of (?P<device>\S+)( on (?P<on>.+))?"
 )
@@ -74,7 +74,7 @@ class Bit:
 
 
 def bit_of(label: str) -> Bit | None:
-    """The bit that a label of :func:`policy.differences.override_label` names."""
+    """The bit that a label of :func:`policy.document.differences.override_label` names."""
     found = _OVERRIDE.fullmatch(_AGAIN.sub("", label))
     if found is None:
         return None

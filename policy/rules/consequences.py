@@ -26,10 +26,10 @@ from machines.emulator.catalogue import (
 )
 from machines.emulator.features import FeatureSpec, Gate
 from machines.emulator.memo import Same
-from policy import bitmaps
-from policy.bitmaps import SectionBitmap
 from policy.document import Backport, Graft, Policy
-from policy.grafts import grafted
+from policy.rules import bitmaps
+from policy.rules.bitmaps import SectionBitmap
+from policy.rules.grafts import grafted
 
 
 class StateLike(Protocol):
@@ -57,8 +57,8 @@ class RequiredTrial:
 def effective_catalogue(catalogue: Catalogue, backports: Iterable[Backport]) -> Catalogue:
     """The release's own catalogue: its base's, with what its backports bring along.
 
-    A graft gives a section its layout, see :mod:`policy.grafts`. A gate that the base does not
-    know becomes a property whose default switches the feature on.
+    A graft gives a section its layout, see :mod:`policy.rules.grafts`. A gate that the base does
+    not know becomes a property whose default switches the feature on.
     """
     backports = tuple(backports)
     if not backports:
@@ -190,7 +190,7 @@ def _known_machine(
 def device_bitmaps(
     policy: Policy | None, catalogue: Catalogue, machine_type: str, device: str
 ) -> tuple[SectionBitmap, ...]:
-    """The bitmaps of a device's sections on a machine type; see :mod:`policy.bitmaps`.
+    """The bitmaps of a device's sections on a machine type; see :mod:`policy.rules.bitmaps`.
 
     ``catalogue`` is the effective one. An empty ``machine_type`` asks without compat entries.
     """
