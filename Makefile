@@ -63,7 +63,7 @@ dev: .venv/dev.stamp
 
 # Debian packages, installed where root runs this, else named.
 tools:
-	@sh .ci/packages chromium qemu-system-x86 gcc gnupg libxml2-utils libvirt0
+	@sh .ci/packages chromium qemu-system-x86 gcc gnupg libxml2-utils libvirt0 rpm zsh
 
 lint: dev
 	$(BIN)/ruff check

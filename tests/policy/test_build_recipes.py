@@ -1,7 +1,6 @@
 """The recipes of the guide for release engineers run as they are written, on a real bundle.
 
-RPM's own macros are expanded here, as a machine that builds Debian packages has no rpmbuild:
-``%{gpgverify}`` imports the keyring and lets gpg check the signature, ``%setup -a`` unpacks.
+rpmbuild makes a package of the one, make runs the other as a ``debian/rules``.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,53 +73,79 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 # --- RPM ------------------------------------------------------------------------------------------
 
 
-def sections(spec: str) -> dict[str, str]:
-    """``%prep`` and the others of a spec file → their shell script."""
-    head, *parts = re.split(r"^%(prep|install|check)\n", spec, flags=re.M)
-    return dict(zip(parts[::2], parts[1::2], strict=True)) | {"": head}
+#: What stands around the recipe in a package's spec file.
+BEFORE = """\
+Name: qemu-kvm
+Version: 7.2.0
+Release: 1
+Summary: A machine emulator
+License: GPL-2.0-or-later
+BuildArch: noarch
+Source0: qemu-kvm-7.2.0.tar
+"""
+DESCRIBED = """
+%description
+What its summary says.
+
+"""
+AFTER = """
+%files
+%{_datadir}/%{name}
+"""
+#: Fedora's macros have a program of this name, with these options; Debian's rpm has none.
+GPGVERIFY = """\
+#!/bin/sh -e
+for option; do
+    case "$option" in
+    --keyring=*) gpg --dearmor < "${option#*=}" > ring.gpg ;;
+    --signature=*) signature=${option#*=} ;;
+    --data=*) data=${option#*=} ;;
+    esac
+done
+gpgv --keyring ./ring.gpg "$signature" "$data"
+"""
 
 
-def expanded(script: str, kept: Path, build: Path, sources: dict[str, str]) -> str:
-    """The script with the macros that it uses expanded as RPM expands them."""
-    macros = {"buildroot": str(build / "root"), "_datadir": "/usr/share", "name": "qemu-kvm"}
-    macros |= {f"SOURCE{number}": str(kept / name) for number, name in sources.items()}
-    script = re.sub(
-        r"%\{gpgverify\} --keyring=(\S+) --signature=(\S+) --data=(\S+)",
-        r"gpg --dearmor < \1 > ring.gpg; gpgv --keyring ./ring.gpg \2 \3",
-        script,
-    )
-    script = re.sub(r"%setup -q -a (\d+)", lambda m: f"tar -xf %{{SOURCE{m[1]}}}", script)
-    return re.sub(r"%\{(\w+)\}", lambda found: macros[found[1]], script)
-
-
-def built(kept: Path, build: Path) -> subprocess.CompletedProcess[str]:
-    """Run the spec file's sections in their order, up to the first that fails."""
-    parts = sections(recipe("spec", "Source10"))
-    sources = dict(re.findall(r"^Source(\d+): (\S+)$", parts.pop(""), re.M))
-    (build / "hw" / "i386").mkdir(parents=True)
-    for script in parts.values():
-        done = run(build, "sh", "-e", "-c", expanded(script, kept, build, sources))
-        if done.returncode:
-            return done
-    return done
+def package_made(kept: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let rpmbuild make a package by a spec file that has the recipe."""
+    sources, tree = folder / "SOURCES", folder / "qemu-kvm-7.2.0"
+    sources.mkdir(parents=True)
+    for file in kept.iterdir():
+        file.rename(sources / file.name)
+    (tree / "hw" / "i386").mkdir(parents=True)
+    with tarfile.open(sources / "qemu-kvm-7.2.0.tar", "w") as archive:
+        archive.add(tree, tree.name)
+    head, rest = recipe("spec", "Source10").split("\n\n", 1)
+    (folder / "qemu-kvm.spec").write_text(f"{BEFORE}{head}\n{DESCRIBED}{rest}{AFTER}")
+    verifying = folder / "gpgverify"
+    verifying.write_text(GPGVERIFY)
+    verifying.chmod(0o755)
+    macros = {"_topdir": folder, "gpgverify": verifying}
+    defined = (part for name, value in macros.items() for part in ("--define", f"{name} {value}"))
+    # The names of what is required are Fedora's.
+    return run(folder, "rpmbuild", "-bb", "--noclean", "--nodeps", *defined, "qemu-kvm.spec")
 
 
 def test_a_spec_file_verifies_and_installs(kept: Path, tmp_path: Path) -> None:
-    build = tmp_path / "build"
-    done = built(kept, build)
+    folder = tmp_path / "rpm"
+    done = package_made(kept, folder)
     assert done.returncode == 0, done.stderr
     assert f"{BUNDLE}.tar.gz: whole" in done.stdout
-    assert (build / "hw" / "i386" / "lockstep-compat.c").exists()
-    installed = build / "root" / "usr/share/qemu-kvm/machine-types"
-    assert (installed / "pc-q35-rhel9.0.0" / "compat.cfg").exists()
+    assert list(folder.glob("BUILD/**/hw/i386/lockstep-compat.c"))
+    [made] = folder.glob("RPMS/noarch/*.rpm")
+    files = run(folder, "rpm", "--query", "--list", "--package", str(made)).stdout.split()
+    assert "/usr/share/qemu-kvm/machine-types/pc-q35-rhel9.0.0/compat.cfg" in files
 
 
 def test_a_spec_file_refuses_what_another_signed(kept: Path, tmp_path: Path) -> None:
     with made_key() as other:
         (kept / "lockstep-keys.asc").write_bytes(other.public)
-    done = built(kept, tmp_path / "build")
+    folder = tmp_path / "rpm"
+    done = package_made(kept, folder)
     assert done.returncode != 0
-    assert not (tmp_path / "build" / BUNDLE).exists()
+    assert "No public key" in done.stderr
+    assert not list(folder.glob(f"BUILD/**/{BUNDLE}"))
+    assert not list(folder.glob("RPMS/**/*.rpm"))
 
 
 # --- Debian ---------------------------------------------------------------------------------------

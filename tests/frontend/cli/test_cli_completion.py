@@ -1,8 +1,9 @@
-"""Completion: what a shell asks the command, and bash itself with what it was given."""
+"""Completion: what a shell asks the command, and shells themselves with what they were given."""
 
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,35 @@ def test_bash_takes_it() -> None:
     )  # fmt: skip
     assert done.stdout.splitlines()[0] == "verify", done.stderr
     assert "_lockstep_completion" in done.stdout
+
+
+def test_zsh_takes_it(tmp_path: Path) -> None:
+    """Somebody types in a terminal; the tab key is answered before what is typed after it."""
+    (tmp_path / ".zshrc").write_text(
+        "autoload -Uz compinit; compinit -u -D\n"
+        'eval "$(lockstep completion zsh)"\n'
+        "bindkey -e; PS1= RPS1= PROMPT_EOL_MARK=\n"
+    )
+    path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "ZDOTDIR": str(tmp_path), "TERM": "dumb"}
+    ours, theirs = pty.openpty()
+    to_line_start = "\x01"
+    typed = f"lockstep bundle ver\t{to_line_start}print completed: \nexit\n"
+    with subprocess.Popen(
+        ["zsh", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ):
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = _all_of(ours)
+    assert "\ncompleted: lockstep bundle verify" in shown.replace("\r", "")
+
+
+def _all_of(terminal: int) -> str:
+    """What is shown on a terminal until the program in it ends, which Linux tells by EIO."""
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:
+            os.close(terminal)
+            return shown.decode()
