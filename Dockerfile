@@ -6,7 +6,7 @@ COPY requirements-uv.txt requirements.txt ./
 RUN python -m venv .venv \
     && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements-uv.txt \
     && .venv/bin/uv pip install --no-cache --python .venv/bin/python --require-hashes \
-        -r requirements.txt
+        --compile-bytecode -r requirements.txt
 COPY package.json package-lock.json manage.py ./
 COPY frontend frontend
 COPY machines machines

@@ -7,7 +7,9 @@ PORT ?= 8000
 export PORT
 
 BIN := .venv/bin
-UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+# Compiled once: a service and its tests start many processes, which would each compile it all again
+# wherever Python is told to write no bytecode.
+UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -75,6 +77,9 @@ lint: dev
 # Side by side: each waits much of its time, for a browser, a worker, a disk.
 test: tools lint
 	@$(MAKE) --no-print-directory --jobs=3 test-rooms test-whole test-postgresql
+
+# The same for Lockstep's own modules, and for the tests, whose assertions pytest rewrites.
+test-rooms test-whole test-postgresql: export PYTHONDONTWRITEBYTECODE =
 
 test-rooms: tools dev
 	$(BIN)/python -m pytest --ignore=tests/e2e
