@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -14,6 +15,20 @@ from signed_in import Login
 
 from frontend.api.schema import document, operations
 
+#: What may hold anything: its members depend on what it is about.
+ANYTHING = {
+    "Audit.before",
+    "Audit.after",
+    "Job.result",
+    # As -dump-vmstate tells a section.
+    "Graft.description",
+    "PolicyDocument.backports[].grafts[].description",
+    # A device, a section, a version.
+    "TrialInputs.relaxed[][]",
+    # A file, handed out to the byte as it was signed.
+    "/api/v1/bundles/index.json",
+    "/api/v1/bundles/index-{serial}.json",
+}
 LISTS = ("trees", "releases", "changes", "trials", "bundles", "jobs", "audit", "tokens")
 
 
@@ -31,6 +46,49 @@ def test_every_call_tells_its_scope_its_problems_and_what_it_is_for() -> None:
         assert operation["operationId"] not in names
         names.add(operation["operationId"])
     assert len(names) > 40
+
+
+def parts(schema: dict[str, Any], place: str, seen: set[str]) -> Iterator[tuple[str, Any]]:
+    """Every part of an answer that has no parts itself, and its place in it."""
+    if name := schema.get("$ref", "").rpartition("/")[2]:
+        if name not in seen:
+            seen.add(name)
+            yield from parts(document()["components"]["schemas"][name], name, seen)
+        return
+    members = [(f"{place}.{name}", of) for name, of in schema.get("properties", {}).items()]
+    inside = [*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())]
+    members += [(place, of) for of in inside]
+    members += [(f"{place}[]", schema["items"])] if "items" in schema else []
+    if isinstance(others := schema.get("additionalProperties"), dict) and others:
+        members.append((f"{place}.*", others))
+    if not members:
+        yield place, schema
+    for there, of in members:
+        yield from parts(of, there, seen)
+
+
+def answers() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Address, method and shape of every answer of JSON that is no problem."""
+    for path, method, operation in operations(document()):
+        for response in operation["responses"].values():
+            content = response.get("content", {}).get("application/json")
+            if content is not None:
+                yield path, method, content["schema"]
+
+
+def test_every_list_comes_in_pages() -> None:
+    assert [path for path, method, shape in answers() if method == "get" and "items" in shape] == []
+
+
+def test_what_an_answer_holds_is_told_to_its_last_part() -> None:
+    seen: set[str] = set()
+    untold = {
+        place
+        for path, _method, shape in answers()
+        for place, part in parts(shape, path, seen)
+        if part.get("type", "object") == "object" and "enum" not in part
+    }
+    assert untold == ANYTHING
 
 
 def test_it_is_told_to_whoever_is_signed_in(world: World, login: Login) -> None:
