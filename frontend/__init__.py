@@ -1,3 +1,13 @@
-"""What people and programs see: pages, the REST API, settings."""
+"""What people and programs see: pages, the REST API, the command line, settings.
+
+    views  forms  templates     pages; what people type; how it looks
+    api  cli                    the REST API, and the same from a terminal
+    lists  bulk                 what a list is; what is done with many of its rows
+    questions                   what pages and the API alike make of a question
+    sign_in                     how somebody comes in
+
+What stands beside these rooms serves several of them; docs/architecture.md says which and why. No
+rule of a policy stands here.
+"""
 
 __version__ = "0.1.0"

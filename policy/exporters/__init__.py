@@ -4,6 +4,14 @@ Every format of property sets has the same two functions: ``export(machine_type,
 gives the text, ``read(text)`` gives the properties back without loss. They are pure functions of
 what they are given, so that the same revision gives the same bytes on every machine.
 
+    c_array  globals  libvirt  readconfig  a machine type's property set; formats lists them,
+                                           target tells what of it which QEMU takes
+    query_machines                         all machine types, as QEMU itself tells them
+    json  yaml  schema                     the whole policy, and the schema that it holds to
+    changes  trials  mitigations           for people: what changed, what was tried, what guests
+                                           that were started earlier need
+    provenance                             where it comes from, and who answers for it
+
 A value that a format cannot express raises :class:`ExportError`; nothing is ever left out or
 altered silently.
 """
