@@ -30,6 +30,7 @@ from frontend.api import (
     webhooks,
 )
 from frontend.api.base import Api
+from frontend.api.schema import Kept
 from frontend.api.scopes import HasScope
 
 
@@ -37,6 +38,7 @@ class Schema(Api, SpectacularAPIView):
     """This API's OpenAPI description, as YAML or JSON."""
 
     permission_classes = [IsAuthenticated, HasScope]
+    generator_class = Kept
 
 
 _RELEASE = "releases/<str:tree>/<str:version>/"
