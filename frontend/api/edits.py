@@ -31,6 +31,7 @@ from policy.edits import operations
 from policy.edits.operation import Operation
 from policy.edits.operations import MAX_OPERATIONS, OPERATIONS, Run
 from policy.findings import Finding
+from policy.findings.finding import SEVERITIES
 from policy.models import ChangeRequest
 from policy.questions.previewing import only_in
 from policy.review import examining
@@ -148,7 +149,7 @@ class ConflictSerializer(rest.Serializer[Any]):
 
 class FindingChangeSerializer(rest.Serializer[Any]):
     identity = rest.CharField()
-    severity = rest.CharField()
+    severity = rest.ChoiceField(SEVERITIES)
     text = rest.CharField()
 
 
