@@ -18,7 +18,7 @@ from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
 from frontend.api.lists import Pages
 from frontend.api.rows import RowsView
-from frontend.lists.filters import MAX_WORDS, AnyOf, RowsFilter, TickFilter
+from frontend.lists.filters import AnyOf, RowsFilter, Search, TickFilter
 from frontend.lists.kinds import Rows
 from frontend.serializers import ChangeDetailSerializer
 from policy import edits
@@ -118,7 +118,7 @@ class CountsSerializer(serializers.Serializer[Any]):
 class FindingFilter(RowsFilter):
     """Findings by their words, what they are, and what they are about."""
 
-    q = filters.CharFilter(label="Words of its text", method="by_words")
+    q = Search("finding.text", label="Words of its text")
     severity = AnyOf(label="Severity", choices=[(name, name) for name in SEVERITIES],
                      method="by_severity")  # fmt: skip
     code = AnyOf(label="Code", choices=[(name, name) for name in get_args(Code)], method="by_code")
@@ -127,10 +127,6 @@ class FindingFilter(RowsFilter):
     partner = filters.CharFilter(label="Compared with this release", method="by_partner")
     waived = TickFilter(label="Waived in every direction", method="by_waived")
     blocks = TickFilter(label="In the way of publishing", method="by_blocks")
-
-    def by_words(self, rows: Rows, name: str, value: str) -> Rows:
-        words = value.lower().split()[:MAX_WORDS]
-        return Rows(row for row in rows if all(word in row.finding.text.lower() for word in words))
 
     def by_severity(self, rows: Rows, name: str, value: list[str]) -> Rows:
         return Rows(row for row in rows if row.finding.severity in value)

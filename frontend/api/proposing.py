@@ -19,8 +19,7 @@ from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.api.features import FeatureSerializer
 from frontend.api.rows import RowsView
-from frontend.lists.filters import MAX_WORDS as MAX_SEARCHED
-from frontend.lists.filters import RowsFilter
+from frontend.lists.filters import RowsFilter, Search
 from frontend.lists.kinds import Rows
 from frontend.questions import backporting
 from machines.catalogue import effective_catalogue
@@ -88,12 +87,8 @@ class RecordManySerializer(serializers.Serializer[Any]):
 class ProposalFilter(RowsFilter):
     """Proposals by their words and their device type."""
 
-    q = filters.CharFilter(label="Words of its slug or its summary", method="by_words")
+    q = Search("spec.slug", "summary", label="Words of its slug or its summary")
     device = filters.CharFilter(label="Of this device type", method="by_device")
-
-    def by_words(self, rows: Rows, name: str, value: str) -> Rows:
-        words = value.lower().split()[:MAX_SEARCHED]
-        return Rows(row for row in rows if all(word in _searched(row) for word in words))
 
     def by_device(self, rows: Rows, name: str, value: str) -> Rows:
         return Rows(row for row in rows if row.spec.device == value)
@@ -144,10 +139,6 @@ class Proposals(Api, RowsView):
 
 
 _ENDS = ("old", "new")
-
-
-def _searched(item: Proposal) -> str:
-    return f"{item.spec.slug} {item.summary}".lower()
 
 
 def _told(item: Proposal, evidence: proposed.Evidence, recorded: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from operator import and_
+from operator import and_, attrgetter
 from typing import Any
 
 import django_filters as filters  # type: ignore[import-untyped]
@@ -88,7 +88,10 @@ class AnyRow(filters.ModelMultipleChoiceFilter):  # type: ignore[misc]
 
 
 class Search(filters.CharFilter):  # type: ignore[misc]
-    """Rows in which each word stands in one of ``fields``: what the quick search asks."""
+    """Rows in which each word stands in one of ``fields``: what the quick search asks.
+
+    Of rows that are no query a field may be one of a part: ``finding.text``.
+    """
 
     def __init__(self, *fields: str, **kwargs: Any) -> None:
         self.fields = fields
@@ -107,7 +110,7 @@ class Search(filters.CharFilter):  # type: ignore[misc]
 
 
 def _has(row: Any, fields: tuple[str, ...], word: str) -> bool:
-    return any(word in str(getattr(row, field)).lower() for field in fields)
+    return any(word in str(attrgetter(field)(row)).lower() for field in fields)
 
 
 class RowsFilter(filters.FilterSet):  # type: ignore[misc]

@@ -34,6 +34,16 @@ def test_proposals_are_recorded_under_names_of_ones_own(world: World, login: Log
     assert [item["recorded"] for item in proposed(login, world)[:2]] == ["own", second["slug"]]
 
 
+def test_they_are_searched_and_paged(world: World, login: Login) -> None:
+    client, every = login(world.maintainer), proposed(login, world)
+    words = every[0]["slug"].upper()
+    [found, *_] = client.get(ADDRESS, {**ENDS, "q": words}).json()["results"]
+    assert found == every[0]
+    assert client.get(ADDRESS, {**ENDS, "device": "none"}).json()["count"] == 0
+    page = client.get(ADDRESS, {**ENDS, "page": 2, "page_size": 1}).json()
+    assert page["results"] == every[1:2]
+
+
 def test_one_at_fault_keeps_all_out_and_is_named(world: World, login: Login) -> None:
     first, second, *_ = proposed(login, world)
     same = [{"proposal": item["slug"], "slug": "same"} for item in (first, second)]
