@@ -302,16 +302,17 @@ def _write_reservations(change: ChangeRequest) -> ChangeRequest:
             "guest that was started on 9.2 keeps the PCI capability until it is powered off.",
             "the guest is powered off",
         )
-    _accept(
-        edit,
-        {
-            "abi-changed": "What 9.3 ships; the mitigations carry guests of 9.2 over where they "
-            "are supported, and the way back on the newest machine type is declared refused.",
-            "breaks-shipped": "Guests of 9.2 on machine types with extended support are carried "
-            "over by a mitigation; the others are to be powered off before their host is upgraded.",
-        },
-    )
+    _accept(edit, _ACCEPTED)
     return edit.change
+
+
+#: Findings that the change accepts, and why.
+_ACCEPTED = {
+    "abi-changed": "What 9.3 ships; the mitigations carry guests of 9.2 over where they are "
+    "supported, and the way back on the newest machine type is declared refused.",
+    "breaks-shipped": "Guests of 9.2 on machine types with extended support are carried over by a "
+    "mitigation; the others are to be powered off before their host is upgraded.",
+}
 
 
 #: (source, destination, declared outcome, machine type or all, why)

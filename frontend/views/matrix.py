@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -204,40 +204,20 @@ def _shown(
     published = matrices.matrix(tree, asked) if change else found
     entries = _entries(found, published, differs=change is not None)
     marks = _marks(tree, asked, change)
-    everything = [item.item for listed in entries.values() for item in listed]
-    concerned = matrices.concerned(everything)
-    fits = _filter(request, concerned)
+    concerned = matrices.concerned([item.item for listed in entries.values() for item in listed])
     marked = (label for pair in marks for label in pair)
     all_labels = _in_order(tree, (*found.labels, *marked))
-    order = {label: number for number, label in enumerate(all_labels)}
     around = request.GET.get("around", "")
     labels = _zoomed(all_labels, {**marks, **entries}, around, request.GET.get("releases", ""))
-    query = {
-        "tree": tree.name,
-        "machine_type": name,
-        **{key: request.GET.get(key, "") for key in KEPT},
-    }
-    query = {key: value for key, value in query.items() if value}
+    query = _query(request, tree, name)
     chosen = (request.GET.get("source", ""), request.GET.get("destination", ""))
-
-    def cell(source: str, destination: str) -> Cell:
-        listed = entries.get((source, destination), ())
-        ends = {"source": source, "destination": destination}
-        return Cell(
-            source,
-            destination,
-            _direction(order[source], order[destination]),
-            listed,
-            tuple(item for item in listed if fits(item)),
-            marks.get((source, destination), ()),
-            "?" + urlencode({**query, **ends}),
-            (source, destination) == chosen,
-        )
-
+    order = {label: number for number, label in enumerate(all_labels)}
+    pairs = _Pairs(entries, marks, order, _filter(request, concerned), query, chosen)
     heads = _heads(labels, query)
-    rows = [(head, [cell(head.label, label) for label in labels]) for head in heads]
+    rows = [(head, [pairs.cell(head.label, label) for label in labels]) for head in heads]
     cells = [item for _source, row in rows for item in row if item.trials or item.marks]
     selected = next((item for item in cells if item.selected), None)
+    is_altered = selected is not None and bool(selected.marks)
     return {
         "heads": heads,
         "rows": rows,
@@ -245,9 +225,7 @@ def _shown(
         "left_out": len(all_labels) - len(labels),
         "around": around if around in labels else "",
         "cell": selected,
-        "altered": altered.altered(tree, chosen, asked, MAX_LISTED)
-        if selected is not None and selected.marks
-        else [],
+        "altered": altered.altered(tree, chosen, asked, MAX_LISTED) if is_altered else [],
         "marked_count": sum(bool(item.marks) for item in cells),
         "counts": _counts(cells),
         "changed_count": sum(item.changed for item in cells),
@@ -257,6 +235,41 @@ def _shown(
             request, {"outcome": _("outcome"), "device": _("device"), "around": _("around")}
         ),
     }
+
+
+def _query(request: HttpRequest, tree: Tree, machine_type: str) -> dict[str, str]:
+    """What the addresses of all cells and heads keep of the page's own."""
+    kept = {key: request.GET.get(key, "") for key in KEPT}
+    query = {"tree": tree.name, "machine_type": machine_type, **kept}
+    return {key: value for key, value in query.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """What every cell is made of. ``order``: each release's place among all; ``chosen``: the pair
+    whose panel is open.
+    """
+
+    entries: Mapping[tuple[str, str], tuple[Entry, ...]]
+    marks: Mapping[tuple[str, str], tuple[Mark, ...]]
+    order: Mapping[str, int]
+    fits: Callable[[Entry], bool]
+    query: Mapping[str, str]
+    chosen: tuple[str, str]
+
+    def cell(self, source: str, destination: str) -> Cell:
+        pair = (source, destination)
+        listed = self.entries.get(pair, ())
+        return Cell(
+            source,
+            destination,
+            _direction(self.order[source], self.order[destination]),
+            listed,
+            tuple(item for item in listed if self.fits(item)),
+            self.marks.get(pair, ()),
+            "?" + urlencode({**self.query, "source": source, "destination": destination}),
+            pair == self.chosen,
+        )
 
 
 def _marks(
@@ -333,7 +346,9 @@ def _named(item: CheckedTrial) -> tuple[object, ...]:
     return item.requirement.key, item.requirement.required
 
 
-def _filter(request: HttpRequest, concerned: Mapping[int, frozenset[str]]) -> Any:
+def _filter(
+    request: HttpRequest, concerned: Mapping[int, frozenset[str]]
+) -> Callable[[Entry], bool]:
     """Which trials fit ``?outcome=`` and ``?device=``: those in which that device had a problem."""
     outcome, device = request.GET.get("outcome", ""), request.GET.get("device", "")
 

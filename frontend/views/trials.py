@@ -90,13 +90,11 @@ def _context(request: HttpRequest, found: Trial, form: VariantForm | None = None
         "lost": lost,
         "lost_more": max(0, len(result.get("lost", [])) - MAX_ROWS),
         "ends": [
-            (_("Source"), found.source, found.inputs["source"], user_set["source"]),
-            (
-                _("Destination"),
-                found.destination,
-                found.inputs["destination"],
-                user_set["destination"],
-            ),
+            (name, release, found.inputs[end], user_set[end])
+            for end, name, release in (
+                ("source", _("Source"), found.source),
+                ("destination", _("Destination"), found.destination),
+            )
         ],
         "property_count": len(properties),
         "differing_count": len(differing),
@@ -108,17 +106,9 @@ def _context(request: HttpRequest, found: Trial, form: VariantForm | None = None
             ("id_source", _("Add to the source")),
             ("id_destination", _("Add to the destination")),
         ],
-        "variants": found.variants.select_related("asked_by").defer("inputs", "result")[
-            :MAX_LISTED
-        ],
+        "variants": _variants(found),
         "held_by": _job(found),
-        "pair_query": urlencode(
-            {
-                "source": found.source.label,
-                "destination": found.destination.label,
-                "machine_type": found.machine_type,
-            }
-        ),
+        "pair_query": _pair_query(found),
         **_remedies(request, found),
     }
 
@@ -152,6 +142,21 @@ def _explained(
         {**row, "decisive": [p for p in differing if p.driver in lineages[row.get("device", "")]]}
         for row in rows
     ]
+
+
+def _variants(found: Trial) -> Any:
+    return found.variants.select_related("asked_by").defer("inputs", "result")[:MAX_LISTED]
+
+
+def _pair_query(found: Trial) -> str:
+    """The pair of releases, as the matrix and the comparison take it."""
+    return urlencode(
+        {
+            "source": found.source.label,
+            "destination": found.destination.label,
+            "machine_type": found.machine_type,
+        }
+    )
 
 
 def _job(found: Trial) -> Job | None:

@@ -51,7 +51,7 @@ def record_feature(
     gate: dict[str, str] | None,
 ) -> Feature:
     """Record a feature in the library. ``release`` introduced it; ``carriers`` and ``gate`` are
-    JSON forms of :class:`Carrier` and :class:`Gate`. Any maintainer may."""
+    JSON forms of those of :mod:`machines.emulator.features`. Any maintainer may."""
     require(actor, "edit", None)
     spec = {
         "slug": slug.strip(),
@@ -60,21 +60,12 @@ def record_feature(
         "carriers": carriers,
         "gate": gate,
     }
-    try:
-        check_values(spec, "feature")
-        read = feature_from_json(spec)
-    except DocumentError as error:
-        raise Invalid(str(error), field=_field(error.path)) from error
-    except Invalid as error:
-        raise Invalid(str(error), field=_field(error.field)) from error
-    if read.gate is not None:
-        line(read.gate.on, "gate")
+    read = _read_feature(spec)
     try:
         catalogue, _ = effective_catalogue(release)
+        proposals.check_feature(read, catalogue, release.label)
     except NoCatalogue as error:
         raise Invalid(str(error), field="release") from error
-    try:
-        proposals.check_feature(read, catalogue, release.label)
     except proposals.FeatureError as error:
         raise Invalid(str(error), field=error.field) from error
     feature = Feature(
@@ -89,6 +80,19 @@ def record_feature(
         created_by=actor,
     )
     return _save_feature(actor, feature)
+
+
+def _read_feature(spec: dict[str, Any]) -> FeatureSpec:
+    try:
+        check_values(spec, "feature")
+        read = feature_from_json(spec)
+    except DocumentError as error:
+        raise Invalid(str(error), field=_field(error.path)) from error
+    except Invalid as error:
+        raise Invalid(str(error), field=_field(error.field)) from error
+    if read.gate is not None:
+        line(read.gate.on, "gate")
+    return read
 
 
 def _field(path: str) -> str:

@@ -147,54 +147,56 @@ def _finding(comparison: Comparison, matter: _Matter) -> Finding:
 
 
 def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> str:
-    item, other = matter.item, comparison.other.label
-    named = f"{item.driver}.{item.name}"
-    where = listed(names, 2)
-    if comparison.same_release:
-        what = "was imported" if comparison.as_imported else "is published"
-        other = f"what {what} of {other}"
-    if item.kind == "breaks-shipped" and not comparison.is_set_here(item):
-        said = (
-            f"{other} sets {named} to {item.theirs} on {where}, but it is {item.ours} for guests "
-            "that were started here: right as it may be for new guests, the entry changes theirs."
-        )
-    elif item.kind == "breaks-shipped":
-        said = (
-            f"{named} is {item.ours} on {where}, but {item.theirs} for guests that were started "
-            f"on {other}: right as it may be for new guests, the entry changes theirs."
-        )
-    elif item.kind == "shipped-without":
-        said = (
-            f"{named} is {item.ours} on {where}, which {other} has without that property. Newer "
-            f"releases set it to {item.wanted}; {comparison.own.label} was shipped without that "
-            "entry, and one that is added now changes the machine of guests that run."
-        )
-    elif item.kind == "unset-new-property":
-        said = (
-            f"{named} is new, and on by default; {other} has {where} without it and cannot read "
-            "the state that it sends."
-        )
-    elif item.kind == "missing-entry" and not item.theirs:
-        said = (
-            f"{named} is {item.ours} on {where}, which {other} has without that property: older "
-            f"machine types need it set to {item.wanted}."
-        )
-    elif item.kind == "other-default":
-        said = (
-            f"The default of {named} is {item.ours} here and {item.theirs} in {other}, and "
-            f"nothing sets it on {where}."
-        )
-    elif item.kind == "missing-entry":
-        said = f"{other} sets {named} to {item.theirs} on {where}; here it is {item.ours}."
-    else:
-        said = f"{named} is {item.ours} on {where}, and {item.theirs} in {other}."
-    sides = (comparison.own, comparison.other)
+    item, sides = matter.item, (comparison.own, comparison.other)
     stand_ins = dict.fromkeys(
         f" That is the default of {side.base}, which stands in for {side.stand_in_for}."
         for side in sides
         if side.label in item.guessed
     )
+    said = _said(comparison, item, listed(names, 2))
     return f"{said}{''.join(stand_ins)} {_why(comparison, matter)}"
+
+
+def _said(comparison: Comparison, item: Difference, where: str) -> str:
+    """What the two releases do with the property on the machine types ``where``."""
+    named, other = f"{item.driver}.{item.name}", comparison.other.label
+    if comparison.same_release:
+        what = "was imported" if comparison.as_imported else "is published"
+        other = f"what {what} of {other}"
+    if item.kind == "breaks-shipped" and not comparison.is_set_here(item):
+        return (
+            f"{other} sets {named} to {item.theirs} on {where}, but it is {item.ours} for guests "
+            "that were started here: right as it may be for new guests, the entry changes theirs."
+        )
+    if item.kind == "breaks-shipped":
+        return (
+            f"{named} is {item.ours} on {where}, but {item.theirs} for guests that were started "
+            f"on {other}: right as it may be for new guests, the entry changes theirs."
+        )
+    if item.kind == "shipped-without":
+        return (
+            f"{named} is {item.ours} on {where}, which {other} has without that property. Newer "
+            f"releases set it to {item.wanted}; {comparison.own.label} was shipped without that "
+            "entry, and one that is added now changes the machine of guests that run."
+        )
+    if item.kind == "unset-new-property":
+        return (
+            f"{named} is new, and on by default; {other} has {where} without it and cannot read "
+            "the state that it sends."
+        )
+    if item.kind == "missing-entry" and not item.theirs:
+        return (
+            f"{named} is {item.ours} on {where}, which {other} has without that property: older "
+            f"machine types need it set to {item.wanted}."
+        )
+    if item.kind == "other-default":
+        return (
+            f"The default of {named} is {item.ours} here and {item.theirs} in {other}, and "
+            f"nothing sets it on {where}."
+        )
+    if item.kind == "missing-entry":
+        return f"{other} sets {named} to {item.theirs} on {where}; here it is {item.ours}."
+    return f"{named} is {item.ours} on {where}, and {item.theirs} in {other}."
 
 
 def _why(comparison: Comparison, matter: _Matter) -> str:
