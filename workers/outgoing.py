@@ -43,7 +43,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         host = (parts.hostname or "").encode("idna").decode()
         connection = _connection(parts.scheme, _judged(host, port, parts.scheme), port, host)
         with contextlib.closing(connection):
-            connection.request("POST", _target(parts), body, _named(parts, host) | headers)
+            connection.request("POST", _target(parts), body, {**_named(parts, host), **headers})
             return _status(connection.sock, until)
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         raise Unreachable(f"{type(error).__name__}: {error}") from error
