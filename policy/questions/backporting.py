@@ -83,7 +83,9 @@ def _entries(
     off = _opposite(gate.on) if gate is not None else ""
     if gate is None or not off:
         return
-    there = {name for other in others if other.tree == policy.tree for name in other.machine_types}
+    # Also those of which nobody tells the entries: a release's newest sets nothing, and has guests.
+    siblings = [other for other in others if other.tree == policy.tree]
+    there = {name for other in siblings for name in rules.machine_types(other)}
     told: set[str] = set()
     for name in newest_first(item.name for item in policy.machine_types):
         globals_ = rules.globals_of(policy, catalogue, name)

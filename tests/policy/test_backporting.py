@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from finding_world import NEWEST, NIC, OLDER, catalogue, decided, release, taken
 
-from machines.emulator.catalogue import CompatProperty, Description, Field
+from machines.emulator.catalogue import CompatProperty, Description, Field, MachineType
 from machines.emulator.features import Carrier, FeatureSpec
 from policy.document import Backport, Graft, Policy
+from policy.findings.releases import Subject
 from policy.questions.backporting import effects
 
 
@@ -23,6 +24,13 @@ def test_machine_types_of_other_releases_need_the_feature_off() -> None:
     assert effects(policy(), catalogue(), taken("tock"), []).entries == ()
     kept = effects(policy("nic.x-tock=off"), catalogue(), taken("tock"), [release("1.1")])
     assert kept.entries == ()
+
+
+def test_a_release_that_has_a_machine_type_without_entries_counts() -> None:
+    """The newest of a release sets nothing yet, and nobody decided it: guests run on it."""
+    bare = catalogue(machine_types={OLDER: MachineType(OLDER)})
+    found = effects(policy(), catalogue(), taken("tock"), [Subject("down 1.1", None, bare)])
+    assert [item.machine_type for item in found.entries] == [OLDER]
 
 
 def test_bitmaps_change_where_the_feature_is_on() -> None:
