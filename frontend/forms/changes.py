@@ -112,7 +112,7 @@ class MigrationForm(EditForm):
 
     def __init__(self, *args: Any, policy: Policy, labels: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        releases = [(label, label) for label in labels]
+        releases = [("", _("choose one")), *((label, label) for label in labels)]
         _choices(self, "source", releases)
         _choices(self, "destination", releases)
         _choices(self, "machine_type", [("", _("every shared one")), *_machine_types(policy)])

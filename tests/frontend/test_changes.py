@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from policy_world import MACHINES, World, arrays, person, release, run_trials
@@ -271,6 +273,18 @@ def test_declaring_a_migration_and_taking_it_back(world: World, login: Login) ->
     assert again.status_code == 422
     assert "declared already" in again.content.decode()
     client.post(f"{address}0/remove/", {"lock_version": change.lock_version})
+    change.refresh_from_db()
+    assert change.policy.migrations == ()
+
+
+def test_no_migration_is_declared_by_pressing_the_button_alone(world: World, login: Login) -> None:
+    """Somebody has to choose where guests come from: no draft promises itself to itself."""
+    client, change = login(world.maintainer), world.change()
+    page = client.get(f"/changes/{change.pk}/?tab=trials").content.decode()
+    form = page[page.index('name="source"') : page.index('name="machine_type"')]
+    assert re.findall(r'<option value="([^"]*)" selected', form) == ["", "down 1.2"]
+    answer = client.post(f"/changes/{change.pk}/migrations/", declare(change, source=""))
+    assert answer.status_code == 422
     change.refresh_from_db()
     assert change.policy.migrations == ()
 

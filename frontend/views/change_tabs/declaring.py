@@ -22,11 +22,8 @@ def mitigation_form(change: ChangeRequest, data: Any = None) -> MitigationForm:
 
 
 def migration_form(change: ChangeRequest, data: Any = None) -> MigrationForm:
-    initial = {
-        "lock_version": change.lock_version,
-        "source": change.release.label,
-        "destination": change.release.label,
-    }
+    # Guests come from another release: which one, nobody can know.
+    initial = {"lock_version": change.lock_version, "destination": change.release.label}
     return MigrationForm(data, initial=initial, policy=change.policy, labels=_labels(change))
 
 
