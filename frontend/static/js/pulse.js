@@ -46,7 +46,7 @@ function showTurns(pulse) {
   for (const place of document.querySelectorAll("[data-turn-count]")) {
     const before = Number(place.dataset.turnCount);
     place.dataset.turnCount = count;
-    place.textContent = count || "";
+    place.textContent = count;
     if (count > before) announce(word(count === 1 ? "turns-1" : "turns", { count }));
   }
 }
