@@ -16,8 +16,8 @@ from django.utils.http import urlencode
 
 from frontend.numbers import number_of
 from machines import kept_streams
-from machines.emulator.anatomy import Piece, value_of
 from machines.emulator.events import SectionType
+from machines.emulator.pieces import Piece, value_of
 from machines.emulator.recording import Arrival
 from machines.kept_streams import Opened
 from machines.models import Stream, StreamPart

@@ -24,8 +24,9 @@ from typing import Any
 
 from machines import confined
 from machines.confined import Limits, limit_self
-from machines.emulator.anatomy import Anatomy, MemoryBlock, Part, Piece, take_apart
+from machines.emulator.anatomy import Anatomy, MemoryBlock, Part, take_apart
 from machines.emulator.errors import StreamError
+from machines.emulator.pieces import Piece
 from machines.emulator.window import open_stream
 
 #: What a stream may be, unpacked, in bytes.

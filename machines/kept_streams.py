@@ -22,9 +22,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from machines.dissection import dissect, pieces_document, pieces_from
-from machines.emulator.anatomy import Anatomy, Part, Piece
+from machines.emulator.anatomy import Anatomy, Part
 from machines.emulator.errors import StreamError
 from machines.emulator.events import RamBlock
+from machines.emulator.pieces import Piece
 from machines.emulator.recording import Arrival, Key, Record
 from machines.emulator.snapshot import SentSection, Snapshot
 from machines.models import Stream, StreamPart

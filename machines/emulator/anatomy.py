@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
-from machines.emulator.decode import decode_value
 from machines.emulator.errors import StreamError
 from machines.emulator.events import (
     Command,
@@ -40,8 +39,15 @@ from machines.emulator.events import (
     SectionEnd,
     SectionType,
     VmDescription,
-    encode,
-    encode_subsection_header,
+)
+from machines.emulator.pieces import (
+    FRAMES,
+    Piece,
+    block_list,
+    bytes_of,
+    described_pieces,
+    frame,
+    section_head,
 )
 from machines.emulator.snapshot import SentLayout
 from machines.emulator.stream import read_events
@@ -62,22 +68,6 @@ _NAMES: Mapping[str, str] = {
     "end": "end of sections",
     "vmdescription": "vmdescription",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of bytes with a meaning. ``offset`` and ``size`` are in bytes, from the part's start.
-
-    ``kind`` is the vmdescription's type, or ``frame`` for what the wire format itself writes.
-    ``count`` is the number of elements; ``inside`` are the subsections it stands in.
-    """
-
-    name: str
-    kind: str
-    offset: int
-    size: int
-    count: int = 1
-    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +137,6 @@ def take_apart(file: BinaryIO, limit: int | None = None) -> Anatomy:
     return reading.anatomy(problem)
 
 
-def value_of(piece: Piece, content: bytes) -> int | bool | str | list[int | bool | str]:
-    """What a piece says: a number or truth value, the bytes in hex, or one of these an element."""
-    raw = content[piece.offset : piece.offset + piece.size]
-    if piece.kind == "frame":
-        return raw.hex()
-    if piece.count == 1:
-        return decode_value(piece.kind, raw)
-    each = piece.size // piece.count if piece.count else 0
-    return [decode_value(piece.kind, raw[at * each : (at + 1) * each]) for at in range(piece.count)]
-
-
 # --- Reading --------------------------------------------------------------------------------------
 
 
@@ -221,7 +200,7 @@ class _Reading:
             self._whole(event)
 
     def _begin(self, begin: SectionBegin) -> None:
-        self.position += len(_bytes(begin))
+        self.position += len(bytes_of(begin))
         known = self.memory.get(begin.section_id)
         if known is not None and begin.type in (SectionType.PART, SectionType.END):
             self.current = known
@@ -238,7 +217,7 @@ class _Reading:
         if not isinstance(self.current, _Memory):
             return
         if isinstance(event, RamBlockList):
-            self.position += len(_bytes(event))
+            self.position += len(bytes_of(event))
             self.current.blocks = event
             return
         pages = self.current.pages.setdefault(event.block, {})
@@ -262,10 +241,10 @@ class _Reading:
             self.document = parse_vmdescription(event.text, event.offset)
         if kind is None:
             return
-        content = _bytes(event)
+        content = bytes_of(event)
         self.position += len(content)
         kept = content[:KEPT_TEXT] if kind == "vmdescription" else content
-        pieces = tuple(_frame(_FRAMES[kind](event), len(kept)))
+        pieces = tuple(frame(FRAMES[kind](event), len(kept)))
         self.pieces -= len(pieces)
         name = _NAMES[kind]
         if isinstance(event, Command):
@@ -296,19 +275,19 @@ class _Reading:
         )
 
     def _memory_part(self, item: _Memory) -> Part:
-        head = _bytes(item.begin)
-        content = head + (_bytes(item.blocks) if item.blocks is not None else b"")
-        pieces = (*_section_head(item.begin), *_block_list(item.blocks, len(head)))
+        head = bytes_of(item.begin)
+        content = head + (bytes_of(item.blocks) if item.blocks is not None else b"")
+        pieces = (*section_head(item.begin), *block_list(item.blocks, len(head)))
         size = max(item.end - item.begin.offset, len(content))
         return _part("memory", item.begin, size, content, pieces, None, (len(head), 0))
 
     def _section(self, item: _Open, described: _Described) -> Part:
         begin = item.begin
         device = described.take(begin)
-        head = _bytes(begin)
-        footer = _bytes(SectionEnd(0, begin.section_id, item.footer))
+        head = bytes_of(begin)
+        footer = bytes_of(SectionEnd(0, begin.section_id, item.footer))
         content = head + item.payload + footer
-        pieces = list(_section_head(begin))
+        pieces = list(section_head(begin))
         pieces += self._fields(device, item, len(head))
         if footer:
             at = len(head) + len(item.payload)
@@ -328,7 +307,7 @@ class _Reading:
             layout = SentLayout(device, item.begin.idstr)
         except StreamError:
             return whole
-        pieces = list(_described_pieces(layout, item.payload, start))
+        pieces = list(described_pieces(layout, item.payload, start))
         self.pieces -= len(pieces)
         return pieces if self.pieces > 0 else whole
 
@@ -377,121 +356,3 @@ def _blocks(memories: Any) -> Iterator[MemoryBlock]:
     for item in memories:
         for block in item.blocks.blocks if item.blocks is not None else ():
             yield MemoryBlock(block.name, block.length, item.pages.get(block.name, {}))
-
-
-# --- Pieces ---------------------------------------------------------------------------------------
-
-#: (name, kind, size in bytes), one after the other.
-_Sized = tuple[str, str, int]
-
-
-def _bytes(event: Event) -> bytes:
-    return b"".join(encode(event))
-
-
-def _frame(sized: Iterator[_Sized], size: int) -> Iterator[Piece]:
-    """Pieces in a row, as far as there are bytes for them."""
-    at = 0
-    for name, kind, length in sized:
-        kept = min(length, size - at)
-        if kept > 0:
-            yield Piece(name, kind, at, kept)
-        at += length
-
-
-def _header(event: FileHeader) -> Iterator[_Sized]:
-    yield "magic", "frame", 4
-    yield "version", "uint32", 4
-
-
-def _configuration(event: Configuration) -> Iterator[_Sized]:
-    yield "type", "frame", 1
-    yield "length", "uint32", 4
-    yield "machine type", "text", len(event.machine)
-    for item in event.subsections:
-        yield item.name, "subsection", len(encode_subsection_header(item.name, item.version_id))
-        if item.payload:
-            yield f"{item.name} (content)", "buffer", len(item.payload)
-
-
-def _command(event: Command) -> Iterator[_Sized]:
-    yield "type", "frame", 1
-    yield "command", "uint16", 2
-    yield "length", "uint16", 2
-    if event.data:
-        yield "data", "buffer", len(event.data)
-    if event.package:
-        yield "package", "buffer", len(event.package)
-
-
-def _end(event: EndOfSections) -> Iterator[_Sized]:
-    yield "type", "frame", 1
-
-
-def _vmdescription(event: VmDescription) -> Iterator[_Sized]:
-    yield "type", "frame", 1
-    yield "length", "uint32", 4
-    yield "JSON", "text", len(event.text)
-
-
-_FRAMES: Mapping[str, Any] = {
-    "header": _header,
-    "configuration": _configuration,
-    "command": _command,
-    "end": _end,
-    "vmdescription": _vmdescription,
-}
-
-
-def _section_head(begin: SectionBegin) -> tuple[Piece, ...]:
-    name = len(begin.idstr)
-    sizes: tuple[_Sized, ...] = (
-        ("type", "frame", 1),
-        ("section id", "uint32", 4),
-    )
-    if begin.type in (SectionType.START, SectionType.FULL):
-        sizes += (
-            ("name length", "uint8", 1),
-            ("name", "text", name),
-            ("instance id", "uint32", 4),
-            ("version id", "uint32", 4),
-        )
-    return tuple(_frame(iter(sizes), sum(size for _, _, size in sizes)))
-
-
-def _block_list(blocks: RamBlockList | None, start: int) -> Iterator[Piece]:
-    if blocks is None:
-        return
-    yield Piece("total length, flags", "uint64", start, 8)
-    at = start + 8
-    for block in blocks.blocks:
-        name = 1 + len(block.name)
-        yield Piece(f"{block.name} (name)", "frame", at, name)
-        yield Piece(f"{block.name} (length)", "uint64", at + name, 8)
-        at += name + 8
-        if block.address is not None:
-            yield Piece(f"{block.name} (address)", "uint64", at, 8)
-            at += 8
-
-
-def _described_pieces(layout: SentLayout, payload: bytes, start: int) -> Iterator[Piece]:
-    """The fields in the order of the wire; what lies between two of them begins subsections."""
-    at = 0
-    for leaf in layout.leaves:
-        yield from _subsection_heads(payload[at : leaf.offset], start + at, leaf.subsections)
-        at = leaf.offset + leaf.size
-        if leaf.size:
-            place = start + leaf.offset
-            yield Piece(leaf.path, leaf.kind, place, leaf.size, leaf.count, leaf.subsections)
-    yield from _subsection_heads(payload[at:], start + at, ())
-
-
-def _subsection_heads(raw: bytes, start: int, inside: tuple[str, ...]) -> Iterator[Piece]:
-    """Headers that follow each other: a byte 5, the name with its length, the version."""
-    at = 0
-    while at < len(raw):
-        length = raw[at + 1] if at + 1 < len(raw) else 0
-        size = min(6 + length, len(raw) - at)
-        name = raw[at + 2 : at + 2 + length].decode("ascii", "replace")
-        yield Piece(name, "subsection", start + at, size, inside=inside or (name,))
-        at += size

@@ -10,6 +10,7 @@ sorted keys and no spaces (RFC 8785; numbers here are whole), its digest the SHA
     differences  two of them, in the words of a maintainer
     objects      a difference's lines, gathered by what they are about
     merging      two that were made from the same third, as one
+    parts        what the things in it are made of, as merging takes them apart
     waivers      whether a waiver in it holds
 
 The values and their reading, which nearly everybody needs, come from here.

@@ -6,48 +6,40 @@ both touched differently is a :class:`MergeConflict`, and somebody chooses: one 
 that is a value another value altogether (:class:`Typed`).
 
 Whether a side is called mine or theirs makes no difference to what is merged without a conflict. So
-two additions at the same place of a list stand in the order of their names.
-
-    a thing                        its fields
-    backport                       what it brings, commit, tracker, justification
-    machine type                   parent, note, and its entries, each with its value
-    override                       action, justification
-    mitigation                     reason, until, and its entries, each with its value
-    migration                      expected, note
-    waiver                         none: it was given for what one person saw
-    devices that trials exercise   each by its name
+two additions at the same place of a list stand in the order of their names. What the fields of each
+thing are, :mod:`policy.document.parts` tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from machines.emulator.catalogue import CompatProperty
-from policy.document import (
-    Backport,
-    MachineType,
-    Migration,
-    Mitigation,
-    Override,
-    Policy,
-    Waiver,
-)
 from policy.document.differences import (
-    backport_label,
-    backport_lines,
     migration_label,
     mitigation_label,
     numbered,
     override_label,
     waiver_label,
-    written,
 )
+from policy.document.parts import (
+    BACKPORTS,
+    DEVICES,
+    MACHINE_TYPES,
+    MIGRATIONS,
+    MITIGATIONS,
+    OVERRIDES,
+    WAIVERS,
+    Kind,
+    Part,
+    Takes,
+    entries_on,
+)
+from policy.document.values import Policy
 
 Side = Literal["mine", "theirs"]
-#: What may be typed instead of either side: nothing, a line, or several.
-Takes = Literal["", "line", "lines"]
 _T = TypeVar("_T")
 
 
@@ -101,14 +93,14 @@ def merge(
     run = _Run(dict(choices or {}), (_uses(base), _uses(mine), _uses(theirs)))
     merged = replace(
         theirs,
-        backports=run.items(_BACKPORTS, "backports", *(side.backports for side in sides)),
+        backports=run.items(BACKPORTS, "backports", *(side.backports for side in sides)),
         machine_types=run.items(
-            _MACHINE_TYPES, "machine_types", *(side.machine_types for side in sides)
+            MACHINE_TYPES, "machine_types", *(side.machine_types for side in sides)
         ),
-        overrides=run.items(_OVERRIDES, "overrides", *(side.overrides for side in sides)),
-        mitigations=run.items(_MITIGATIONS, "mitigations", *(side.mitigations for side in sides)),
-        migrations=run.items(_MIGRATIONS, "migrations", *(side.migrations for side in sides)),
-        waivers=run.items(_WAIVERS, "waivers", *(side.waivers for side in sides)),
+        overrides=run.items(OVERRIDES, "overrides", *(side.overrides for side in sides)),
+        mitigations=run.items(MITIGATIONS, "mitigations", *(side.mitigations for side in sides)),
+        migrations=run.items(MIGRATIONS, "migrations", *(side.migrations for side in sides)),
+        waivers=run.items(WAIVERS, "waivers", *(side.waivers for side in sides)),
         devices=run.devices(base.devices, mine.devices, theirs.devices),
     )
     if run.given_up:
@@ -119,155 +111,13 @@ def merge(
 def entries_of(policy: Policy) -> Iterator[tuple[str, CompatProperty]]:
     """Every compat entry of machine types and mitigations, with the path of its value."""
     owners: list[tuple[str, str, tuple[CompatProperty, ...]]] = []
-    for name, item in numbered(policy.machine_types, _MACHINE_TYPES.key).items():
+    for name, item in numbered(policy.machine_types, MACHINE_TYPES.key).items():
         owners.append(("machine_types", name, item.entries))
-    for name, set_by in numbered(policy.mitigations, _MITIGATIONS.key).items():
+    for name, set_by in numbered(policy.mitigations, MITIGATIONS.key).items():
         owners.append(("mitigations", name, set_by.entries))
     for what, owner, entries in owners:
-        for label, entry in numbered(entries, _entries(owner).key).items():
+        for label, entry in numbered(entries, entries_on(owner).key).items():
             yield f"{what}[{owner}].entries[{label}]", entry
-
-
-# --- What things are made of ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Attributes of a thing that are merged as one field; ``name`` is "" for all of it.
-
-    ``origin``: an attribute that says where the field is from. It is that of the side whose field
-    it is, and empty where the field is typed.
-    """
-
-    name: str
-    attributes: tuple[str, ...]
-    words: Callable[..., str] = str
-    takes: Takes = ""
-    origin: str = ""
-
-    def of(self, item: Any) -> tuple[Any, ...]:
-        return tuple(getattr(item, name) for name in self.attributes)
-
-    def said(self, value: tuple[Any, ...] | None) -> str:
-        return self.words(*value) if value is not None else ""
-
-    def put(self, value: tuple[Any, ...], sides: Sequence[Any]) -> dict[str, Any]:
-        """What the thing gets where the field is ``value``."""
-        values = dict(zip(self.attributes, value, strict=True))
-        if self.origin:
-            values[self.origin] = self._origin(value, sides)
-        return values
-
-    def _origin(self, value: tuple[Any, ...], sides: Sequence[Any]) -> str:
-        base, mine, theirs = (getattr(side, self.origin, "") for side in sides)
-        fitting = {
-            origin
-            for side, origin in ((sides[1], mine), (sides[2], theirs))
-            if self.of(side) == value
-        }
-        # Where both have the field, whoever changed where it is from.
-        return min(fitting - {base} or fitting, default="")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind(Generic[_T]):
-    """How things of one list are told apart, said in words, and taken apart.
-
-    ``lists``: the attribute that is a list itself, and how what is in it is called.
-    """
-
-    title: str
-    key: Callable[[_T], str]
-    words: Callable[[_T], str]
-    parts: tuple[_Part, ...]
-    lists: Callable[[str], Mapping[str, _Kind[Any]]] = lambda _: {}
-    label: Callable[[str], str] = str
-
-
-def _entries(of: str) -> _Kind[CompatProperty]:
-    """Compat entries of a machine type, or of what ``of`` names."""
-    return _Kind(
-        f"the entries of {of}",
-        lambda entry: f"{entry.driver}.{entry.property}",
-        lambda entry: entry.value,
-        (_Part("", ("value",), takes="line", origin="array"),),
-        label=lambda name: f"{name} on {of}",
-    )
-
-
-def _brought(feature: Any, introduced: str, grafts: Any) -> str:
-    lines = backport_lines(Backport(feature, introduced, grafts=grafts))
-    return "; ".join(f"{what} {value}".strip() for what, (value, _note) in lines.items() if value)
-
-
-def _waived(item: Waiver) -> str:
-    return f"until {item.expires}, for the content {item.bound[:12]}: {item.reason}"
-
-
-_BACKPORTS: _Kind[Backport] = _Kind(
-    "the backports",
-    backport_label,
-    lambda item: f"{_brought(item.feature, item.introduced, item.grafts)}: {item.justification}",
-    (
-        _Part("what it brings", ("feature", "introduced", "grafts"), _brought),
-        _Part("commit", ("commit",), takes="line"),
-        _Part("tracker", ("tracker",), takes="line"),
-        _Part("justification", ("justification",), takes="lines"),
-    ),
-)
-_MACHINE_TYPES: _Kind[MachineType] = _Kind(
-    "the machine types",
-    lambda item: item.name,
-    lambda item: f"{len(item.entries)} entries of its own",
-    (
-        _Part("parent", ("parent",)),
-        _Part("note", ("note",), takes="lines"),
-    ),
-    lambda name: {"entries": _entries(name)},
-)
-_OVERRIDES: _Kind[Override] = _Kind(
-    "the overrides",
-    override_label,
-    lambda item: f"{item.action}: {item.justification}",
-    (
-        _Part("action", ("action",)),
-        _Part("justification", ("justification",), takes="lines"),
-    ),
-)
-_MITIGATIONS: _Kind[Mitigation] = _Kind(
-    "the mitigations",
-    mitigation_label,
-    lambda item: ", ".join(written(entry) for entry in item.entries),
-    (
-        _Part("reason", ("reason",), takes="lines"),
-        _Part("until", ("until",), takes="line"),
-    ),
-    lambda name: {"entries": _entries(name)},
-)
-_MIGRATIONS: _Kind[Migration] = _Kind(
-    "the migrations",
-    migration_label,
-    lambda item: f"{item.expected}: {item.note}" if item.note else item.expected,
-    (
-        _Part("expected", ("expected",)),
-        _Part("note", ("note",), takes="lines"),
-    ),
-)
-_WAIVERS: _Kind[Waiver] = _Kind(
-    "the waivers",
-    waiver_label,
-    _waived,
-    (
-        _Part(
-            "",
-            ("finding", "bound", "reason", "expires", "about"),
-            lambda _finding, bound, reason, expires, _about: (
-                f"until {expires}, for the content {bound[:12]}: {reason}"
-            ),
-        ),
-    ),
-)
-_DEVICES: _Kind[str] = _Kind("the devices that trials exercise", str, str, ())
 
 
 # --- One merge ------------------------------------------------------------------------------------
@@ -287,7 +137,7 @@ class _Run:
     settled: list[tuple[MergeConflict, Choice]] = field(default_factory=list)
     given_up: set[str] = field(default_factory=set)
 
-    def pick(self, part: _Part, path: str, label: str, values: Sequence[Any]) -> Any:
+    def pick(self, part: Part, path: str, label: str, values: Sequence[Any]) -> Any:
         """The value of the side that changed it; where both did, what was chosen.
 
         ``values``: base, mine and theirs, as the part has them; None where a side lacks the thing.
@@ -309,7 +159,7 @@ class _Run:
             return (choice.text,)
         return theirs if choice == "theirs" else mine
 
-    def items(self, kind: _Kind[_T], path: str, *sides: Iterable[_T]) -> tuple[_T, ...]:
+    def items(self, kind: Kind[_T], path: str, *sides: Iterable[_T]) -> tuple[_T, ...]:
         """Merge lists whose items a key names; the same key again is told apart by its number."""
         named = [numbered(side, kind.key) for side in sides]
         merged = {}
@@ -320,7 +170,7 @@ class _Run:
         order = self._order(kind.title, path, [list(side) for side in named])
         return tuple(merged[name] for name in order if name in merged)
 
-    def _item(self, kind: _Kind[_T], path: str, name: str, sides: Sequence[_T | None]) -> _T | None:
+    def _item(self, kind: Kind[_T], path: str, name: str, sides: Sequence[_T | None]) -> _T | None:
         base, mine, theirs = sides
         if mine is None or theirs is None:
             return self._whole(kind, path, name, sides)
@@ -338,9 +188,7 @@ class _Run:
         found: _T = merged
         return found
 
-    def _whole(
-        self, kind: _Kind[_T], path: str, name: str, sides: Sequence[_T | None]
-    ) -> _T | None:
+    def _whole(self, kind: Kind[_T], path: str, name: str, sides: Sequence[_T | None]) -> _T | None:
         """A thing that a side lacks: the other has added it, or this one has removed it.
 
         Who begins to name a thing has changed it as well.
@@ -352,7 +200,7 @@ class _Run:
             else None
             for side, uses in zip(sides, self.uses, strict=True)
         ]
-        whole = _Part("", (), lambda item, uses: "; ".join((kind.words(item), *uses)))
+        whole = Part("", (), lambda item, uses: "; ".join((kind.words(item), *uses)))
         found = self.pick(whole, path, kind.label(name), values)
         if found is None and any(value is not None and value[1] for value in values):
             self.given_up.add(name)
@@ -364,7 +212,7 @@ class _Run:
         others behind those that they stand behind."""
         shared = set.intersection(*map(set, sides))
         orders = [tuple(name for name in side if name in shared) for side in sides]
-        part = _Part("", (), lambda *names: ", ".join(names[_alike(orders)]))
+        part = Part("", (), lambda *names: ", ".join(names[_alike(orders)]))
         chosen = self.pick(part, f"{path}.order", f"order of {title}", orders)
         runs = [_runs(side, shared) for side in sides[1:]]
         order: list[str] = []
@@ -379,9 +227,9 @@ class _Run:
         base, mine, theirs = map(set, sides)
         removed = (base - mine) | (base - theirs)
         if all(sides) and (mine | theirs) - removed:
-            return self.items(_DEVICES, "devices", *sides)
-        every = _Part("", (), lambda *names: ", ".join(names) or "all that can migrate")
-        return tuple(self.pick(every, "devices", _DEVICES.title.removeprefix("the "), sides))
+            return self.items(DEVICES, "devices", *sides)
+        every = Part("", (), lambda *names: ", ".join(names) or "all that can migrate")
+        return tuple(self.pick(every, "devices", DEVICES.title.removeprefix("the "), sides))
 
 
 # --- Order ----------------------------------------------------------------------------------------

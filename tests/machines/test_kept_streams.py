@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from machines import kept_streams
-from machines.emulator.anatomy import value_of
+from machines.emulator.pieces import value_of
 from machines.emulator.snapshot import read_snapshot
 from machines.models import Stream
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machines.emulator.anatomy import take_apart, value_of
+from machines.emulator.anatomy import take_apart
+from machines.emulator.pieces import value_of
 from machines.emulator.window import open_stream
 
 STREAMS = Path(__file__).parents[2] / "data/streams"
