@@ -13,8 +13,21 @@ COMMON = {"__init__", "__main__", "admin", "apps", "management", "migrations", "
 FLOORS = ("machines", "machines/emulator", "policy", "workers", "frontend")
 ROOMS = (
     "machines",
+    "machines/c_arrays",
+    "machines/emulator",
+    "machines/emulator/catalogue",
+    "machines/emulator/devices",
+    "machines/emulator/monitor",
+    "machines/emulator/monitor/commands",
     "workers",
+    "workers/large",
     "frontend/api",
+    "frontend/bulk",
+    "frontend/cli",
+    "frontend/lists",
+    "frontend/questions",
+    "frontend/sign_in",
+    "frontend/views/change_tabs",
     "policy",
     *sorted(
         str(path.parent.relative_to(ROOT))

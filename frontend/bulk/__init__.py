@@ -4,6 +4,7 @@ Each action is tried before it is done: the dry run tells of every row what woul
 why it cannot be. Rows with an error are left out only where the person says so.
 
     tasks      what is asked for, the answer of a dry run, and what an action is
+    forms      what is typed about all rows
     one_by_one actions of which each row is done by itself: trials, change requests
     edits      actions that become edits of one change request: machine types, devices
 """

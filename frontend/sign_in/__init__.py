@@ -1,1 +1,7 @@
-"""How somebody comes in: whence a request comes, the lock after failures, a provider's word."""
+"""How somebody comes in.
+
+    callers             whence a request comes, also behind proxies
+    lockout             the lock after failures
+    provider  exchange  the OpenID Connect provider, and asking it who somebody is
+    people              whose its word is
+"""

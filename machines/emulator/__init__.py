@@ -27,6 +27,8 @@ a trial by model          :mod:`machine` asks what happens between one :mod:`sid
                           :mod:`scenario` is an example
 a machine that runs       :mod:`running`, asked through its :mod:`monitor`; :mod:`processes` holds
                           a trial between two of them, each a :mod:`session`
+a stream, byte by byte    :mod:`anatomy` has its parts, :mod:`pieces` names their bytes,
+                          :mod:`recording` holds a trial so that its stream stays
 two releases              :mod:`compare` what one of two :mod:`parties` sends and the other reads;
                           :mod:`sent`: which types a stream's sections are of, and how they differ
 ========================  ========================================================================

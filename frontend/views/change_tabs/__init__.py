@@ -1,4 +1,11 @@
-"""What the tabs of a change request's page show: one module a tab, each with its ``context``."""
+"""What the tabs of a change request's page show: one module a tab, each with its ``context``.
+
+    lines  declaring    the differences, object by object; forms of what it declares
+    findings  waivers   what the rules say of it, and what was accepted
+    trials  checklist   the trials that it needs; all that publishing needs
+    discussion          threads, votes and comments
+    history  bundle     its states; the files that publishing would alter
+"""
 
 from __future__ import annotations
 
