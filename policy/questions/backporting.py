@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from machines.emulator.carriers import is_enabled
 from machines.emulator.catalogue import Catalogue, CompatProperty
+from machines.emulator.catalogue.composition import machine_name
 from machines.emulator.qdev import FALSE_WORDS, TRUE_WORDS
 from policy import rules
 from policy.document import Backport, Policy
@@ -83,9 +84,8 @@ def _entries(
     off = _opposite(gate.on) if gate is not None else ""
     if gate is None or not off:
         return
-    # Also those of which nobody tells the entries: a release's newest sets nothing, and has guests.
     siblings = [other for other in others if other.tree == policy.tree]
-    there = {name for other in siblings for name in rules.machine_types(other)}
+    there = {name for other in siblings for name in _dated(other)}
     told: set[str] = set()
     for name in newest_first(item.name for item in policy.machine_types):
         globals_ = rules.globals_of(policy, catalogue, name)
@@ -94,6 +94,15 @@ def _entries(
         if name in there and enabled and not above & told:
             told.add(name)
             yield RequiredEntry(name, CompatProperty(gate.driver, gate.property, off))
+
+
+def _dated(other: Subject) -> Iterator[str]:
+    """Machine types that promise guests of a release the hardware that they had.
+
+    That are those whose entries it tells; and, by its name, its newest, which sets nothing yet.
+    """
+    yield from other.machine_types
+    yield from (name for name in rules.machine_types(other) if machine_name(name) is not None)
 
 
 def _opposite(on: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from finding_world import NEWEST, NIC, OLDER, catalogue, decided, release, taken
 
 from machines.emulator.catalogue import CompatProperty, Description, Field, MachineType
 from machines.emulator.features import Carrier, FeatureSpec
 from policy.document import Backport, Graft, Policy
+from policy.document import MachineType as Decided
 from policy.findings.releases import Subject
 from policy.questions.backporting import effects
 
@@ -26,10 +29,12 @@ def test_machine_types_of_other_releases_need_the_feature_off() -> None:
     assert kept.entries == ()
 
 
-def test_a_release_that_has_a_machine_type_without_entries_counts() -> None:
-    """The newest of a release sets nothing yet, and nobody decided it: guests run on it."""
-    bare = catalogue(machine_types={OLDER: MachineType(OLDER)})
-    found = effects(policy(), catalogue(), taken("tock"), [Subject("down 1.1", None, bare)])
+def test_the_newest_of_a_release_counts_though_it_sets_nothing() -> None:
+    """Guests run on it. Nobody's guests are on a machine type that promises nothing (``none``)."""
+    names = (OLDER, "none")
+    bare = catalogue(machine_types={name: MachineType(name) for name in names})
+    own = replace(policy(), machine_types=tuple(Decided(name) for name in names))
+    found = effects(own, catalogue(), taken("tock"), [Subject("down 1.1", None, bare)])
     assert [item.machine_type for item in found.entries] == [OLDER]
 
 
