@@ -14,7 +14,8 @@ a trial on a real stream  :mod:`replay` asks whether a release loads a :mod:`sna
                           :mod:`reading`, :mod:`pci` and :mod:`virtio` are the checks,
                           :mod:`suggest` finds the property behind a :mod:`verdict` by its
                           :mod:`clues`, :mod:`implied` what a property lets expect of a stream;
-                          :mod:`relevance` knows what each property decides
+                          :mod:`relevance` tells what each property decides, by the tables of
+                          :mod:`deciding`
 a device's state          :mod:`layout` of a description, gaps filled by :mod:`reconciling`;
                           :mod:`vmstate`, the interpreter, saves and loads by it
 a trial by model          :mod:`machine` asks what happens between one :mod:`side` and the next;

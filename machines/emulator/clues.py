@@ -1,7 +1,7 @@
 """From the place of a refusal to the properties known to decide it, the likeliest first.
 
 A place is a byte of configuration space, a RAM block, or a field. What the tables here and in
-:mod:`machines.emulator.relevance` say follows from the PCI, PCI Express and virtio specifications
+:mod:`machines.emulator.deciding` say follows from the PCI, PCI Express and virtio specifications
 and from QEMU's devices; which of the named properties a device has, and what a machine type sets,
 is the catalogue's to tell (:mod:`machines.emulator.suggest`).
 
@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from machines.emulator import pci
-from machines.emulator.refusals import large_queue
-from machines.emulator.relevance import (
+from machines.emulator.deciding import (
     CONVENTIONAL_CLUES,
     EXTENDED_CLUES,
     FIELD_CLUES,
@@ -25,6 +24,7 @@ from machines.emulator.relevance import (
     TYPE_CLUES,
     Register,
 )
+from machines.emulator.refusals import large_queue
 from machines.emulator.verdict import Refusal
 from machines.emulator.virtio import (
     FEATURE_PROPERTIES,
@@ -87,7 +87,7 @@ _HEADER = (
     (pci.CLASS + 2, 0xFF, ("class",)),
     (pci.HEADER_TYPE, 0x80, ("multifunction",)),
 )
-#: Registers of capabilities beside those of ``relevance``.
+#: Registers of capabilities beside those of ``deciding``.
 _REGISTERS = (
     Register(pci.CAP_EXPRESS, False, 0x0F, 0xFF, ("port",)),
     Register(

@@ -15,10 +15,11 @@ from functools import cached_property
 from typing import Literal
 
 from machines.emulator.catalogue import Catalogue
+from machines.emulator.deciding import FEATURE
 from machines.emulator.features import Carrier
 from machines.emulator.memo import remembered
 from machines.emulator.qdev import FALSE_WORDS, properties_of, same_value, text_of
-from machines.emulator.relevance import FEATURE, Influence, influences
+from machines.emulator.relevance import Influence, influences
 from policy.findings.finding import Pair
 from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned
 from policy.rules.bitmaps import section_at

@@ -13,11 +13,12 @@ from typing import Any
 
 from machines.emulator import compare
 from machines.emulator.catalogue import CompatProperty
+from machines.emulator.deciding import Mechanism
 from machines.emulator.parties import Party
 from machines.emulator.qdev import properties_of
 from machines.emulator.refusals import Kind
 from machines.emulator.release import Release
-from machines.emulator.relevance import Mechanism, feature_properties, influences
+from machines.emulator.relevance import feature_properties, influences
 from machines.emulator.suggest import Destination
 from policy.findings.comparison import Comparison, Difference
 from policy.findings.finding import Pair, Proposal, listed
