@@ -5,6 +5,8 @@
     trials  checklist   the trials that it needs; all that publishing needs
     discussion          threads, votes and comments
     history  bundle     its states; the files that publishing would alter
+
+The page around them is :mod:`frontend.views.changes`.
 """
 
 from __future__ import annotations
