@@ -303,7 +303,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.SearchFilter",
+        "frontend.api.lists.Words",
         "frontend.api.lists.Ordering",
     ],
     "DEFAULT_PAGINATION_CLASS": "frontend.api.lists.Pages",

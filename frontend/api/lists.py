@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
+from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from frontend.lists.filters import MAX_WORDS
 from frontend.numbers import number_of
 
 
@@ -38,6 +39,16 @@ class Pages(PageNumberPagination):
             _parameter("page", "The page's number from 1.", {"type": "integer", "minimum": 1}),
             _parameter(self.page_size_query_param, "Rows of a page.", size),
         ]
+
+
+class Words(SearchFilter):
+    """``search``: words of which each stands in some field, no more than a database takes."""
+
+    def get_search_terms(self, request: Request) -> list[str]:
+        terms = list(super().get_search_terms(request))
+        if len(terms) > MAX_WORDS:
+            raise ValidationError({self.search_param: [f"Search for at most {MAX_WORDS} words."]})
+        return terms
 
 
 class Ordering(OrderingFilter):

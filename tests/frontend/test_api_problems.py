@@ -23,6 +23,7 @@ COMMENT = "changes/{pk}/comment/"
         ("get", "changes/?page_size=0", {}, 422),
         ("get", "changes/?ordering=content", {}, 422),
         ("get", "changes/?search=%00", {}, 400),
+        ("get", f"changes/?search={'+'.join('ab' * 900)}", {}, 422),
         ("delete", "changes/", {}, 405),
         ("get", "changes/", {"headers": {"Accept": "text/html"}}, 406),
         ("get", "schema/", {"headers": {"Accept": "text/html"}}, 406),
