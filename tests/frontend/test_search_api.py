@@ -11,6 +11,7 @@ from policy_world import MACHINES, World, person
 from signed_in import Login
 
 from frontend.searching import KINDS, MANY
+from policy.models import ChangeRequest
 from policy.publishing import bundle
 
 
@@ -25,8 +26,8 @@ def hits(client: Client, words: str, **query: Any) -> dict[str, list[dict[str, A
 
 def test_it_finds_what_the_page_finds(world: World, login: Login) -> None:
     bundle.store(world.published())
-    client = login(world.reviewer)
-    for words in ("foo", "down 1.2", "q35", world.maintainer.username, "A change", "#1"):
+    client, number = login(world.reviewer), f"#{ChangeRequest.objects.get().pk}"
+    for words in ("foo", "down 1.2", "q35", world.maintainer.username, "A change", number):
         page = client.get(reverse("search"), {"q": words}).text
         told = asked(client, words)
         pages = [hit["page"] for group in told["groups"] for hit in group["hits"]]

@@ -27,6 +27,7 @@ def asked(shell: str, *words: str) -> str:
 def test_commands_and_options_are_completed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     assert "_LOCKSTEP_COMPLETE" in capsys.readouterr().out
+    assert "search" in asked(shell, "lockstep", "sea")
     told = asked(shell, "lockstep", "change", "ed").split()
     assert "edit" in [word.rpartition(",")[2] for word in told]
     assert "--dry-run" in asked(shell, "lockstep", "change", "edit", "7", "--dr")
