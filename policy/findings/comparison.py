@@ -38,7 +38,7 @@ _CHOOSE = frozenset({"-1", "auto"})
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PropertyDifference:
     """One property of one type, on which two releases differ; ``wanted`` would make them alike.
 
     ``guessed`` are the labels of releases whose value is the default of one that only stands in.
@@ -74,8 +74,8 @@ class Comparison:
         self.migrations = migrations
         self._known = known
         self._shipped = shipped
-        self._found: dict[tuple[str, Entries, Entries], tuple[Difference, ...]] = {}
-        self._harms: dict[tuple[Difference, Pair], bool] = {}
+        self._found: dict[tuple[str, Entries, Entries], tuple[PropertyDifference, ...]] = {}
+        self._harms: dict[tuple[PropertyDifference, Pair], bool] = {}
         self._influences: dict[tuple[str, str], tuple[Influence, ...]] = {}
 
     @cached_property
@@ -110,7 +110,7 @@ class Comparison:
         labels = self.other.label, self.own.label
         return Pair(*labels) if self._is_newer else Pair(*labels[::-1])
 
-    def differences(self, machine_type: str) -> Iterator[Difference]:
+    def differences(self, machine_type: str) -> Iterator[PropertyDifference]:
         """On what they differ for a machine type, by property."""
         ours, theirs = self.own.lists(machine_type), self.other.lists(machine_type)
         composed = any(side.is_composed(machine_type) for side in (self.own, self.other))
@@ -119,7 +119,7 @@ class Comparison:
             if found and not (composed and self._is_misread(machine_type, name)):
                 yield from (self._as_shipped(machine_type, item) for item in found)
 
-    def _as_shipped(self, machine_type: str, item: Difference) -> Difference:
+    def _as_shipped(self, machine_type: str, item: PropertyDifference) -> PropertyDifference:
         """An entry that a newer release tells is missing only where this one knew better.
 
         It was shipped without where its own sources lack the entry too or, where they tell nothing
@@ -130,7 +130,7 @@ class Comparison:
         past: Kind = "breaks-shipped" if item.theirs else "shipped-without"
         return replace(item, kind=past) if self._was_so(machine_type, item) else item
 
-    def _was_so(self, machine_type: str, item: Difference) -> bool:
+    def _was_so(self, machine_type: str, item: PropertyDifference) -> bool:
         key, shipped = (item.driver, item.name), self._shipped
         if key in self.own.gates:
             return False  # a backport brings it, which nobody has yet
@@ -142,7 +142,9 @@ class Comparison:
             value = self.own.value(*key, self.own.composed(machine_type).get(item.name, ()))
         return value.text is not None and same_value(value.text, item.ours)
 
-    def _alike_set(self, name: str, ours: Entries, theirs: Entries) -> tuple[Difference, ...]:
+    def _alike_set(
+        self, name: str, ours: Entries, theirs: Entries
+    ) -> tuple[PropertyDifference, ...]:
         """What follows from these entries, worked out once for all machine types that have them."""
         key = name, ours, theirs
         if key not in self._found:
@@ -201,7 +203,9 @@ class Comparison:
         in_time = [subject for subject in self._known if subject not in later]
         return frozenset(self._settled).difference(*(subject.settled for subject in in_time))
 
-    def _of_property(self, name: str, ours: Entries, theirs: Entries) -> Iterator[Difference]:
+    def _of_property(
+        self, name: str, ours: Entries, theirs: Entries
+    ) -> Iterator[PropertyDifference]:
         if self.as_imported and not set(ours) < set(theirs):
             return  # what a policy adds to its sources, or sets otherwise, is its business
         named = {driver for driver, _ in (*ours, *theirs)} | self._candidates.get(name, set())
@@ -233,7 +237,9 @@ class Comparison:
         ]
         return found or (() if below else (driver,))
 
-    def _judged(self, driver: str, name: str, own: Value, other: Value) -> Difference | None:
+    def _judged(
+        self, driver: str, name: str, own: Value, other: Value
+    ) -> PropertyDifference | None:
         if own.source == "absent":
             return None
         ours, theirs = own.text or "", other.text or ""
@@ -250,7 +256,7 @@ class Comparison:
             return None
         if kind == "missing-entry" and (self._is_newer or self.same_release):
             guessed = ()  # an older release of the tree has it, whatever the default is here
-        return Difference(kind, guessed, driver, name, ours, theirs, theirs, ())
+        return PropertyDifference(kind, guessed, driver, name, ours, theirs, theirs, ())
 
     def _kind(self, own: Value, other: Value) -> Kind:
         """Whoever is the newer: an entry that it lost, or one that it set over what has shipped."""
@@ -269,7 +275,7 @@ class Comparison:
         """Is this release the newer one? What another tree has is taken as given."""
         return self.own.tree != self.other.tree or self.other.order < self.own.order
 
-    def _new(self, driver: str, name: str, own: Value) -> Difference | None:
+    def _new(self, driver: str, name: str, own: Value) -> PropertyDifference | None:
         """A property that the other release lacks, on a machine type that it has: so an older one.
 
         Whoever sets it on any machine type says that old machine types need it; and a default
@@ -281,9 +287,11 @@ class Comparison:
         if own.source == "unknown" and (driver, name) not in self.own.settled:
             return None  # only a stand-in says that this release has the property at all
         if wanted is not None and not same_value(wanted, own.text):
-            return Difference("missing-entry", (), driver, name, own.text, "", wanted, ())
+            return PropertyDifference("missing-entry", (), driver, name, own.text, "", wanted, ())
         if wanted is None and self._sends_more(driver, name, own.text):
-            return Difference("unset-new-property", (), driver, name, own.text, "", "off", ())
+            return PropertyDifference(
+                "unset-new-property", (), driver, name, own.text, "", "off", ()
+            )
         return None
 
     def _sends_more(self, driver: str, name: str, value: str) -> bool:
@@ -291,7 +299,9 @@ class Comparison:
             _is_unread(item, self.other.catalogue) for item in self._decided(driver, name)
         )
 
-    def _placed(self, item: Difference, driver: str, below: Sequence[str]) -> Difference:
+    def _placed(
+        self, item: PropertyDifference, driver: str, below: Sequence[str]
+    ) -> PropertyDifference:
         own = self.own
         apart = {d for b in below if b != driver for d in own.migrating(b)}
         devices = tuple(
@@ -306,7 +316,7 @@ class Comparison:
 
     # What a difference does ------------------------------------------------------------------
 
-    def influences(self, item: Difference) -> tuple[Influence, ...]:
+    def influences(self, item: PropertyDifference) -> tuple[Influence, ...]:
         """What the property decides, as either release's catalogue shows it."""
         key = item.driver, item.name
         if key not in self._influences:
@@ -331,23 +341,23 @@ class Comparison:
             return Influence("subsection", section.description.name, devices)
         return Influence("fields", f"version {carrier.version} of {carrier.section}", devices)
 
-    def is_set_here(self, item: Difference) -> bool:
+    def is_set_here(self, item: PropertyDifference) -> bool:
         """Of an entry that only one release has: is it ours?"""
         return self.same_release or self._is_newer
 
-    def is_past(self, item: Difference) -> bool:
+    def is_past(self, item: PropertyDifference) -> bool:
         """Is it this release that was shipped without the entry? Then no edit makes it undone."""
         if item.kind == "shipped-without":
             return True
         return item.kind == "breaks-shipped" and not self.is_set_here(item)
 
-    def harms(self, item: Difference, pair: Pair) -> bool:
+    def harms(self, item: PropertyDifference, pair: Pair) -> bool:
         """Can a stream of this direction be refused or misread because of the difference?"""
         if (item, pair) not in self._harms:
             self._harms[item, pair] = self._does_harm(item, pair)
         return self._harms[item, pair]
 
-    def _does_harm(self, item: Difference, pair: Pair) -> bool:
+    def _does_harm(self, item: PropertyDifference, pair: Pair) -> bool:
         forth = pair.source == self.own.label and not self.same_release
         sent, destination = (item.ours, self.other) if forth else (item.theirs, self.own)
         return any(
@@ -356,7 +366,7 @@ class Comparison:
             if not all(self._is_blocked(device) for device in influence.devices)
         )
 
-    def is_rare(self, item: Difference) -> bool:
+    def is_rare(self, item: PropertyDifference) -> bool:
         """Does it harm only a guest that an error has stopped?"""
         return all(influence.mechanism == "requests" for influence in self.influences(item))
 
@@ -365,7 +375,7 @@ class Comparison:
         told = (side.catalogue.descriptions.get(device) for side in (self.own, self.other))
         return any(item is not None and item.unmigratable for item in told)
 
-    def is_carried(self, item: Difference, machine_type: str) -> bool:
+    def is_carried(self, item: PropertyDifference, machine_type: str) -> bool:
         """Does a mitigation give guests from the other release what they had there?"""
         entries = self._carried_on.get(machine_type, {}).get(item.name)
         if entries is None:

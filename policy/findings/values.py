@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from machines.emulator.catalogue import CompatProperty
 from machines.emulator.relevance import Influence
-from policy.findings.comparison import Comparison, Difference
+from policy.findings.comparison import Comparison, PropertyDifference
 from policy.findings.finding import Finding, Pair, Place, Proposal, Severity, listed
 from policy.findings.releases import newest_first
 
@@ -36,7 +36,7 @@ _NO_HARDWARE = ("migration", "memory-backend", "chardev-")
 class _Matter:
     """One difference on the machine types of a board that have it alike."""
 
-    item: Difference
+    item: PropertyDifference
     pairs: tuple[Pair, ...]
     severity: Severity
     machine_types: list[str] = field(default_factory=list)
@@ -60,8 +60,8 @@ def _promise(comparison: Comparison, machine_type: str) -> _Promise:
 
 def value_findings(comparison: Comparison) -> Iterator[Finding]:
     """What the properties of both releases' machine types show, a finding for each matter."""
-    matters: dict[tuple[Difference, tuple[Pair, ...], Severity], _Matter] = {}
-    judged: dict[tuple[Difference, _Promise, bool], _Matter] = {}
+    matters: dict[tuple[PropertyDifference, tuple[Pair, ...], Severity], _Matter] = {}
+    judged: dict[tuple[PropertyDifference, _Promise, bool], _Matter] = {}
     broken: dict[tuple[str, ...], list[str]] = {}
     for machine_type in newest_first(comparison.machine_types):
         changed = []
@@ -92,19 +92,21 @@ def _is_told(matter: _Matter) -> bool:
 _BY_DEFAULT = ("other-default", "unset-new-property")
 
 
-def _breaks_abi(item: Difference, decided: Sequence[Influence]) -> bool:
+def _breaks_abi(item: PropertyDifference, decided: Sequence[Influence]) -> bool:
     """Does it make the machine another one? What decides the stream alone does not."""
     if item.guessed or item.kind in _BY_DEFAULT or item.driver.startswith(_NO_HARDWARE):
         return False
     return not decided or any(influence.mechanism not in _STREAM_ALONE for influence in decided)
 
 
-def _entry_text(item: Difference) -> str:
+def _entry_text(item: PropertyDifference) -> str:
     there = item.theirs if item.theirs else "(no such property)"
     return f"{item.driver}.{item.name}: {there} → {item.ours}"
 
 
-def _matter(comparison: Comparison, item: Difference, promise: _Promise, carried: bool) -> _Matter:
+def _matter(
+    comparison: Comparison, item: PropertyDifference, promise: _Promise, carried: bool
+) -> _Matter:
     """Which directions the difference harms, and so how grave it is."""
     allowed = promise.allowed
     # A machine type is promised to go on in newer releases, declared or not.
@@ -157,7 +159,7 @@ def _text(comparison: Comparison, matter: _Matter, names: tuple[str, ...]) -> st
     return f"{said}{''.join(stand_ins)} {_why(comparison, matter)}"
 
 
-def _said(comparison: Comparison, item: Difference, where: str) -> str:
+def _said(comparison: Comparison, item: PropertyDifference, where: str) -> str:
     """What the two releases do with the property on the machine types ``where``."""
     named, other = f"{item.driver}.{item.name}", comparison.other.label
     if comparison.same_release:

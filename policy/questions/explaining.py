@@ -20,7 +20,7 @@ from machines.emulator.refusals import Kind
 from machines.emulator.release import Release
 from machines.emulator.relevance import feature_properties, influences
 from machines.emulator.suggest import Destination
-from policy.findings.comparison import Comparison, Difference
+from policy.findings.comparison import Comparison, PropertyDifference
 from policy.findings.finding import Pair, Proposal, listed
 from policy.findings.releases import Migrations, Subject
 from policy.questions.qemu_log import Failure
@@ -171,7 +171,7 @@ def _missing_features(
 
 
 def _cause_of(
-    item: Difference, place: str, source: Subject, destination: Subject, machine_type: str
+    item: PropertyDifference, place: str, source: Subject, destination: Subject, machine_type: str
 ) -> Cause:
     named = f"{item.driver}.{item.name}"
     there = item.theirs or "not there"
