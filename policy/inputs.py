@@ -48,6 +48,12 @@ def at(items: Sequence[_T], position: int, field: str = "position") -> _T:
     return items[position]
 
 
+def without(items: Sequence[_T], position: int) -> tuple[_T, ...]:
+    """All but the item at a position from 0."""
+    at(items, position)
+    return (*items[:position], *items[position + 1 :])
+
+
 def release_of(policy: Policy) -> Release:
     """The release that the policy is for."""
     found = state.release_of(policy.label)

@@ -24,6 +24,7 @@ from policy.inputs import (
     machine_type_of,
     release_of,
     value_of,
+    without,
     word,
     words,
 )
@@ -205,7 +206,7 @@ class MoveEntry:
         found = machine_type_of(policy, self.machine_type)
         place = _place(found, self.position, self.driver, self.property)
         at(found.entries, self.to, field="to")
-        rest = [*found.entries[:place], *found.entries[place + 1 :]]
+        rest = list(without(found.entries, place))
         rest.insert(self.to, found.entries[place])
         return policy.with_machine_type(replace(found, entries=tuple(rest)))
 
@@ -223,7 +224,7 @@ class RemoveEntry:
     def alter(self, policy: Policy) -> Policy:
         found = machine_type_of(policy, self.machine_type)
         place = _place(found, self.position, self.driver, self.property)
-        entries = (*found.entries[:place], *found.entries[place + 1 :])
+        entries = without(found.entries, place)
         return policy.with_machine_type(replace(found, entries=entries))
 
 

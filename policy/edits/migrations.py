@@ -18,13 +18,13 @@ from policy.document import (
 from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.inputs import (
-    at,
     base_of,
     check_label,
     check_value,
     line,
     machine_type_of,
     value_of,
+    without,
     word,
     words,
 )
@@ -77,13 +77,10 @@ class RemoveMigration:
     machine_type: str = ""
 
     def alter(self, policy: Policy) -> Policy:
-        place = self._place(policy)
-        kept = (*policy.migrations[:place], *policy.migrations[place + 1 :])
-        return replace(policy, migrations=kept)
+        return replace(policy, migrations=without(policy.migrations, self._place(policy)))
 
     def _place(self, policy: Policy) -> int:
         if self.position is not None:
-            at(policy.migrations, self.position)
             return self.position
         ends = self.source, self.destination, self.machine_type
         for place, item in enumerate(policy.migrations):
@@ -159,9 +156,7 @@ class RemoveMitigation:
     position: int
 
     def alter(self, policy: Policy) -> Policy:
-        at(policy.mitigations, self.position)
-        kept = (*policy.mitigations[: self.position], *policy.mitigations[self.position + 1 :])
-        return replace(policy, mitigations=kept)
+        return replace(policy, mitigations=without(policy.mitigations, self.position))
 
 
 def add_mitigation(

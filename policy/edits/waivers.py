@@ -12,7 +12,7 @@ from policy.document import Policy, Waiver, waivers
 from policy.edits.operation import make
 from policy.errors import Invalid
 from policy.findings import Finding, settling
-from policy.inputs import at, release_of, words
+from policy.inputs import at, release_of, without, words
 from policy.models import ChangeRequest
 from policy.review import checking, examining
 
@@ -110,9 +110,7 @@ class RemoveWaiver:
     position: int
 
     def alter(self, policy: Policy) -> Policy:
-        at(policy.waivers, self.position)
-        kept = (*policy.waivers[: self.position], *policy.waivers[self.position + 1 :])
-        return replace(policy, waivers=kept)
+        return replace(policy, waivers=without(policy.waivers, self.position))
 
 
 def waive_trial(
