@@ -135,10 +135,23 @@ def _fetched(
         }
         for name, source in wanted.items():
             fetched.append(Path(name))
-            Path(name).write_bytes(asked.client.file(source))
+            Path(name).write_bytes(_signed(asked, source, target.name))
         arguments += ["--keys", str(keys), "--index", index]
         arguments += ["--serial", str(serial)]
     return arguments
+
+
+def _signed(asked: Asked, source: str, bundle: str) -> bytes:
+    """A signature, or what is signed; says so where there is none."""
+    try:
+        return asked.client.file(source)
+    except InputFailed as error:
+        if (error.problem or {}).get("status") != 404:
+            raise
+        told = f"{bundle} cannot be checked: the server has no {Path(source).name} of it."
+        if source.endswith("/download.asc"):
+            told = f"{bundle} is not signed."
+        raise InputFailed(f"{told} Where nothing is signed, leave out --keys.") from error
 
 
 def _file_name(told: str) -> str:

@@ -224,6 +224,16 @@ def test_bundles_and_their_index_are_signed_by_ones_own_gpg(
         assert run(world.reviewer, *fetch)[0] == 0
 
 
+def test_a_bundle_that_nobody_signed(world: World, run: Run, tmp_path: Path) -> None:
+    bundle.store(world.published())
+    keys, folder = tmp_path / "keys.asc", tmp_path / "bundles"
+    keys.write_text("")
+    fetch = ("bundle", "download", "down/1.2", "-o", str(folder), "--keys", str(keys))
+    status, _out, err = run(world.reviewer, *fetch)
+    assert (status, "is not signed" in err, "leave out --keys" in err) == (2, True, True)
+    assert not list(folder.iterdir())
+
+
 def test_matrix_and_trials(world: World, run: Run) -> None:
     world.published()
     assert run(world.reviewer, "matrix", "down")[0] in (0, 1)
