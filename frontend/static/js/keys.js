@@ -32,7 +32,7 @@ function place() {
   return document.querySelector("dialog[open]") || document;
 }
 
-export function isShown(element) {
+function isShown(element) {
   return element.checkVisibility({ visibilityProperty: true });
 }
 
