@@ -7,9 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import authenticate
 from django.contrib.auth import login as sign_in
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
@@ -107,11 +110,32 @@ def _failed(request: HttpRequest, error: exchange.SignInFailed) -> HttpResponse:
 # --- One's own password ---------------------------------------------------------------------------
 
 
+class _PasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+    """The old password is asked for as at the door: whoever sits at somebody else's session may
+    guess it no more often."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        name = self.user.get_username()
+        if authenticate(self._request, username=name, password=old) is None:
+            words = self.error_messages["password_incorrect"]
+            raise ValidationError(words, code="password_incorrect")
+        return old
+
+
 class _PasswordChange(PasswordChangeView):
     """Context: form, has_password (whoever signs in by a provider alone has none)."""
 
     template_name = "pages/password_change.html"
+    form_class = _PasswordForm
     success_url = reverse_lazy("home")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         person = self.request.user

@@ -57,6 +57,21 @@ def test_where_a_caller_is(settings: LazySettings, proxies: int, header: str, ca
     assert address(request) == caller
 
 
+def test_whoever_sits_at_a_session_guesses_its_password_no_more_often(ada: User) -> None:
+    session = Client()
+    session.force_login(ada)
+    new = {"new_password1": "another fine secret", "new_password2": "another fine secret"}
+    answers = [
+        session.post(reverse("password"), {"old_password": old, **new}, REMOTE_ADDR=HOME)
+        for old in ("wrong", "guess", "another", PASSWORD)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD)
+    assert AuditEntry.objects.get().action == "lock out"
+    assert attempt(PASSWORD, "198.51.100.1").status_code == 302
+
+
 def test_another_header_does_not_evade_the_lock(settings: LazySettings) -> None:
     for number in range(3):
         answer = attempt("wrong", HTTP_X_FORWARDED_FOR=f"198.51.100.{number}")
