@@ -18,8 +18,8 @@ from frontend.lists.listing import Listing
 #: More rows than anybody reads; who needs them reads the API page by page.
 MAX_ROWS = 100_000
 _BATCH = 500
-#: A spreadsheet takes text that begins so for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: A spreadsheet takes text that begins so for a formula, and runs it; the wide signs as well.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def answer(listing: Listing, form: str) -> HttpResponseBase:

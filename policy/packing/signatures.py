@@ -51,7 +51,9 @@ def verify(content: bytes, signature: bytes, keys: bytes) -> str:
 
     Raises :class:`SignatureError`.
     """
-    if not signature.lstrip().startswith(b"-----BEGIN PGP SIGNATURE-----"):
+    # gpg reads over other bytes around it, which a database and a text file may not hold.
+    is_text = signature.isascii() and b"\0" not in signature
+    if not is_text or not signature.lstrip().startswith(b"-----BEGIN PGP SIGNATURE-----"):
         raise SignatureError("the signature is no armored OpenPGP signature")
     if len(signature) > MAX_SIGNATURE:
         raise SignatureError("the signature is too long for one")

@@ -10,7 +10,9 @@ import pytest
 from frontend.lists.export import _cell
 
 
-@pytest.mark.parametrize("value", ["=1+1", "@SUM(A1)", "\n=1", ["=1+1", "b"], ("-2+3",)])
+@pytest.mark.parametrize(
+    "value", ["=1+1", "@SUM(A1)", "\n=1", "\uff1d1+1", ["=1+1", "b"], ("-2+3",)]
+)
 def test_text_is_text_alone_or_in_a_list(value: str | Sequence[str]) -> None:
     assert _cell(value).startswith("'")
 

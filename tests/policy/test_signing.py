@@ -46,6 +46,8 @@ def test_what_does_not_count(key: TestKey, other: TestKey) -> None:
         (CONTENT + b"!", signed, key.public, "not of these bytes"),
         (CONTENT, signed, other.public, "none of the given keys"),
         (CONTENT, b"nonsense", key.public, "no armored"),
+        (CONTENT, signed + b"\xff", key.public, "no armored"),
+        (CONTENT, signed + b"\0", key.public, "no armored"),
         (CONTENT, signed[:60], key.public, "cannot be checked"),
         (CONTENT, signed + b"x" * 70_000, key.public, "too long"),
         (CONTENT, signed, b"nonsense", "keys cannot be read"),
