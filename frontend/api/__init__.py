@@ -22,5 +22,6 @@ What they share:
     throttling  preconditions        how often; against lost updates
     repeating  problems              calls that may be sent twice; how errors are told
     lists  rows                      pages and orders; lists that no database holds
-    shapes  documents                JSON shapes, those of whole documents among them
+    shapes  stream_shapes            JSON shapes: of a review, of streams, and of what is kept as
+    documents                        it was made
 """
