@@ -15,7 +15,7 @@ def _passed_on(name: str, command: str) -> click.Command:
 
     @click.command(
         name,
-        help=f"{COMMANDS[command].capitalize()}. Works without a server.",
+        help=f"{_sentence(COMMANDS[command])} Works without a server.",
         context_settings=_AS_THEY_ARE,
         add_help_option=False,
     )
@@ -29,6 +29,11 @@ def _passed_on(name: str, command: str) -> click.Command:
             return error.code if isinstance(error.code, int) else 0
 
     return run
+
+
+def _sentence(words: str) -> str:
+    """``would a release load it?`` → ``Would a release load it?``; names keep their capitals."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith("?") else ".")
 
 
 decode_command = _passed_on("decode", "decode")

@@ -19,6 +19,10 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     for name in COMMANDS:
         assert main([name, "--help"]) == 0, name
         assert "usage: " in capsys.readouterr().out.lower()
+    main(["--help"])
+    told = capsys.readouterr().out
+    assert "Print a stream as JSON." in told
+    assert "?." not in told
 
 
 def test_what_is_unknown_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
