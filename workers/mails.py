@@ -55,7 +55,8 @@ def send(notice: Notice) -> bool:
         return True
     try:
         message(notice).send()
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        # The last is an address that is none: it must not keep everybody else's mails back.
         log.warning("Mail %s to %s: %s", notice.pk, person, error)
         text = f"{type(error).__name__}: {error}"[:500]
         Notice.objects.filter(pk=notice.pk).update(failures=F("failures") + 1, error=text)

@@ -10,6 +10,8 @@ import re
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -50,7 +52,7 @@ def _known(issuer: str, subject: str) -> User | None:
 @transaction.atomic
 def _new(issuer: str, subject: str, claims: dict[str, Any]) -> User:
     email = claims.get("email") if claims.get("email_verified") is True else ""
-    person = User(username=_free_name(claims), email=_short(email, 254))
+    person = User(username=_free_name(claims), email=_address(email))
     person.first_name = _short(claims.get("given_name"), 150)
     person.last_name = _short(claims.get("family_name"), 150)
     person.set_unusable_password()
@@ -63,6 +65,16 @@ def _new(issuer: str, subject: str, claims: dict[str, Any]) -> User:
 
 def _short(text: object, longest: int) -> str:
     return text if isinstance(text, str) and len(text) <= longest and text.isprintable() else ""
+
+
+def _address(email: object) -> str:
+    """A mail address that forms would take, too; of any other nothing is kept."""
+    text = _short(email, 254)
+    try:
+        validate_email(text)
+    except ValidationError:
+        return ""
+    return text
 
 
 def _free_name(claims: dict[str, Any]) -> str:

@@ -109,6 +109,16 @@ def test_neither_a_name_nor_a_mail_address_makes_somebody_another(
     assert User.objects.get(username="system-2").email == ""
 
 
+@pytest.mark.parametrize("email", ["a@b.example, c@d.example", "a@b..example", "nobody", 7, None])
+def test_an_address_that_is_none_is_not_kept(
+    client: Client, provider: OpenIdProvider, email: object
+) -> None:
+    provider.told = {"sub": "7", "preferred_username": "ada", "email": email,
+                     "email_verified": True}  # fmt: skip
+    walk(client)
+    assert User.objects.get(username="ada").email == ""
+
+
 def test_an_administrator_links_who_is_here_already(
     client: Client, provider: OpenIdProvider
 ) -> None:

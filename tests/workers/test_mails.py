@@ -103,6 +103,15 @@ def test_a_mail_that_never_goes_out_is_given_up(world: World) -> None:
     assert Job.objects.filter(kind=Job.Kind.MAILS).count() == 1
 
 
+def test_an_address_that_is_none_keeps_nobody_else_s_mail_back(world: World) -> None:
+    first = Notice.objects.order_by("id")
+    world.in_review()
+    User.objects.filter(pk=first[0].recipient_id).update(email="a@b.example\nBcc: c@d.example")
+    assert send().result == {"sent": 1, "left": 1}
+    assert "BadHeaderError" in first[0].error
+    assert len(mail.outbox) == 1
+
+
 def test_who_left_or_wants_no_more_in_between_gets_none(world: World) -> None:
     world.in_review()
     notices.want(world.reviewer, {"turns": False})
