@@ -43,6 +43,8 @@ class Client:
         self._session.headers["User-Agent"] = "lockstep"
         if configuration.token:
             self._session.headers["Authorization"] = f"Bearer {configuration.token}"
+        # Asked for nothing else: what ~/.netrc has for the host would go out in the token's place.
+        self._session.auth = lambda call: call
 
     # --- Calls ------------------------------------------------------------------------------------
 

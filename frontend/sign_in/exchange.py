@@ -20,9 +20,11 @@ from django.utils.translation import gettext as _
 from joserfc.errors import JoseError
 
 from frontend.sign_in.provider import Provider
+from machines.emulator.terminal import harmless
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
+_LONGEST = 500  # characters of an error that are logged
 _IN_BODY = "client_secret_post"
 #: Signatures that only the provider can make; never "none", nor one by a shared secret.
 _SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -119,13 +121,19 @@ def claims(provider: Provider, request: HttpRequest) -> dict[str, Any]:
     except OAuthError as error:
         if "error" not in request.GET:  # it is this service that was refused, not the person
             raise _unusable(error) from error
-        _log.warning("Sign-in refused by %s: %s", provider.issuer, error)
+        _log.warning("Sign-in refused by %s: %s", provider.issuer, _line(error))
         raise SignInFailed(_("The provider did not let you in."), 403) from error
     except JoseError as error:
-        _log.warning("Token of %s does not hold: %s", provider.issuer, error)
+        _log.warning("Token of %s does not hold: %s", provider.issuer, _line(error))
         raise SignInFailed(_("What the provider says of you does not hold."), 403) from error
     except (requests.RequestException, AuthlibBaseError, ValueError, RuntimeError) as error:
         raise _unusable(error) from error
+
+
+def _line(error: Exception) -> str:
+    """What an error says, for the log: anybody may have written it, in the address that leads back
+    from the provider."""
+    return harmless(" ".join(str(error).split()))[:_LONGEST]
 
 
 def _nothing() -> dict[str, Any]:
@@ -133,5 +141,5 @@ def _nothing() -> dict[str, Any]:
 
 
 def _unusable(error: Exception) -> SignInFailed:
-    _log.warning("The provider cannot be used: %s", error)
+    _log.warning("The provider cannot be used: %s", _line(error))
     return SignInFailed(_("The provider does not answer as it should. Try again later."), 502)

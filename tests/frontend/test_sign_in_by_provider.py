@@ -119,6 +119,18 @@ def test_an_address_that_is_none_is_not_kept(
     assert User.objects.get(username="ada").email == ""
 
 
+def test_nobody_writes_lines_of_the_log(
+    client: Client, provider: OpenIdProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "error=x&error_description=a%0AWARNING+all+is+well%1B[2J" + "b" * 3000
+    assert client.get(f"{START}callback/?{said}").status_code == 403
+    [record] = [item for item in caplog.records if item.name == "frontend.sign_in.exchange"]
+    message = record.getMessage()
+    assert "\n" not in message
+    assert "\x1b" not in message
+    assert len(message) < 1000
+
+
 def test_an_administrator_links_who_is_here_already(
     client: Client, provider: OpenIdProvider
 ) -> None:

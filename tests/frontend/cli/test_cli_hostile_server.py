@@ -24,16 +24,18 @@ AtTerminal = Callable[..., tuple[int, str, str]]
 
 class Server(ThreadingHTTPServer):
     """Answers each address with what ``answers`` has for it: bytes, or JSON; else with 500.
-    ``posted`` is what it was sent."""
+    ``posted`` is what it was sent, ``keys`` what each call showed to be let in."""
 
     answers: Answers
     posted: list[bytes]
+    keys: set[str | None]
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        self.server.keys.add(self.headers["Authorization"])
         found = self.server.answers.get(self.path.partition("?")[0])
         content = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(200 if found is not None else 500)
@@ -52,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     found = Server(("127.0.0.1", 0), Handler)
-    found.answers, found.posted = {}, []
+    found.answers, found.posted, found.keys = {}, [], set()
     threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
     yield found
     found.shutdown()
@@ -133,6 +135,25 @@ def test_nothing_but_the_index_that_waits_is_signed(
     }
     assert run("bundle", "sign-index", "--key", key.fingerprint)[0] == 3
     assert server.posted == []
+
+
+@pytest.mark.parametrize(("token", "shown"), [("lockstep_x", "Bearer lockstep_x"), ("", None)])
+def test_it_sees_the_token_and_no_password_of_the_host(
+    server: Server,
+    run: AtTerminal,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    token: str,
+    shown: str | None,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("LOCKSTEP_TOKEN", token)
+    server.answers = {f"{API}bundles/": []}
+    assert run("bundle", "list")[0] == 0
+    assert server.keys == {shown}
 
 
 def test_its_words_command_no_terminal(server: Server, run: AtTerminal) -> None:
