@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
 
-from machines.models import Release, Tree
+from machines.models import Release, Stream, Tree
 from policy import state
 from policy.errors import Conflict, Forbidden, Invalid, MergeNeeded, PolicyError
-from policy.models import ChangeRequest, Comment, Thread
+from policy.models import Bundle, ChangeRequest, Comment, Thread, Trial
 from policy.permissions import may, require, trees_where
+from policy.trials import streams
 
 
 def person_of(request: HttpRequest | Request) -> User:
@@ -88,6 +89,51 @@ def own_draft(change: ChangeRequest, user: Any, pk: int) -> Comment:
     if found is None:
         raise Http404
     found.thread.change_request = change
+    return found
+
+
+def visible_trial(user: Any, pk: int) -> Trial:
+    """The trial, or 404 where there is none that the person may see."""
+    trees = visible_trees(user)
+    rows = Trial.objects.select_related("source__tree", "destination__tree", "varies", "asked_by")
+    found = rows.filter(pk=pk, source__tree__in=trees, destination__tree__in=trees).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def visible_bundles(user: Any) -> QuerySet[Bundle]:
+    """The bundles that the person may see, the newest first."""
+    rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(user))
+    rows = rows.select_related(
+        "revision__release__tree", "revision__published_by", "revision__snapshot", "revocation"
+    )
+    # Counting groups the rows, and grouped rows forget their order.
+    return rows.annotate(signature_count=Count("signatures")).order_by("-pk")
+
+
+def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
+    """The bundle of a revision, or Http404 where there is none that the person may see."""
+    found = (
+        visible_bundles(user)
+        .filter(
+            revision__release__tree__name=tree,
+            revision__release__version=version,
+            revision__number=number,
+        )
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def visible_stream(user: User, pk: int) -> Stream:
+    """The upload, or 404 where there is none that the person may see."""
+    rows = streams.visible_to(user).select_related("owner", "tree")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Http404
     return found
 
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.access import person_of, visible_release
+from frontend.access import person_of, visible_bundle, visible_bundles, visible_release
 from frontend.api.base import AnyAnswer, Api, given
 from frontend.api.shapes import ArmoredSerializer
 from frontend.filters import BundleFilter
@@ -94,7 +94,7 @@ class Bundles(Api, generics.ListAPIView[Any]):
     ordering_fields = ("filename", "size", "created_at")
 
     def get_queryset(self) -> QuerySet[Any]:
-        return bundles.visible_bundles(self.request.user).defer("content", "revision__content")
+        return visible_bundles(self.request.user).defer("content", "revision__content")
 
 
 class LatestBundle(Api):
@@ -104,7 +104,7 @@ class LatestBundle(Api):
     def get(self, request: Request, tree: str, version: str) -> Response:
         release = visible_release(request.user, tree, version)
         newest = bundles.latest_of(request.user, release)
-        return _told(bundles.visible_bundle(request.user, tree, version, newest.revision.number))
+        return _told(visible_bundle(request.user, tree, version, newest.revision.number))
 
 
 class BundleDetail(Api):
@@ -112,7 +112,7 @@ class BundleDetail(Api):
 
     @extend_schema(responses=BundleDetailSerializer)
     def get(self, request: Request, tree: str, version: str, number: int) -> Response:
-        return _told(bundles.visible_bundle(request.user, tree, version, number))
+        return _told(visible_bundle(request.user, tree, version, number))
 
 
 class BundleDownload(Api):
@@ -124,7 +124,7 @@ class BundleDownload(Api):
         responses={(200, "application/gzip"): OpenApiTypes.BINARY, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
-        _check_use(bundles.visible_bundle(request.user, tree, version, number))
+        _check_use(visible_bundle(request.user, tree, version, number))
         return bundles.answer(request._request, tree, version, number)
 
 
@@ -137,7 +137,7 @@ class BundleSignatureFile(Api):
         responses={(200, "application/pgp-signature"): OpenApiTypes.STR, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
-        _check_use(bundles.visible_bundle(request.user, tree, version, number))
+        _check_use(visible_bundle(request.user, tree, version, number))
         return bundles.signature_answer(request._request, tree, version, number)
 
 
@@ -148,10 +148,10 @@ class BundleSign(Api):
         request=ArmoredSerializer, responses={200: BundleDetailSerializer, 422: ProblemSerializer}
     )
     def post(self, request: Request, tree: str, version: str, number: int) -> Response:
-        found = bundles.visible_bundle(request.user, tree, version, number)
+        found = visible_bundle(request.user, tree, version, number)
         armored = given(ArmoredSerializer, request)["signature"].encode()
         signing.attach(found, armored, person_of(request))
-        return _told(bundles.visible_bundle(request.user, tree, version, number))
+        return _told(visible_bundle(request.user, tree, version, number))
 
 
 class BundleRevoke(Api):
@@ -161,9 +161,9 @@ class BundleRevoke(Api):
         request=ReasonSerializer, responses={200: BundleDetailSerializer, 422: ProblemSerializer}
     )
     def post(self, request: Request, tree: str, version: str, number: int) -> Response:
-        found = bundles.visible_bundle(request.user, tree, version, number)
+        found = visible_bundle(request.user, tree, version, number)
         signing.revoke(found, person_of(request), given(ReasonSerializer, request)["reason"])
-        return _told(bundles.visible_bundle(request.user, tree, version, number))
+        return _told(visible_bundle(request.user, tree, version, number))
 
 
 class BundleDifferences(Api):
@@ -178,7 +178,7 @@ class BundleDifferences(Api):
     )
     def get(self, request: Request, tree: str, version: str) -> Response:
         before, after = (
-            bundles.visible_bundle(request.user, tree, version, _number(request, end))
+            visible_bundle(request.user, tree, version, _number(request, end))
             for end in ("from", "to")
         )
         found = comparing.compare(bytes(before.content), bytes(after.content))

@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import serializers
-from frontend.access import person_of, visible_trees
+from frontend.access import person_of, visible_trees, visible_trial
 from frontend.api.base import Api, given
 from frontend.filters import AuditFilter, JobFilter, TrialFilter
-from frontend.views.trials import start_search, visible_trial
+from frontend.views.trials import start_search
 from policy.models import AuditEntry, Trial
 from policy.trials import retrying
 from workers import jobs

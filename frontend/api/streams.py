@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend import uploads
-from frontend.access import person_of
+from frontend.access import person_of, visible_stream, visible_trial
 from frontend.anatomy import shown_value
 from frontend.api.base import Api, given
 from frontend.api.stream_shapes import (
@@ -31,7 +31,7 @@ from frontend.api.stream_shapes import (
 from frontend.forms.streams import properties_of
 from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
 from frontend.views import streams as pages
-from frontend.views.trials import ask_for_stream, vary, visible_trial
+from frontend.views.trials import ask_for_stream, vary
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
 from policy.errors import Invalid
@@ -113,7 +113,7 @@ class StreamDetail(Api):
     def delete(self, request: Request, pk: int) -> Response:
         """Take an upload away, with the verdicts on it."""
         user = person_of(request)
-        policy_streams.delete(user, pages.visible_stream(user, pk))
+        policy_streams.delete(user, visible_stream(user, pk))
         return Response(status=204)
 
 
@@ -128,7 +128,7 @@ class StreamShare(Api):
         tree = None
         if name is not None and (tree := Tree.objects.filter(name=name).first()) is None:
             raise Invalid("There is no such tree.", field="tree")
-        stream = policy_streams.share(user, pages.visible_stream(user, pk), tree)
+        stream = policy_streams.share(user, visible_stream(user, pk), tree)
         return Response(KeptStreamSerializer(stream).data)
 
 
@@ -186,7 +186,7 @@ class StreamVerdicts(Api, generics.ListAPIView[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return StreamVerdict.objects.none()
-        stream = pages.visible_stream(person_of(self.request), self.kwargs["pk"])
+        stream = visible_stream(person_of(self.request), self.kwargs["pk"])
         return stream.verdicts.select_related("release__tree", "started_on__tree", "asked_by")
 
     @extend_schema(
@@ -196,7 +196,7 @@ class StreamVerdicts(Api, generics.ListAPIView[Any]):
     def post(self, request: Request, pk: int) -> Response:
         """Ask whether a release would load an upload; a worker answers."""
         user = person_of(request)
-        stream = pages.visible_stream(user, pk)
+        stream = visible_stream(user, pk)
         asked = dict(given(QuestionSerializer, request))
         asked["properties"] = _properties(asked["properties"], "properties")
         if asked["profile"] is not None:

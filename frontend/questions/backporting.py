@@ -10,7 +10,6 @@ from typing import Any
 from django.db import transaction
 
 from frontend.access import trees_for
-from frontend.views.features import open_changes_with, revisions_with
 from machines.catalogue import CatalogueSource, NoCatalogue, effective_catalogue
 from machines.emulator import qdev
 from machines.emulator.catalogue import Catalogue
@@ -18,7 +17,7 @@ from machines.models import Release
 from policy import edits, rules, state
 from policy.document import plain
 from policy.errors import PolicyError
-from policy.models import ChangeRequest, Feature
+from policy.models import ChangeRequest, Feature, Revision
 from policy.questions.backporting import Effects
 from policy.review import examining
 from policy.rules import proposals
@@ -191,3 +190,31 @@ def section_changes(before: State, after: State, device: str) -> list[SectionCha
                     found.setdefault(key, SectionChange(driver, old, item, []))
                     found[key].machine_types.append(name)
     return list(found.values())
+
+
+# --- Who has taken it already ---------------------------------------------------------------------
+
+
+def revisions_with(slug: str) -> list[Revision]:
+    """Of each release the newest revision, where that backports the feature."""
+    newest = list(state.newest_revisions().values())
+    return [
+        revision
+        for revision, policy in zip(newest, state.policies_of(newest), strict=True)
+        if any(item.feature.slug == slug for item in policy.backports)
+    ]
+
+
+def open_changes_with(slug: str) -> Any:
+    """The open change requests that backport it."""
+    listed = ChangeRequest.objects.filter(status__in=ChangeRequest.OPEN)
+    having = [
+        pk
+        for pk, backports in listed.values_list("pk", "content__backports")
+        if any(item["feature"]["slug"] == slug for item in backports or ())
+    ]
+    return (
+        ChangeRequest.objects.filter(pk__in=having)
+        .select_related("release__tree", "author")
+        .defer("content")
+    )

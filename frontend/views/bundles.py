@@ -10,14 +10,20 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import ranges
-from frontend.access import person_of, put_into, status_of, visible_release, visible_trees
+from frontend.access import (
+    person_of,
+    put_into,
+    status_of,
+    visible_bundle,
+    visible_bundles,
+    visible_release,
+)
 from frontend.differences import groups_of
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.numbers import number_of
@@ -315,29 +321,3 @@ def files_of(content: bytes) -> list[BundledFile]:
 def is_revoked(found: Bundle) -> bool:
     """Whether nobody may use it any more."""
     return hasattr(found, "revocation")
-
-
-def visible_bundles(user: Any) -> QuerySet[Bundle]:
-    """The bundles that the person may see, the newest first."""
-    rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(user))
-    rows = rows.select_related(
-        "revision__release__tree", "revision__published_by", "revision__snapshot", "revocation"
-    )
-    # Counting groups the rows, and grouped rows forget their order.
-    return rows.annotate(signature_count=Count("signatures")).order_by("-pk")
-
-
-def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
-    """The bundle of a revision, or Http404 where there is none that the person may see."""
-    found = (
-        visible_bundles(user)
-        .filter(
-            revision__release__tree__name=tree,
-            revision__release__version=version,
-            revision__number=number,
-        )
-        .first()
-    )
-    if found is None:
-        raise Http404
-    return found

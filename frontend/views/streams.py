@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.forms import BaseForm
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from frontend import uploads
-from frontend.access import person_of, put_into, status_of
+from frontend.access import person_of, put_into, status_of, visible_stream
 from frontend.anatomy import address_of, part_asked, window_of
 from frontend.forms.streams import ShareForm, StreamForm, VerdictForm
 from frontend.questions import ends
@@ -127,15 +127,6 @@ def _list(request: HttpRequest, form: BaseForm) -> HttpResponse:
 def visible(user: User) -> Any:
     """The uploads that the person sees, the newest first, at most so many."""
     return policy_streams.visible_to(user)[:200]
-
-
-def visible_stream(user: User, pk: int) -> Stream:
-    """The upload, or 404 where there is none that the person may see."""
-    rows = policy_streams.visible_to(user).select_related("owner", "tree")
-    found = rows.filter(pk=pk).first()
-    if found is None:
-        raise Http404
-    return found
 
 
 # --- One stream -----------------------------------------------------------------------------------

@@ -17,7 +17,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from frontend.access import person_of, put_into, status_of, visible_change, visible_trees
+from frontend.access import (
+    person_of,
+    put_into,
+    status_of,
+    visible_change,
+    visible_trial,
+)
 from frontend.anatomy import part_asked, window_of
 from frontend.forms.streams import VariantForm
 from frontend.numbers import number_of
@@ -164,16 +170,6 @@ def _job(found: Trial) -> Job | None:
     if found.varies_id is None or found.state in (Trial.State.DONE, Trial.State.FAILED):
         return None
     return jobs.variants_of(found).first()
-
-
-def visible_trial(user: Any, pk: int) -> Trial:
-    """The trial, or 404 where there is none that the person may see."""
-    trees = visible_trees(user)
-    rows = Trial.objects.select_related("source__tree", "destination__tree", "varies", "asked_by")
-    found = rows.filter(pk=pk, source__tree__in=trees, destination__tree__in=trees).first()
-    if found is None:
-        raise Http404
-    return found
 
 
 def in_force(inputs: dict[str, Any]) -> list[InForce]:

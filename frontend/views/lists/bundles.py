@@ -12,13 +12,13 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend.access import person_of, status_of
+from frontend.access import person_of, status_of, visible_bundles
 from frontend.filters import BundleFilter
 from frontend.forms.bundles import SignatureForm
 from frontend.lists.answers import answer
 from frontend.lists.kinds import Column, Kind
 from frontend.lists.listing import Asked, Listing
-from frontend.views.bundles import done, is_revoked, visible_bundles
+from frontend.views.bundles import done, is_revoked
 from policy.models import SigningKey
 from policy.permissions import may, require
 from policy.publishing import signing
