@@ -110,7 +110,7 @@ def _failed(request: HttpRequest, error: exchange.SignInFailed) -> HttpResponse:
 # --- One's own password ---------------------------------------------------------------------------
 
 
-class _PasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+class _PasswordForm(PasswordChangeForm):
     """The old password is asked for as at the door: whoever sits at somebody else's session may
     guess it no more often."""
 
