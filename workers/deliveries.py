@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import F, QuerySet
@@ -19,10 +20,10 @@ WAITS = tuple(
 _TAKEN = range(200, 300)
 
 
-def due() -> QuerySet[Delivery]:
-    """What is to be sent now, the oldest first."""
-    now = timezone.now()
-    return Delivery.objects.filter(due_at__lte=now).select_related("webhook").order_by("id")
+def due(but: Collection[int] = ()) -> QuerySet[Delivery]:
+    """What is to be sent now, the oldest first; nothing of the webhooks ``but`` (primary keys)."""
+    rows = Delivery.objects.filter(due_at__lte=timezone.now()).exclude(webhook__in=but)
+    return rows.select_related("webhook").order_by("id")
 
 
 def take_up() -> None:

@@ -291,14 +291,21 @@ def send_mails(attempt: Attempt) -> None:
 
 
 def tell_webhooks(attempt: Attempt) -> None:
-    """No payload: whatever is due is sent; what fails is due again later."""
+    """No payload: whatever is due is sent; what fails is due again later.
+
+    Whoever did not take one gets the rest of theirs another time: others wait for nobody who does
+    not answer.
+    """
     tried: set[int] = set()
+    failing: set[int] = set()
     taken = 0
-    while waiting := [item for item in deliveries.due() if item.pk not in tried]:
-        for delivery in waiting:
-            attempt.step(len(tried), len(tried) + len(waiting), str(delivery))
-            tried.add(delivery.pk)
-            taken += deliveries.send(delivery)
+    while delivery := (waiting := deliveries.due(failing).exclude(pk__in=tried)).first():
+        attempt.step(len(tried), len(tried) + waiting.count(), str(delivery))
+        tried.add(delivery.pk)
+        if deliveries.send(delivery):
+            taken += 1
+        else:
+            failing.add(delivery.webhook_id)
     attempt.step(len(tried), len(tried))
     attempt.finish({"taken": taken, "left": len(tried) - taken})
 

@@ -27,7 +27,7 @@ from django.utils import timezone
 from machines.models import Tree
 from policy.messages import webhooks
 from policy.models import Delivery, Membership, Role, Webhook
-from workers import deliveries, outgoing
+from workers import deliveries, jobs, outgoing, tasks
 
 
 @dataclass
@@ -112,6 +112,23 @@ def test_what_fails_is_due_again_later_and_given_up_in_the_end(
     assert list(deliveries.due()) == [again]
     assert deliveries.send(again)
     assert receiver.got[0][1] == receiver.got[-1][1]
+
+
+def test_who_does_not_answer_keeps_nobody_else_waiting(
+    webhook: Webhook, receiver: Receiver
+) -> None:
+    gone, _secret = webhooks.add(webhook.tree, webhook.created_by, answering(), ["published"])
+    unsent = [pinged(gone) for _ in range(3)]
+    delivery = pinged(webhook)
+    job = jobs.enqueue_deliveries()
+    tasks.run_deliveries(job.pk)
+    job.refresh_from_db()
+    assert job.result == {"taken": 1, "left": 1}
+    delivery.refresh_from_db()
+    assert delivery.status == 204
+    attempts = Delivery.objects.filter(webhook=gone).order_by("id").values_list("attempts")
+    assert [made for (made,) in attempts] == [1, 0, 0]
+    assert list(deliveries.due()) == unsent[1:]
 
 
 def test_a_redirection_is_not_followed(webhook: Webhook, receiver: Receiver) -> None:
