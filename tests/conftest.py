@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import shutil
@@ -88,6 +89,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if reasons:
         reporter.write_line(f"Skipped tests are failures here: {reasons}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays: to look through it for garbage again and again takes long.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 # --- Processes ----------------------------------------------------------------------------------
