@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from machines.models import Release, Stream, Tree
 from policy import state
 from policy.errors import Conflict, Forbidden, Invalid, MergeNeeded, PolicyError
-from policy.models import Bundle, ChangeRequest, Comment, Thread, Trial
+from policy.models import Bundle, ChangeRequest, Comment, Delivery, Thread, Trial, Webhook
 from policy.permissions import may, require, trees_where
 from policy.trials import streams
 
@@ -135,6 +135,33 @@ def visible_stream(user: User, pk: int) -> Stream:
     if found is None:
         raise Http404
     return found
+
+
+def administered_tree(user: Any, name: str) -> Tree:
+    """A tree that the person administers: 404 where they do not see it, 403 where they do."""
+    found = visible_trees(user).filter(name=name).first()
+    if found is None:
+        raise Http404
+    demand(user, "administer", found)
+    return found
+
+
+def webhook_of(user: Any, name: str, pk: int) -> Webhook:
+    """A webhook of such a tree, or Http404."""
+    rows = administered_tree(user, name).webhooks.select_related("tree", "created_by")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def delivery_of(found: Webhook, pk: int) -> Delivery:
+    """A delivery of the webhook, or Http404."""
+    delivery = found.deliveries.filter(pk=pk).first()
+    if delivery is None:
+        raise Http404
+    delivery.webhook = found
+    return delivery
 
 
 def put_into(form: BaseForm, error: PolicyError) -> None:

@@ -11,10 +11,9 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.access import person_of
+from frontend.access import administered_tree, delivery_of, person_of, webhook_of
 from frontend.api.base import Api, given
 from frontend.serializers import ProblemSerializer
-from frontend.views.webhooks import administered_tree, delivery_of, webhook_of
 from policy.messages import webhooks
 from policy.models import Delivery, Webhook
 

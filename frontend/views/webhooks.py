@@ -6,37 +6,25 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from frontend.access import demand, person_of, put_into, status_of, visible_trees
+from frontend.access import (
+    administered_tree,
+    delivery_of,
+    person_of,
+    put_into,
+    status_of,
+    webhook_of,
+)
 from frontend.forms.webhooks import WebhookForm
 from frontend.lists import page_of
-from machines.models import Tree
 from policy.errors import PolicyError
 from policy.messages import webhooks
-from policy.models import Delivery, Webhook
-
-
-def administered_tree(user: Any, name: str) -> Tree:
-    """A tree that the person administers: 404 where they do not see it, 403 where they do."""
-    found = visible_trees(user).filter(name=name).first()
-    if found is None:
-        raise Http404
-    demand(user, "administer", found)
-    return found
-
-
-def webhook_of(user: Any, name: str, pk: int) -> Webhook:
-    """A webhook of such a tree, or Http404."""
-    rows = administered_tree(user, name).webhooks.select_related("tree", "created_by")
-    found = rows.filter(pk=pk).first()
-    if found is None:
-        raise Http404
-    return found
+from policy.models import Webhook
 
 
 @login_required
@@ -128,12 +116,3 @@ def delivery_repeat(request: HttpRequest, name: str, pk: int, delivery: int) -> 
     webhooks.repeat(delivery_of(webhook_of(request.user, name, pk), delivery), person_of(request))
     messages.success(request, _("It is sent again."))
     return redirect("webhook", name, pk)
-
-
-def delivery_of(found: Webhook, pk: int) -> Delivery:
-    """A delivery of the webhook, or Http404."""
-    delivery = found.deliveries.filter(pk=pk).first()
-    if delivery is None:
-        raise Http404
-    delivery.webhook = found
-    return delivery
