@@ -8,13 +8,13 @@ stands in a value of the whole section, and has a default with reasons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from machines.emulator import qdev
 from machines.emulator.catalogue import CompatProperty
 from policy import rules
-from policy.document import MachineType
+from policy.document import MachineType, Policy
 from policy.document.differences import Difference, entry_label, entry_place, numbered
 from policy.document.objects import Bit, bit_of
 from policy.rules.bitmaps import Cell, SectionBitmap
@@ -76,6 +76,8 @@ class Beside:
     before: State
     after: State
     _globals: dict[tuple[str, str], tuple[qdev.Global, ...]] = field(default_factory=dict)
+    #: Asked of every line: worked out anew for each, long chains of machine types took minutes.
+    _heirs: dict[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
     def of(self, line: Difference) -> EntryFacts | BitFacts | None:
         """What stands beside the line; None where it says all itself."""
@@ -107,7 +109,7 @@ class Beside:
             after=after,
             place=_place(own.entries, found),
             siblings=self._siblings(there, name, found),
-            heirs=_heirs(there, name),
+            heirs=tuple(self._heirs_in(there).get(name, ())),
         )
 
     def _effective(
@@ -128,6 +130,12 @@ class Beside:
         if key not in self._globals:
             self._globals[key] = rules.globals_of(state.policy, state.catalogue, machine_type)
         return self._globals[key]
+
+    def _heirs_in(self, state: State) -> Mapping[str, list[str]]:
+        key = "before" if state is self.before else "after"
+        if key not in self._heirs:
+            self._heirs[key] = _heirs(state.policy)
+        return self._heirs[key]
 
     def _siblings(
         self, state: State, machine_type: str, entry: CompatProperty
@@ -184,14 +192,15 @@ def _place(entries: Sequence[CompatProperty], entry: CompatProperty) -> str:
     return f"{entry.array}[{sum(item.array == entry.array for item in entries[:position])}]"
 
 
-def _heirs(state: State, name: str) -> tuple[str, ...]:
-    if state.policy is None:
-        return ()
-    return tuple(
-        item.name
-        for item in state.policy.machine_types
-        if item.name != name and any(up.name == name for up in state.policy.lineage(item.name))
-    )
+def _heirs(policy: Policy | None) -> Mapping[str, list[str]]:
+    """Machine type → those that go on from it, near or far, in the document's order."""
+    found: dict[str, list[str]] = {}
+    if policy is None:
+        return found
+    for item in policy.machine_types:
+        for above in policy.lineage(item.name)[:-1]:
+            found.setdefault(above.name, []).append(item.name)
+    return found
 
 
 def _section(state: State, machine_type: str, bit: Bit) -> SectionBitmap | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from policy_world import FEATURE_S, MACHINES, TYPES, World, new_catalogue
@@ -40,6 +41,26 @@ def test_an_entry_tells_default_place_and_who_goes_on_from_it() -> None:
     assert isinstance(told, EntryFacts)
     assert (told.default, told.before, told.origin) == ("5", "5", "pc_down_compat")
     assert (told.after, told.place, told.heirs) == ("9", "hw_compat_x[0]", (MACHINES[1],))
+
+
+def test_who_goes_on_from_whom_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, before = drafted(World())
+    assert before.policy is not None
+    names = [f"pc-{number}" for number in range(40)]
+    entry = CompatProperty("foo", "speed", "9")
+    chain = [MachineType(name, above, (entry,)) for above, name in pairwise(["", *names])]
+    asked: list[str] = []
+    lineage = Policy.lineage
+
+    def counted(self: Policy, name: str) -> list[MachineType]:
+        asked.append(name)
+        return lineage(self, name)
+
+    monkeypatch.setattr(Policy, "lineage", counted)
+    found = facts(before, replace(before.policy, machine_types=tuple(chain)))
+    told = [item for item in found if isinstance(item, EntryFacts) and item.after == "9"]
+    assert [len(item.heirs) for item in told] == list(range(39, -1, -1))
+    assert len(asked) < 10 * len(chain)
 
 
 def test_siblings_are_those_of_a_small_family() -> None:
