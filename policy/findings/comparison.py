@@ -135,12 +135,27 @@ class Comparison:
         if key in self.own.gates:
             return False  # a backport brings it, which nobody has yet
         if shipped is not None and machine_type in shipped.machine_types:
-            value = shipped.value(*key, shipped.lists(machine_type).get(item.name, ()))
+            value = self._there(shipped, machine_type, item)
         elif item.name in self._lost_in_reading or not self.own.composed(machine_type):
-            return key in self._settled_later
+            return key in self._settled_later or self._others_lack_it(machine_type, item)
         else:
             value = self.own.value(*key, self.own.composed(machine_type).get(item.name, ()))
         return value.text is not None and same_value(value.text, item.ours)
+
+    def _others_lack_it(self, machine_type: str, item: PropertyDifference) -> bool:
+        """Does an older release of the tree that has the property leave it there as it is here?"""
+        older = (s for s in self._known if s.tree == self.own.tree and s.order < self.own.order)
+        return any(
+            same_value(value.text, item.ours)
+            for side in older
+            if machine_type in side.machine_types
+            and (value := self._there(side, machine_type, item)).is_known
+        )
+
+    @staticmethod
+    def _there(side: Subject, machine_type: str, item: PropertyDifference) -> Value:
+        entries = side.lists(machine_type).get(item.name, ())
+        return side.value(item.driver, item.name, entries)
 
     def _alike_set(
         self, name: str, ours: Entries, theirs: Entries

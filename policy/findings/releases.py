@@ -95,11 +95,24 @@ class Subject:
 
     @cached_property
     def machine_types(self) -> tuple[str, ...]:
-        """Those that it tells the entries of."""
+        """Those that it tells the entries of, and of each line its newest, which has none yet."""
         if self.policy is not None and self.policy.machine_types:
             return rules.machine_types(self)
-        known = self.catalogue.machine_types.items()
-        return tuple(name for name, item in known if item.compat or item.compat_source)
+        known = self.catalogue.machine_types
+        told = [name for name, item in known.items() if item.compat or item.compat_source]
+        untold = [name for name in known if name not in told]
+        return (*told, *(name for name in untold if self._is_newest(name, told)))
+
+    def _is_newest(self, name: str, told: Iterable[str]) -> bool:
+        """Is the list of a machine type empty because none of its line is newer?
+
+        Lists that are composed of arrays do not tell an empty one from one that is not told.
+        """
+        read = machine_name(name)
+        if read is None or self.stand_in_for:
+            return False
+        line = [other for one in told if (other := machine_name(one)) and other.line == read.line]
+        return bool(line) and all(other.version < read.version for other in line)
 
     def lists(self, machine_type: str) -> dict[str, Entries]:
         """Property → its entries on a machine type, in order of application."""

@@ -168,6 +168,22 @@ def test_it_is_found_on_whichever_machine_type_of_whichever_release(driver: str,
     assert tried >= 4
 
 
+@pytest.mark.parametrize(
+    ("driver", "name"),
+    [
+        ("pci-device", "x-pcie-ari-nextfn-1"),
+        ("pci-device", "x-pcie-err-unc-mask"),
+        ("e1000e", "migrate-timadj"),
+        ("virtio-mem", "x-early-migration"),
+    ],
+)
+def test_it_is_found_on_what_was_the_newest_machine_type_then(driver: str, name: str) -> None:
+    """Of which 7.2 tells no entries, as there are none, and has guests."""
+    own = losing("10.0", "pc-q35-7.2", driver, name)
+    [item] = errors_of(own, [upstream("7.2")], name)
+    assert (item.code, item.machine_types) == ("missing-entry", ("pc-q35-7.2",))
+
+
 @pytest.mark.parametrize("version", UPSTREAM)
 def test_untouched_upstream_releases_miss_nothing(version: str) -> None:
     others = [upstream(other) for other in UPSTREAM if other != version]
