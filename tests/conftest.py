@@ -160,16 +160,24 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 @dataclass
 class Worker:
-    """Starts real Celery workers on the test's database and Redis, with short leases."""
+    """Starts real Celery workers on the test's database and Redis, with short leases, and the
+    scheduler, which asks them for a sweep every second.
+    """
 
     environment: dict[str, str]
     log: Path
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, processes: int = 2) -> subprocess.Popen[bytes]:
+        return self._run(worker_argv(processes))
+
+    def schedule(self) -> None:
+        self._run([sys.executable, "manage.py", "schedule"])
+
+    def _run(self, argv: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:
             process = subprocess.Popen(
-                worker_argv(processes),
+                argv,
                 cwd=ROOT,
                 env=self.environment,
                 stdout=output,
