@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,42 +60,21 @@ def context(change: ChangeRequest, user: Any, available: Collection[str]) -> dic
 
 
 def whose(found: Iterable[Turn]) -> list[Whose]:
-    """Turns in words. One query for the names."""
-    found = list(found)
-    names = _names(found)
-    return [Whose(_who(turn, names), turn.why, turn.since) for turn in found]
+    """Turns in words."""
+    return [Whose(_who(turn), turn.why, turn.since) for turn in found]
 
 
 def whose_of(changes: Iterable[ChangeRequest]) -> dict[int, str]:
     """For a list: each open change request's primary key → whose turn it is."""
-    found = {change.pk: turns.turns_of(change) for change in turns.open_ones(changes)}
-    names = _names([turn for several in found.values() for turn in several])
     return {
-        pk: ", ".join(dict.fromkeys(_who(turn, names) for turn in several))
-        for pk, several in found.items()
+        pk: ", ".join(dict.fromkeys(map(_who, several)))
+        for pk, several in turns.of_many(changes).items()
     }
 
 
-def _names(found: Iterable[Turn]) -> dict[int, str]:
-    found = list(found)
-    known = {person.pk: person.username for turn in found for person in _taking_part(turn.change)}
-    wanted = {pk for turn in found for pk in turn.people} - set(known)
-    if not wanted:
-        return known
-    return known | dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
-
-
-def _taking_part(change: ChangeRequest) -> Iterator[User]:
-    """Those of a change request who are known without asking."""
-    yield change.author
-    if hasattr(change, "votes"):  # one of a list: policy.review.turns has fetched them all
-        yield from (vote.reviewer for vote in change.votes)
-        yield from (item.reviewer for item in change.requested.all())
-
-
-def _who(turn: Turn, names: dict[int, str]) -> str:
+def _who(turn: Turn) -> str:
     if turn.people:
-        return ", ".join(sorted(names.get(pk, "") for pk in turn.people))
+        return ", ".join(sorted(turn.people.values()))
     if turn.action == "review":
         return _("a reviewer")
     if turn.action == "publish":

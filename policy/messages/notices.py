@@ -144,8 +144,8 @@ def remind(days: int, now: datetime | None = None) -> None:
     now = now or timezone.now()
     span = timedelta(days=days)
     written: list[Notice] = []
-    for change in turns.open_changes():
-        waiting = [turn for turn in turns.turns_of(change) if now - turn.since >= span]
+    for change, found in turns.of_all_open():
+        waiting = [turn for turn in found if now - turn.since >= span]
         for person, turn in turns.people_of(waiting).values():
             age = now - turn.since
             key = (

@@ -22,40 +22,22 @@ and the findings stand is noted by :mod:`policy.review.standing` whenever that m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import (
-    Count,
-    Exists,
-    IntegerField,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    prefetch_related_objects,
-)
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from machines.looks import is_looking
 from policy import state
-from policy.models import (
-    BegunBackport,
-    ChangeRequest,
-    Membership,
-    Review,
-    ReviewRequest,
-    Revision,
-    Thread,
-)
+from policy.models import BegunBackport, ChangeRequest, Review, ReviewRequest, Revision, Thread
 from policy.numbers import numbers
-from policy.permissions import ROLES, may, trees_where
-from policy.review import votes
+from policy.permissions import ROLES, trees_where
+from policy.review import involved, votes
+from policy.review.involved import Involved
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -79,14 +61,14 @@ WORDS: dict[str, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Somebody's turn: of ``people`` (primary keys), or of all who may do ``action`` in the tree
-    but ``without`` these. Where both are empty the service itself is at work.
+    """Somebody's turn: of ``people`` (primary key → login name), or of all who may do ``action`` in
+    the tree but ``without`` these. Where both are empty the service itself is at work.
     """
 
     change: ChangeRequest
     code: str
     since: datetime
-    people: frozenset[int] = frozenset()
+    people: Mapping[int, str] = field(default_factory=dict)
     action: str = ""
     without: frozenset[int] = frozenset()
 
@@ -95,41 +77,65 @@ class Turn:
         return str(WORDS[self.code])
 
 
-def open_changes() -> QuerySet[ChangeRequest]:
-    """The open change requests with all that :func:`turns_of` asks of them, without content."""
-    return _told().prefetch_related(*_taking_part())
+class Facts(NamedTuple):
+    """What decides besides a change request's own columns and the people: its release's newest
+    revision (primary key) and when that was published, whether a backport is begun in it, and its
+    open threads.
+    """
+
+    newest_revision: int | None
+    newest_published: datetime | None
+    has_begun: bool
+    open_threads: int
 
 
-def open_ones(rows: Iterable[ChangeRequest]) -> list[ChangeRequest]:
-    """Those of a list's rows that are open, now with all that :func:`turns_of` asks of them."""
-    by_key = {change.pk: change for change in rows}
-    found = []
-    for known in _told().filter(pk__in=by_key).values("pk", *_TOLD):
-        change = by_key[known["pk"]]
-        for name in _TOLD:
-            setattr(change, name, known[name])
-        found.append(change)
-    prefetch_related_objects(found, *_taking_part())
-    return found
+def of_one(change: ChangeRequest) -> list[Turn]:
+    """Whose turn this change request is; where no page looks at it, as the database has it now."""
+    if is_looking() and change.is_open:
+        people = involved.in_one(change) if change.status in _WITH_PEOPLE else None
+        return _turns_of(change, _facts_of(change), people)
+    found = _open_ones().filter(pk=change.pk).first()
+    return of_many([found])[found.pk] if found is not None else []
 
 
-def _taking_part() -> tuple[str | Prefetch[Any], ...]:
-    given = Review.objects.exclude(verdict=Review.Verdict.COMMENT).order_by("id")
-    reviewing = Membership.objects.filter(role__in=ROLES["review"])
-    return (
-        "editors",
-        Prefetch("requested", ReviewRequest.objects.select_related("reviewer")),
-        Prefetch("reviews", given.select_related("reviewer"), to_attr="votes"),
-        Prefetch("release__tree__memberships", reviewing, to_attr="reviewing"),
-    )
+def of_many(changes: Iterable[ChangeRequest]) -> dict[int, list[Turn]]:
+    """Primary key of each open one → whose turn it is. They have their release and author."""
+    rows = [change for change in changes if change.is_open]
+    asked = _with_facts(ChangeRequest.objects.filter(pk__in=[change.pk for change in rows]))
+    facts = {key: Facts(*told) for key, *told in asked.values_list("pk", *Facts._fields)}
+    return _turns_of_all([change for change in rows if change.pk in facts], facts)
 
 
-#: What :func:`_told` tells beside a change request's own columns.
-_TOLD = ("newest_revision", "has_begun", "newest_published", "open_threads")
+def of_all_open() -> list[tuple[ChangeRequest, list[Turn]]]:
+    """Every open change request, without its content, and whose turn it is."""
+    rows = list(_open_ones())
+    found = of_many(rows)
+    return [(change, found.get(change.pk, [])) for change in rows]
 
 
-def _told() -> QuerySet[ChangeRequest]:
-    """The open change requests, and what is known of each without asking who took part."""
+def your_turns(user: User | AnonymousUser) -> list[Turn]:
+    """What waits for this person, the one that has waited longest first."""
+    if not user.is_active or user.pk is None:
+        return []
+    allowed = {action: trees_where(user, action) for action in ("review", "publish")}
+    rows = list(_with_facts(_concerning(user, allowed)))
+    facts = {row.pk: Facts(*(getattr(row, name) for name in Facts._fields)) for row in rows}
+    found = [
+        turn
+        for turns in _turns_of_all(rows, facts).values()
+        for turn in turns
+        if _is_for(turn, user.pk, allowed)
+    ]
+    return sorted(found, key=lambda turn: turn.since)
+
+
+def _open_ones() -> QuerySet[ChangeRequest]:
+    rows = ChangeRequest.objects.filter(status__in=ChangeRequest.OPEN)
+    return rows.select_related("release__tree", "author").defer("content")
+
+
+def _with_facts(rows: QuerySet[ChangeRequest]) -> QuerySet[ChangeRequest]:
+    """The rows with a column for each of the :class:`Facts`."""
     newest = Revision.objects.filter(release=OuterRef("release")).order_by("-number")
     threads = (
         Thread.objects.filter(change_request=OuterRef("pk"), resolved_at=None)
@@ -139,132 +145,26 @@ def _told() -> QuerySet[ChangeRequest]:
         .annotate(count=Count("pk", distinct=True))
         .values("count")
     )
-    return (
-        ChangeRequest.objects.filter(status__in=ChangeRequest.OPEN)
-        .select_related("release__tree", "author")
-        .defer("content")
-        .annotate(
-            newest_revision=Subquery(newest.values("pk")[:1]),
-            has_begun=Exists(BegunBackport.objects.filter(change_request=OuterRef("pk"))),
-            newest_published=Subquery(newest.values("published_at")[:1]),
-            open_threads=Coalesce(
-                Subquery(threads, output_field=IntegerField()), Value(0, IntegerField())
-            ),
-        )
+    return rows.annotate(
+        newest_revision=Subquery(newest.values("pk")[:1]),
+        newest_published=Subquery(newest.values("published_at")[:1]),
+        has_begun=Exists(BegunBackport.objects.filter(change_request=OuterRef("pk"))),
+        open_threads=Coalesce(
+            Subquery(threads, output_field=IntegerField()), Value(0, IntegerField())
+        ),
     )
 
 
-def turns_of(change: ChangeRequest) -> list[Turn]:
-    """Whose turn it is; empty where it is closed. ``change`` is one of :func:`open_changes`."""
-    author = frozenset({change.author_id})
-    if change.status == Status.DRAFT:
-        code = "resume" if change.has_begun else "finish"  # type: ignore[attr-defined]
-        return [Turn(change, code, change.status_since, author)]
-    if change.status == Status.CHANGES_REQUESTED:
-        return [Turn(change, "correct", change.status_since, author)]
-    if change.status == Status.SUBMITTED:
-        return _reviewing(change)
-    if change.status == Status.APPROVED:
-        return [_publishing(change, author)]
-    return []
-
-
-# A list has fetched for all of its rows who took part; of a single one its page asks that anyway.
-
-
-def _votes(change: ChangeRequest, verdict: str) -> dict[int, Review]:
-    """Who voted so last on the present content."""
-    if hasattr(change, "votes"):
-        newest = votes.standing_of(change, change.votes)
-    else:
-        newest = votes.standing_votes(change)
-    return {pk: vote for pk, vote in newest.items() if vote.verdict == verdict}
-
-
-def _may_review(change: ChangeRequest, person: User) -> bool:
-    """Whoever lost the role cannot be waited for."""
-    tree = change.release.tree
-    if not hasattr(tree, "reviewing"):
-        return may(person, "review", tree)
-    held = person.is_superuser or person.pk in {item.user_id for item in tree.reviewing}
-    return person.is_active and held
-
-
-def _writers(change: ChangeRequest) -> frozenset[int]:
-    if hasattr(change, "votes"):
-        return frozenset({change.author_id, *(editor.pk for editor in change.editors.all())})
-    return votes.writers(change)
-
-
-def _requested(change: ChangeRequest) -> Iterable[ReviewRequest]:
-    return change.requested.all() if hasattr(change, "votes") else votes.who_was_asked(change)
-
-
-def _reviewing(change: ChangeRequest) -> list[Turn]:
-    since = max(change.status_since, change.edited_at)
-    approved = _votes(change, Review.Verdict.APPROVE)
-    done = {*_writers(change), *approved}
-    asked = [
-        Turn(change, "review", max(since, item.requested_at), frozenset({item.reviewer_id}))
-        for item in _requested(change)
-        if item.reviewer_id not in done and _may_review(change, item.reviewer)
-    ]
-    if asked:
-        return asked
-    last = max([since, *(vote.created_at for vote in approved.values())])
-    return [Turn(change, "review", last, action="review", without=frozenset(done))]
-
-
-def _publishing(change: ChangeRequest, author: frozenset[int]) -> Turn:
-    since = change.status_since
-    if objections := _votes(change, Review.Verdict.REQUEST_CHANGES):
-        theirs = {pk for pk, vote in objections.items() if _may_review(change, vote.reviewer)}
-        if not theirs:  # nobody can take it back: other content voids it
-            return Turn(change, "correct", since, author)
-        return Turn(change, "review", since, frozenset(theirs))
-    if change.newest_revision != change.base_revision_id:  # type: ignore[attr-defined]
-        return Turn(change, "rebase", max(since, change.newest_published), author)  # type: ignore[attr-defined]
-    if change.open_threads:  # type: ignore[attr-defined]
-        return Turn(change, "answer", since, author)
-    if change.trials_digest == change.digest:
-        if change.trials_standing == ChangeRequest.Standing.BROKEN:
-            return Turn(change, "mend", since, author)
-        if change.trials_standing == ChangeRequest.Standing.OPEN:
-            return Turn(change, "wait", since)
-    return Turn(change, "publish", since, action="publish")
-
-
-def of_one(change: ChangeRequest) -> list[Turn]:
-    """Whose turn this change request is, as the database has it now."""
-    if is_looking() and change.is_open:
-        return turns_of(_known(change))
-    found = _told().filter(pk=change.pk).first()
-    return turns_of(found) if found is not None else []
-
-
-def _known(change: ChangeRequest) -> ChangeRequest:
-    """The change request with what its page has asked of it anyway."""
+def _facts_of(change: ChangeRequest) -> Facts:
+    """The facts of the change request whose page has asked for them anyway."""
     newest = state.newest_revision(change.release)
-    change.newest_revision = newest.pk if newest is not None else None  # type: ignore[attr-defined]
-    change.newest_published = newest.published_at if newest is not None else None  # type: ignore[attr-defined]
     counted = numbers(change)
-    change.open_threads = counted.open_threads  # type: ignore[attr-defined]
-    change.has_begun = bool(counted.begun)  # type: ignore[attr-defined]
-    return change
-
-
-def your_turns(user: User | AnonymousUser) -> list[Turn]:
-    """What waits for this person, the one that has waited longest first."""
-    if not user.is_active or user.pk is None:
-        return []
-    allowed = {action: trees_where(user, action) for action in ("review", "publish")}
-    found = [
-        turn
-        for change in _concerning(user, allowed)
-        for turn in turns_of(change)
-        if _is_for(turn, user.pk, allowed)
-    ]
-    return sorted(found, key=lambda turn: turn.since)
+    return Facts(
+        newest.pk if newest is not None else None,
+        newest.published_at if newest is not None else None,
+        bool(counted.begun),
+        counted.open_threads,
+    )
 
 
 def _concerning(
@@ -276,13 +176,91 @@ def _concerning(
         Q(release__tree__in=allowed["review"]) | Q(pk__in=asked.values("change_request"))
     )
     to_publish = Q(status=Status.APPROVED, release__tree__in=allowed["publish"])
-    return open_changes().filter(Q(author=user.pk) | in_review | to_publish)
+    return _open_ones().filter(Q(author=user.pk) | in_review | to_publish)
 
 
 def _is_for(turn: Turn, user: int, allowed: Mapping[str, frozenset[int]]) -> bool:
     if turn.action:
         return user not in turn.without and turn.change.release.tree_id in allowed[turn.action]
     return user in turn.people
+
+
+# --- The table ------------------------------------------------------------------------------------
+
+#: Where votes and requests decide; elsewhere it is the author's turn, whoever else takes part.
+_WITH_PEOPLE = (Status.SUBMITTED, Status.APPROVED)
+
+
+def _turns_of_all(
+    changes: Iterable[ChangeRequest], facts: Mapping[int, Facts]
+) -> dict[int, list[Turn]]:
+    changes = list(changes)
+    people = involved.in_many(change for change in changes if change.status in _WITH_PEOPLE)
+    return {
+        change.pk: _turns_of(change, facts[change.pk], people.get(change.pk)) for change in changes
+    }
+
+
+def _turns_of(change: ChangeRequest, facts: Facts, people: Involved | None) -> list[Turn]:
+    author = _author(change)
+    if change.status == Status.DRAFT:
+        code = "resume" if facts.has_begun else "finish"
+        return [Turn(change, code, change.status_since, author)]
+    if change.status == Status.CHANGES_REQUESTED:
+        return [Turn(change, "correct", change.status_since, author)]
+    if people is None:
+        return []
+    if change.status == Status.SUBMITTED:
+        return _reviewing(change, people)
+    return [_publishing(change, facts, people)]
+
+
+def _author(change: ChangeRequest) -> dict[int, str]:
+    return {change.author_id: change.author.username}
+
+
+def _voted(change: ChangeRequest, people: Involved, verdict: str) -> dict[int, datetime]:
+    """Who voted so last on the present content, and when."""
+    newest = votes.standing_of(change, people.votes)
+    return {pk: vote.created_at for pk, vote in newest.items() if vote.verdict == verdict}
+
+
+def _reviewing(change: ChangeRequest, people: Involved) -> list[Turn]:
+    since = max(change.status_since, change.edited_at)
+    approved = _voted(change, people, Review.Verdict.APPROVE)
+    done = people.writers | approved.keys()
+    asked = [
+        Turn(change, "review", max(since, at), {pk: people.names[pk]})
+        for pk, at in people.asked
+        if pk not in done and pk in people.able
+    ]
+    if asked:
+        return asked
+    last = max([since, *approved.values()])
+    return [Turn(change, "review", last, action="review", without=done)]
+
+
+def _publishing(change: ChangeRequest, facts: Facts, people: Involved) -> Turn:
+    since, author = change.status_since, _author(change)
+    if objections := _voted(change, people, Review.Verdict.REQUEST_CHANGES):
+        theirs = {pk: people.names[pk] for pk in objections if pk in people.able}
+        if not theirs:  # nobody can take it back: other content voids it
+            return Turn(change, "correct", since, author)
+        return Turn(change, "review", since, theirs)
+    if facts.newest_revision != change.base_revision_id:
+        published = facts.newest_published or since
+        return Turn(change, "rebase", max(since, published), author)
+    if facts.open_threads:
+        return Turn(change, "answer", since, author)
+    if change.trials_digest == change.digest:
+        if change.trials_standing == ChangeRequest.Standing.BROKEN:
+            return Turn(change, "mend", since, author)
+        if change.trials_standing == ChangeRequest.Standing.OPEN:
+            return Turn(change, "wait", since)
+    return Turn(change, "publish", since, action="publish")
+
+
+# --- The people -----------------------------------------------------------------------------------
 
 
 def people_of(turns: Iterable[Turn]) -> dict[int, tuple[User, Turn]]:

@@ -7,7 +7,8 @@ roles they hold, and whatever they voted before they edited.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from machines.looks import is_looking, once_a_look
 from machines.models import Tree
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 Verdict = Review.Verdict
+
+
+class Given(Protocol):
+    """A vote: a :class:`policy.models.Review`, or as much of one."""
+
+    @property
+    def reviewer_id(self) -> int: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+V = TypeVar("V", bound=Given)
 
 
 def not_four_eyes(change: ChangeRequest, user: User | AnonymousUser) -> str:
@@ -41,7 +58,7 @@ def standing_votes(change: ChangeRequest) -> dict[int, Review]:
     return standing_of(change, votes_on(change))
 
 
-def standing_of(change: ChangeRequest, votes: Iterable[Review]) -> dict[int, Review]:
+def standing_of(change: ChangeRequest, votes: Iterable[V]) -> dict[int, V]:
     """The newest of these votes, the oldest first, of each reviewer on exactly the present content.
 
     An edit voids an approval for good, also where a later one brings the same content back: what it

@@ -39,7 +39,7 @@ from policy.models import (
 )
 from policy.permissions import may, require
 from policy.publishing import revisions
-from policy.review import discussion, standing, turns
+from policy.review import discussion, standing
 from policy.review.blockers import blockers
 from policy.review.votes import (
     approvals,
@@ -236,10 +236,10 @@ def publish(change: ChangeRequest, actor: User) -> Revision:
     change of the release was published at the same moment.
     """
     # Whoever has another approved change of this release has to rebase it now.
-    others = turns.open_changes().filter(release=change.release_id, status=Status.APPROVED)
+    others = ChangeRequest.objects.filter(release=change.release_id, status=Status.APPROVED)
     try:
         with notices.told(change, actor) as news, contextlib.ExitStack() as stack:
-            for other in others.exclude(pk=change.pk):
+            for other in others.exclude(pk=change.pk).defer("content"):
                 stack.enter_context(notices.told(other, actor))
             revision = _publish(change, actor)
             news.tell(Notice.Kind.OUTCOME, f"{actor} published it as {revision}")

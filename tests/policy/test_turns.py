@@ -66,7 +66,7 @@ def test_whoever_was_asked_and_lost_the_role_is_not_waited_for() -> None:
     reviewers.request(change, world.maintainer, "second")
     second.memberships.all().delete()
     assert whose(change) == [("review", ["other", "reviewer"])]
-    listed = turns.turns_of(turns.open_changes().get(pk=change.pk))
+    listed = turns.of_many([change])[change.pk]
     assert [turn.action for turn in listed] == ["review"]
     assert turns.your_turns(second) == []
     second.is_active = False
@@ -78,10 +78,10 @@ def test_an_objection_of_somebody_without_the_role_is_the_author_s_to_answer() -
     change = world.in_review()
     workflow.request_changes(change, world.other, change.digest, "Not so.")
     change = workflow.submit(change, world.maintainer)
-    workflow.approve(change, world.reviewer, change.digest)
+    change = workflow.approve(change, world.reviewer, change.digest)
     world.other.memberships.filter(role=Role.REVIEWER).delete()
     assert whose(change) == [("correct", ["maintainer"])]
-    listed = turns.turns_of(turns.open_changes().get(pk=change.pk))
+    listed = turns.of_many([change])[change.pk]
     assert [turn.code for turn in listed] == ["correct"]
 
 
