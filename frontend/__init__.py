@@ -2,6 +2,7 @@
 
     views  forms  templates     pages; what people type; how it looks
     api  cli                    the REST API, and the same from a terminal
+    actions                     what people do on pages, and programs by the API
     lists  bulk                 what a list is; what is done with many of its rows
     questions                   what pages and the API alike make of a question
     sign_in                     how somebody comes in

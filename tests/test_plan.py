@@ -21,6 +21,7 @@ ROOMS = (
     "machines/emulator/monitor/commands",
     "workers",
     "workers/large",
+    "frontend/actions",
     "frontend/api",
     "frontend/bulk",
     "frontend/cli",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -14,11 +13,10 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import person_of, visible_trees, visible_trial
+from frontend.actions import trials
 from frontend.api.base import Api, given
 from frontend.filters import AuditFilter, JobFilter, TrialFilter
-from frontend.views.trials import start_search
 from policy.models import AuditEntry, Trial
-from policy.trials import retrying
 from workers import jobs
 from workers.models import Job
 
@@ -60,7 +58,9 @@ class TrialRemedies(Api):
     def post(self, request: Request, pk: int) -> Response:
         change = given(serializers.RemediesSerializer, request)["change"]
         trial = visible_trial(request.user, pk)
-        job = start_search(person_of(request), trial, str(change) if change is not None else "")
+        job = trials.start_search(
+            person_of(request), trial, str(change) if change is not None else ""
+        )
         return Response(serializers.JobSerializer(job).data, status=202)
 
 
@@ -72,10 +72,7 @@ class TrialRunAgain(Api):
     )
     def post(self, request: Request, pk: int) -> Response:
         """The answer is the job. A trial that ended has its outcome for good (422)."""
-        user = person_of(request)
-        with transaction.atomic():
-            trial = retrying.run_again(visible_trial(request.user, pk), user)
-            [job] = jobs.enqueue_again([trial], user)
+        job = trials.run_again(person_of(request), visible_trial(request.user, pk))
         return Response(serializers.JobSerializer(job).data, status=202)
 
 

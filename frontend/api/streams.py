@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from frontend import uploads
 from frontend.access import person_of, visible_stream, visible_trial
+from frontend.actions import trials
 from frontend.anatomy import shown_value
 from frontend.api.base import Api, given
 from frontend.api.stream_shapes import (
@@ -31,7 +32,6 @@ from frontend.api.stream_shapes import (
 from frontend.forms.streams import properties_of
 from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
 from frontend.views import streams as pages
-from frontend.views.trials import ask_for_stream, vary
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
 from policy.errors import Invalid
@@ -225,7 +225,7 @@ class TrialStream(Api):
     def post(self, request: Request, pk: int) -> Response:
         """Have the trial's stream made again from its inputs; the answer is the job."""
         user, trial = person_of(request), visible_trial(request.user, pk)
-        ask_for_stream(user, trial)
+        trials.ask_for_stream(user, trial)
         job = jobs.records_of(trial).first() or jobs.enqueue_record(trial, user)
         return Response(JobSerializer(job).data, status=202)
 
@@ -240,7 +240,7 @@ class TrialVary(Api):
         """Hold a trial with properties set on top; the answer is the new trial."""
         asked = given(VariantSerializer, request)
         sides = {end: _properties(lines, end) for end, lines in asked.items()}
-        varied = vary(person_of(request), visible_trial(request.user, pk), **sides)
+        varied = trials.vary(person_of(request), visible_trial(request.user, pk), **sides)
         return Response(TrialSerializer(varied).data, status=202)
 
 

@@ -8,25 +8,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from frontend.access import (
-    person_of,
-    put_into,
-    status_of,
-    visible_change,
-    visible_trial,
-)
+from frontend.access import person_of, put_into, status_of, visible_trial
+from frontend.actions import trials
 from frontend.anatomy import part_asked, window_of
 from frontend.forms.streams import VariantForm
-from frontend.numbers import number_of
 from frontend.overview import CLOSED, open_changes
 from frontend.questions.mitigating import Remedy, editable
 from frontend.reasons import OUTCOMES, REFUSALS
@@ -36,7 +28,7 @@ from machines.emulator import bitmap, qdev
 from machines.emulator.catalogue import CompatProperty
 from policy.errors import Invalid, PolicyError, TooMany
 from policy.models import ChangeRequest, Trial
-from policy.permissions import may, require
+from policy.permissions import may
 from policy.trials import recordings, variants
 from workers import jobs
 from workers.models import Job
@@ -219,23 +211,12 @@ def trial_vary(request: HttpRequest, pk: int) -> HttpResponse:
     form = VariantForm(request.POST)
     if form.is_valid():
         try:
-            varied = vary(person_of(request), found, **form.cleaned_data)
+            varied = trials.vary(person_of(request), found, **form.cleaned_data)
         except PolicyError as error:
             put_into(form, error)
         else:
             return redirect("trial", varied.pk)
     return respond(request, PAGE, BODY, _context(request, found, form), status_of(form))
-
-
-@transaction.atomic
-def vary(
-    user: User, found: Trial, source: list[CompatProperty], destination: list[CompatProperty]
-) -> Trial:
-    """The trial with these properties on top; a worker holds it. Raises Forbidden, Invalid."""
-    varied = variants.vary(user, found, source, destination)
-    if varied.state == Trial.State.QUEUED:
-        jobs.enqueue_variant(varied, user)
-    return varied
 
 
 # --- The stream -----------------------------------------------------------------------------------
@@ -248,7 +229,7 @@ def trial_stream(request: HttpRequest, pk: int) -> HttpResponse:
     found = visible_trial(request.user, pk)
     if request.method == "POST":
         try:
-            ask_for_stream(person_of(request), found)
+            trials.ask_for_stream(person_of(request), found)
         except Invalid as error:
             messages.error(request, str(error))
         return redirect("trial-stream", found.pk)
@@ -264,14 +245,6 @@ def trial_stream(request: HttpRequest, pk: int) -> HttpResponse:
         context["record"] = jobs.records_of(found).first()
     page, part = "pages/trial_stream.html", "partials/trial_stream.html"
     return respond(request, page, part, context)
-
-
-@transaction.atomic
-def ask_for_stream(user: User, found: Trial) -> None:
-    """Have the stream made again, where it is not there. Raises Forbidden, Invalid."""
-    if recordings.stream_of(found) is None:
-        recordings.ask(user, found)
-        jobs.enqueue_record(found, user)
 
 
 # --- Mitigations ----------------------------------------------------------------------------------
@@ -292,28 +265,12 @@ def trial_remedies(request: HttpRequest, pk: int) -> HttpResponse:
     found = visible_trial(request.user, pk)
     if request.method == "POST":
         try:
-            start_search(person_of(request), found, request.POST.get("change", ""))
+            trials.start_search(person_of(request), found, request.POST.get("change", ""))
         except TooMany as error:
             messages.error(request, str(error))
         return redirect(f"{reverse('trial', args=[found.pk])}#remedies")
     context = {"trial": found, **_remedies(request, found)}
     return render(request, "partials/trial_remedies.html", context)
-
-
-def start_search(user: User, found: Trial, change: str) -> Job:
-    """Ask for a search for mitigations, with the draft of a change request (empty: as published).
-
-    Raises Forbidden for somebody who may not edit the destination's policy, Http404 for a change
-    request of another release.
-    """
-    require(user, "edit", found.destination.tree)
-    draft = None
-    if change:
-        number = number_of(change)
-        draft = visible_change(user, number) if number is not None else None
-        if draft is None or draft.release_id not in (found.source_id, found.destination_id):
-            raise Http404
-    return jobs.enqueue_search(found, draft, user)
 
 
 def _remedies(request: HttpRequest, found: Trial) -> dict[str, Any]:
