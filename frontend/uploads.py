@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
 
 from machines import kept_streams
 from machines.parsing import MAX_TOTAL_BYTES
@@ -120,3 +121,11 @@ def announces_too_much(request: HttpRequest) -> bool:
     """Whether the request says itself that it is larger than an upload may be."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     return length.isdigit() and int(length) > settings.LOCKSTEP_MAX_STREAM + FORM_BYTES
+
+
+def too_large() -> str:
+    """What is said of an upload beyond the limit."""
+    limit = StreamUpload().limit // 2**20
+    return _("The file is larger than %(limit)d MiB: it was not read. Send it as .xz.") % {
+        "limit": limit
+    }

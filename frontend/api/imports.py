@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.access import named_release, person_of, visible_trees
+from frontend.actions import imports
 from frontend.api.base import Api, check_form
 from frontend.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
-from frontend.views import imports
 from machines.models import Snapshot
 from policy.permissions import require
 

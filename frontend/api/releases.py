@@ -15,12 +15,12 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
+from frontend.actions import releases
 from frontend.api.base import Api, check_form, given
 from frontend.api.rows import RowsView
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
-from frontend.views import releases
 from frontend.views.lists import devices, machine_types
 from machines.models import Release
 from policy import rules, state

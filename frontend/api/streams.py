@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from frontend import uploads
 from frontend.access import person_of, visible_stream, visible_trial
+from frontend.actions import streams as actions
 from frontend.actions import trials
 from frontend.anatomy import shown_value
 from frontend.api.base import Api, given
@@ -31,7 +32,6 @@ from frontend.api.stream_shapes import (
 )
 from frontend.forms.streams import properties_of
 from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
-from frontend.views import streams as pages
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
 from policy.errors import Invalid
@@ -89,15 +89,15 @@ class Streams(Api, generics.ListAPIView[Any]):
         user = person_of(request)
         policy_streams.require_room(user)
         if uploads.announces_too_much(request._request):
-            raise TooLarge(pages.too_large())
+            raise TooLarge(uploads.too_large())
         sent = UploadedStreamSerializer(data=request.data)
         if self._upload is not None and self._upload.too_large:
-            raise TooLarge(pages.too_large())
+            raise TooLarge(uploads.too_large())
         sent.is_valid(raise_exception=True)
         file = sent.validated_data["file"]
         if not isinstance(file, uploads.ReceivedFile):
             raise Invalid("Send the stream as a file.", field="file")
-        stream = pages.take_in(user, file)
+        stream = actions.take_in(user, file)
         return Response(KeptStreamSerializer(stream).data, status=202)
 
 
@@ -203,7 +203,7 @@ class StreamVerdicts(Api, generics.ListAPIView[Any]):
             asked["profile"] = policy_streams.visible_to(user).filter(pk=asked["profile"]).first()
             if asked["profile"] is None:
                 raise Invalid("There is no such stream.", field="profile")
-        verdict = pages.ask(user, stream, asked)
+        verdict = actions.ask(user, stream, asked)
         return Response(StreamVerdictSerializer(verdict).data, status=202)
 
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 
-from frontend.access import put_into, status_of, trees_for
+from frontend.access import put_into, status_of
+from frontend.actions import imports
 from frontend.forms.imports import ImportForm
-from machines.models import Release, Snapshot
-from policy import audit
+from machines.models import Snapshot
 from policy.errors import PolicyError
 from policy.permissions import require
-from workers import jobs
-from workers.models import Job
 
 
 @login_required
 def import_new(request: HttpRequest) -> HttpResponse:
     """Upload a release's files; a job reads them."""
     require(request.user, "import", None)
-    form = form_for(
+    form = imports.form_for(
         request.user,
         request.POST or None,
         request.FILES or None,
@@ -34,7 +28,7 @@ def import_new(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            job = start(form, request.user)
+            job = imports.start(form, request.user)
         except PolicyError as error:
             put_into(form, error)
         except ValidationError as error:
@@ -53,36 +47,6 @@ def _present(form: ImportForm) -> Snapshot | None:
         is_current=True,
     )
     return rows.select_related("release__tree").defer("content").first()
-
-
-def form_for(user: Any, *given: Any, **more: Any) -> ImportForm:
-    """The form with the trees into which the person may import."""
-    trees = trees_for(user, "import")
-    return ImportForm(*given, trees=trees, releases=Release.objects.select_related("tree"), **more)
-
-
-@transaction.atomic
-def start(form: ImportForm, user: Any) -> Job:
-    """The job that reads the files of a valid form; makes the release where it is new.
-
-    Raises Forbidden, and ValidationError where the release cannot be.
-    """
-    data = form.cleaned_data
-    require(user, "import", data["tree"])
-    release = Release.objects.filter(tree=data["tree"], version=data["version"]).first()
-    if release is None:
-        release = Release(tree=data["tree"], version=data["version"], base=data["base"])
-        release.full_clean()
-        release.save()
-        audit.record(
-            user,
-            "created release",
-            release,
-            after={"base": release.base.label if release.base else ""},
-        )
-    uploads = [(item.name, item.read()) for item in data["uploads"]]
-    names = ", ".join(name for name, _content in uploads)
-    return jobs.enqueue_import(release, uploads, user, _("uploaded: %s") % names[:200])
 
 
 def _show(form: BaseForm, error: ValidationError) -> None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from frontend.access import status_of
+from frontend.actions import releases
 from frontend.addresses import release_address
-from frontend.forms.releases import ReleaseForm
 from frontend.names import newest_first
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of
 from machines.catalogue import NoCatalogue
-from machines.models import Release, Tree
-from policy import audit, rules
-from policy.permissions import may, trees_where
+from policy import rules
+from policy.permissions import may
 from policy.state import State
 
 SHOWN_REVISIONS = 10
@@ -32,37 +27,14 @@ SHOWN_REVISIONS = 10
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """A new release of a tree in which the person may import."""
-    form = form_for(request.user, request.POST or None, initial={"tree": request.GET.get("tree")})
+    form = releases.form_for(
+        request.user, request.POST or None, initial={"tree": request.GET.get("tree")}
+    )
     if request.method == "POST" and form.is_valid():
-        release = made(form, request.user)
+        release = releases.made(form, request.user)
         messages.success(request, _("%(release)s is here now.") % {"release": release.label})
         return redirect(release_address("release", release))
     return render(request, "pages/release_new.html", {"form": form}, status=status_of(form))
-
-
-def form_for(user: Any, *given: Any, **more: Any) -> ReleaseForm:
-    """The form with the trees into which the person may import; PermissionDenied without any."""
-    allowed = trees_where(user, "import")
-    if not allowed:
-        raise PermissionDenied(_("No tree lets you add releases."))
-    trees = Tree.objects.filter(pk__in=allowed)
-    return ReleaseForm(*given, trees=trees, releases=Release.objects.select_related("tree"), **more)
-
-
-@transaction.atomic
-def made(form: ReleaseForm, user: Any) -> Release:
-    """The release of a valid form, with its audit entry."""
-    release: Release = form.save()
-    audit.record(user, "created release", release, after=_described(release))
-    return release
-
-
-def _described(release: Release) -> dict[str, str]:
-    return {
-        "release": release.label,
-        "base": release.base.label if release.base else "",
-        "stand_in": release.stand_in.label if release.stand_in else "",
-    }
 
 
 @login_required

@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,10 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from frontend import uploads
 from frontend.access import person_of, put_into, status_of, visible_stream
+from frontend.actions import streams as actions
 from frontend.anatomy import address_of, part_asked, window_of
 from frontend.forms.streams import ShareForm, StreamForm, VerdictForm
 from frontend.questions import ends
-from frontend.questions.ends import End
 from frontend.questions.mitigating import Remedy, changes_for
 from frontend.swaps import is_swap, respond
 from machines import kept_streams
@@ -32,9 +31,7 @@ from machines.models import Release, Stream, StreamPart, Tree
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest, StreamVerdict
 from policy.permissions import require
-from policy.trials import stream_verdicts
 from policy.trials import streams as policy_streams
-from policy.trials.stream_verdicts import Question
 from workers import jobs
 from workers.models import Job
 
@@ -76,7 +73,7 @@ def _upload(request: HttpRequest, handler: uploads.StreamUpload) -> HttpResponse
         return _too_large(request)
     if form.is_valid():
         try:
-            stream = take_in(person_of(request), form.cleaned_data["file"])
+            stream = actions.take_in(person_of(request), form.cleaned_data["file"])
         except PolicyError as error:
             put_into(form, error)
         else:
@@ -84,28 +81,12 @@ def _upload(request: HttpRequest, handler: uploads.StreamUpload) -> HttpResponse
     return _list(request, form)
 
 
-@transaction.atomic
-def take_in(user: User, file: uploads.ReceivedFile) -> Stream:
-    """Keep an upload and have it read. Raises Forbidden, Invalid."""
-    stream = policy_streams.upload(user, file.name or "", file.path, file.size or 0, file.digest)
-    jobs.enqueue_stream(stream, user)
-    return stream
-
-
 def _too_large(request: HttpRequest) -> HttpResponse:
     form = StreamForm({})
     form.errors.clear()
-    form.add_error("file", too_large())
+    form.add_error("file", uploads.too_large())
     form.http_status = 413  # type: ignore[attr-defined]
     return _list(request, form)
-
-
-def too_large() -> str:
-    """What is said of an upload beyond the limit."""
-    limit = uploads.StreamUpload().limit // 2**20
-    return _("The file is larger than %(limit)d MiB: it was not read. Send it as .xz.") % {
-        "limit": limit
-    }
 
 
 def _list(request: HttpRequest, form: BaseForm) -> HttpResponse:
@@ -270,30 +251,12 @@ def verdicts(request: HttpRequest, pk: int) -> HttpResponse:
     form = _form(user, found, request.POST)
     if form.is_valid():
         try:
-            ask(user, found, form.cleaned_data)
+            actions.ask(user, found, form.cleaned_data)
         except PolicyError as error:
             put_into(form, error)
         else:
             return redirect(page)
     return respond(request, PAGE, BODY, _context(request, found, form), status_of(form))
-
-
-@transaction.atomic
-def ask(user: User, found: Stream, data: dict[str, Any]) -> StreamVerdict:
-    """A question in the words of the form. Raises Forbidden, Invalid."""
-    into: End = ends.end_of(user, data["into"], "into")
-    started_on = data.get("started_on") or ""
-    question = Question(
-        release=into.release,
-        change=into.change,
-        machine_type=data.get("machine_type") or "",
-        started_on=ends.end_of(user, started_on, "started_on").release if started_on else None,
-        profile=data.get("profile"),
-        properties=data.get("properties") or (),
-    )
-    verdict = stream_verdicts.ask(user, found, question)
-    jobs.enqueue_verdict(verdict, user)
-    return verdict
 
 
 @login_required
