@@ -10,11 +10,11 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from frontend.actions.changes import ACTIONS
 from frontend.api.urls import urlpatterns
 from frontend.cli import main as cli
 from frontend.filters import AuditFilter, ChangeFilter, TrialFilter
 from frontend.sign_in import provider
-from frontend.views.changes import ACTIONS
 from machines.emulator.__main__ import main
 from tests.conftest import ROOT
 

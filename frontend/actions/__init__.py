@@ -1,5 +1,6 @@
 """What people do on pages and programs do by the API alike, one module a family.
 
+    changes   a change request is submitted, voted on, published and so on
     imports   a release's own files are read
     releases  a release is added to a tree
     streams   an upload is taken in, and releases are asked whether they would load it

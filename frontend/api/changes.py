@@ -14,12 +14,12 @@ from rest_framework.response import Response
 
 from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
+from frontend.actions.changes import ACTIONS
 from frontend.api import shapes
 from frontend.api.base import Api, given
 from frontend.api.rows import RowsView
 from frontend.filters import ChangeFilter
 from frontend.lists.kinds import Rows
-from frontend.views.changes import ACTIONS
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import edits, history, state

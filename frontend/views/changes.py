@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from frontend import review
 from frontend.access import person_of, put_into, status_of, trees_for, visible_change
+from frontend.actions.changes import ACTIONS
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.numbers import number_of
 from frontend.views import change_tabs
@@ -28,7 +28,7 @@ from policy.edits import unmerged
 from policy.errors import Invalid, PolicyError
 from policy.models import ChangeRequest
 from policy.permissions import require
-from policy.review import reviewers, workflow
+from policy.review import workflow
 from policy.review.blockers import blockers as blockers_of
 from workers import jobs
 
@@ -186,61 +186,6 @@ def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
 # --- What may be done with it ---------------------------------------------------------------------
 
 
-def _submit(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    workflow.submit(found, user)
-    return _("Submitted for review.")
-
-
-def _approve(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    workflow.approve(found, user, data["digest"], data["text"])
-    return _("Approved.")
-
-
-def _request_changes(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    workflow.request_changes(found, user, data["digest"], data["text"])
-    return _("Changes requested.")
-
-
-def _comment(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    workflow.comment(found, user, data["text"])
-    return _("Comment added.")
-
-
-def _withdraw(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    workflow.withdraw(found, user)
-    return _("Withdrawn.")
-
-
-def _publish(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    revision = workflow.publish(found, user)
-    return _("Published as %(revision)s. Its bundle is being built.") % {"revision": revision}
-
-
-def _run_trials(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    return _("%(count)d trials queued.") % {"count": workflow.run_trials(found, user)}
-
-
-def _request_review(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    asked = reviewers.request(found, user, data["reviewer"])
-    return _("%(person)s is asked to review it.") % {"person": asked.reviewer}
-
-
-def _withdraw_request(found: ChangeRequest, user: Any, data: dict[str, str]) -> str:
-    reviewers.withdraw(found, user, data["reviewer"])
-    return _("%(person)s is no longer asked.") % {"person": data["reviewer"]}
-
-
-ACTIONS: dict[str, Callable[[ChangeRequest, Any, dict[str, str]], str]] = {
-    "submit": _submit,
-    "approve": _approve,
-    "request-changes": _request_changes,
-    "comment": _comment,
-    "withdraw": _withdraw,
-    "publish": _publish,
-    "run-trials": _run_trials,
-    "request-review": _request_review,
-    "withdraw-request": _withdraw_request,
-}
 _TAB_AFTER = {"comment": "discussion", "request-changes": "discussion", "run-trials": "trials"}
 
 

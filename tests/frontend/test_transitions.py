@@ -12,7 +12,7 @@ from django.test import Client
 from policy_world import World, person
 from signed_in import Login
 
-from frontend.views.changes import ACTIONS
+from frontend.actions.changes import ACTIONS
 from policy import audit
 from policy.models import AuditEntry, ChangeRequest, Review, Role
 from policy.review import workflow
