@@ -13,9 +13,12 @@ from frontend.views.change_tabs.lines import anchor_of
 from policy import edits
 from policy.messages import notices
 from policy.models import AuditEntry, ChangeRequest, Comment, ReviewRules, Role, Thread
+from policy.publishing import bundle
 from policy.review import checking, discussion, turns, workflow
 
 LABEL = f"foo.speed on {MACHINES[0]}"
+#: From which of several one compares
+CHOICE = '<input class="form-check-input" type="radio" name="from"'
 ANCHOR = anchor_of("Compat properties", LABEL)
 
 
@@ -250,6 +253,21 @@ def test_two_revisions_compared_and_the_way_back(world: World, login: Login) -> 
     assert "goes back to r1" in client.get(f"/changes/{change.pk}/").content.decode()
     for number in (2, 9):
         assert client.post("/changes/new/", sent | {"revert": number}).status_code == 422
+
+
+@pytest.mark.parametrize("page", ["revisions", "bundles", "history"])
+def test_one_alone_cannot_be_compared(world: World, login: Login, page: str) -> None:
+    bundle.store(world.published())
+    change = world.change()
+    address = {
+        "revisions": "/releases/down/1.2/revisions/",
+        "bundles": "/bundles/down/1.2/",
+        "history": f"/changes/{change.pk}/?tab=history",
+    }[page]
+    client = login(world.reviewer)
+    assert CHOICE not in client.get(address).content.decode()
+    bundle.store(world.publish(world.edit(change, world.maintainer, "7")))
+    assert client.get(address).content.decode().count(CHOICE) >= 2
 
 
 def test_revisions_make_few_queries(
