@@ -143,6 +143,12 @@ def test_two_are_compared(world: World, login: Login, stored: Bundle) -> None:
     assert "policy.schema.json" not in page
 
 
+def test_where_nothing_differs_no_file_does(world: World, login: Login, stored: Bundle) -> None:
+    page = login(world.reviewer).get("/bundles/down/1.2/compare/?from=1&to=1").content.decode()
+    assert "The two bundles hold the same decisions." in page
+    assert "Files that differ" not in page
+
+
 def uploaded(content: bytes) -> dict[str, SimpleUploadedFile]:
     return {"signature": SimpleUploadedFile("x.asc", content)}
 
