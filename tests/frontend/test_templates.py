@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.template.loader import get_template
+from django.template.loader import get_template, render_to_string
 
 ROOT = Path(settings.BASE_DIR, "frontend/templates")
 NAMES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.html"))
@@ -32,3 +32,10 @@ def test_a_page_says_where_it_is(name: str) -> None:
         source = (ROOT / extended[1]).read_text()
     crumbs = source.split("{% block breadcrumb %}")[1].split("{% endblock %}")[0]
     assert 'aria-current="page"' in crumbs
+
+
+def test_the_page_for_a_fault_of_ours_asks_nothing() -> None:
+    """This test has no database; names of static files would be looked up in their manifest."""
+    assert "<svg" in render_to_string("500.html")
+    sources = [(ROOT / name).read_text() for name in ("500.html", "components/logo.html")]
+    assert not any(tag in source for source in sources for tag in ("{% load", "{% url", "{{"))
