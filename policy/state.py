@@ -65,10 +65,14 @@ def release_of(label: str) -> Release | None:
 
 @once_a_look
 def releases() -> tuple[Release, ...]:
-    """Every release with its tree, by tree and version."""
-    return tuple(
-        Release.objects.select_related("tree__review_rules", "base__tree", "stand_in__tree")
-    )
+    """Every release with its tree, its base and its stand-in, by tree and version."""
+    found = tuple(Release.objects.select_related("tree__review_rules"))
+    by_key = {release.pk: release for release in found}
+    # They are among these: to join them would make each of them anew for every row.
+    for release in found:
+        release.base = by_key.get(release.base_id)  # type: ignore[arg-type]
+        release.stand_in = by_key.get(release.stand_in_id)  # type: ignore[arg-type]
+    return found
 
 
 def newest_revision(release: Release) -> Revision | None:

@@ -24,6 +24,9 @@ from frontend.lists.listing import Listing
 
 register = template.Library()
 
+#: A column, and what stands before and after each of its cells.
+Frame = tuple[Column, str, str]
+
 
 class CellNode(template.Node):
     """What stands in one column."""
@@ -49,24 +52,22 @@ class RowsNode(template.Node):
 
     def render(self, context: template.Context) -> SafeString:
         listing: Listing = self.listing.resolve(context)
+        frames = [_frame(place, column) for place, column in enumerate(listing.columns)]
         with context.push():
             return mark_safe(  # noqa: S308 - every part is escaped below
-                "".join(self._row(context, listing, row) for row in listing.rows)
+                "".join(self._row(context, listing, frames, row) for row in listing.rows)
             )
 
-    def _row(self, context: template.Context, listing: Listing, row: Any) -> str:
+    def _row(
+        self, context: template.Context, listing: Listing, frames: list[Frame], row: Any
+    ) -> str:
         context[self.name] = row
-        key = listing.kind.key(row)
-        cells = [self._cell(context, column, row) for column in listing.columns]
-        heading, rest = cells[0], cells[1:]
-        columns = listing.columns
-        drawn = [
-            _heading(columns[0], heading),
-            *(_cell(column, content) for column, content in zip(columns[1:], rest, strict=True)),
-        ]
-        if listing.actions:
-            drawn.insert(0, _pick(key, listing.kind.called(row)))
-        return format_html('<tr role="row" id="row-{}">{}</tr>', key, mark_safe("".join(drawn)))  # noqa: S308
+        key = conditional_escape(listing.kind.key(row))
+        pick = _pick(key, listing.kind.called(row)) if listing.actions else ""
+        cells = "".join(
+            f"{before}{self._cell(context, column, row)}{after}" for column, before, after in frames
+        )
+        return f'<tr role="row" id="row-{key}">{pick}{cells}</tr>'
 
     def _cell(self, context: template.Context, column: Column, row: Any) -> str:
         cell = self.cells.get(column.name)
@@ -76,30 +77,23 @@ class RowsNode(template.Node):
         return conditional_escape("" if value is None else value)
 
 
-def _heading(column: Column, content: str) -> SafeString:
-    return format_html(
-        '<th scope="row" role="rowheader" class="{}">{}</th>',
-        column.style,
-        mark_safe(content),  # noqa: S308
-    )
+def _frame(place: int, column: Column) -> Frame:
+    """What stands around every cell of a column, written once for all rows: the first heads them,
+    the others name themselves.
+    """
+    if place == 0:
+        head = format_html('<th scope="row" role="rowheader" class="{}">', column.style)
+        return column, head, "</th>"
+    head = format_html('<td role="cell" class="{}" data-label="{}">', column.style, column.label)
+    return column, head, "</td>"
 
 
-def _cell(column: Column, content: str) -> SafeString:
-    return format_html(
-        '<td role="cell" class="{}" data-label="{}">{}</td>',
-        column.style,
-        column.label,
-        mark_safe(content),  # noqa: S308
-    )
-
-
-def _pick(key: str, called: str) -> SafeString:
-    return format_html(
+def _pick(key: str, called: str) -> str:
+    """The box that chooses a row. ``key`` is escaped already."""
+    return (
         '<td role="cell" class="pick"><input class="form-check-input" type="checkbox" form="bulk" '
-        'name="row" value="{}" aria-label="{}" data-pick data-key="x" data-key-label="{}"></td>',
-        key,
-        called,
-        _("Choose the row"),
+        f'name="row" value="{key}" aria-label="{conditional_escape(called)}" data-pick '
+        f'data-key="x" data-key-label="{conditional_escape(_("Choose the row"))}"></td>'
     )
 
 

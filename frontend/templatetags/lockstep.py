@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
@@ -13,7 +14,7 @@ from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import escape, format_html
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -97,7 +98,21 @@ def notice(content: str, level: str = "info") -> SafeString:
 @register.simple_block_tag
 def badge(content: str, tone: str = "outline", symbol: str = "", hint: str = "") -> SafeString:
     """A state in words: ``{% badge "teal" "●" %}r{{ number }}{% endbadge %}``."""
-    context = {"tone": tone, "symbol": symbol, "hint": hint, "word": content}
+    return _badge(tone, symbol, conditional_escape(content), conditional_escape(hint))
+
+
+@register.simple_tag
+def badge_of(mark: Mark) -> SafeString:
+    """A mark's badge: ``{% status_of status as found %}{% badge_of found %}``."""
+    return _badge(mark.tone, mark.symbol, conditional_escape(str(mark.word)), SafeString())
+
+
+@lru_cache(maxsize=1024)
+def _badge(tone: str, symbol: str, word: SafeString, hint: SafeString) -> SafeString:
+    """Drawn once for all the rows that show it. What it is made of is escaped: a text and the same
+    letters as markup would be one to the cache.
+    """
+    context = {"tone": tone, "symbol": symbol, "hint": hint, "word": word}
     return render_to_string("components/badge.html", context)
 
 
@@ -126,7 +141,24 @@ def severity_of(severity: str) -> Mark:
     return SEVERITIES.get(severity, Mark(severity, "?", severity))
 
 
-@register.filter
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as a page shows it: for programs, exactly in the person's time zone, and relative."""
+
+    iso: str
+    exact: str
+    words: str
+
+
+@register.simple_tag
+def moment_of(time: datetime | None) -> Moment | None:
+    """What ``components/time.html`` is made of."""
+    if not time:
+        return None
+    local = timezone.localtime(time)
+    return Moment(local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %Z}", relative(time))
+
+
 def relative(time: datetime | None) -> str:
     """``3 hours ago``; only the largest unit, which is what one wants to know in a list."""
     if time is None:
