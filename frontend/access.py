@@ -128,6 +128,15 @@ def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
     return found
 
 
+def latest_bundle(user: Any, release: Release) -> Bundle:
+    """The newest bundle of a release that is not revoked, or Http404."""
+    rows = visible_bundles(user).filter(revision__release=release, revocation=None)
+    found = rows.order_by("-revision__number").defer("content").first()
+    if found is None:
+        raise Http404
+    return found
+
+
 def visible_stream(user: User, pk: int) -> Stream:
     """The upload, or 404 where there is none that the person may see."""
     rows = streams.visible_to(user).select_related("owner", "tree")

@@ -13,11 +13,18 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend.access import person_of, visible_bundle, visible_bundles, visible_release
+from frontend.access import (
+    latest_bundle,
+    person_of,
+    visible_bundle,
+    visible_bundles,
+    visible_release,
+)
 from frontend.api.base import AnyAnswer, Api, given
 from frontend.api.shapes import ArmoredSerializer
 from frontend.filters import BundleFilter
 from frontend.numbers import number_of
+from frontend.questions.bundles import files_of
 from frontend.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
 from frontend.views import bundles
 from policy.errors import Invalid
@@ -103,7 +110,7 @@ class LatestBundle(Api):
     @extend_schema(responses=BundleDetailSerializer)
     def get(self, request: Request, tree: str, version: str) -> Response:
         release = visible_release(request.user, tree, version)
-        newest = bundles.latest_of(request.user, release)
+        newest = latest_bundle(request.user, release)
         return _told(visible_bundle(request.user, tree, version, newest.revision.number))
 
 
@@ -186,7 +193,7 @@ class BundleDifferences(Api):
 
 
 def _check_use(found: Bundle) -> None:
-    if bundles.is_revoked(found):
+    if found.is_revoked:
         raise Revoked(f"{found.filename} was revoked: {found.revocation.reason}")
 
 
@@ -198,5 +205,5 @@ def _number(request: Request, name: str) -> int:
 
 
 def _told(found: Bundle) -> Response:
-    found.files = bundles.files_of(bytes(found.content))  # type: ignore[attr-defined]
+    found.files = files_of(bytes(found.content))  # type: ignore[attr-defined]
     return Response(BundleDetailSerializer(found).data)

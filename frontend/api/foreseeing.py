@@ -32,8 +32,8 @@ from frontend.api.rows import (
 from frontend.lists.filters import TickFilter
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
+from frontend.questions.bundles import ChangedFile, changed_files
 from frontend.serializers import DifferenceSerializer, ProblemSerializer
-from frontend.views.change_tabs.bundle import ChangedFile, changed_files
 from machines.models import Release
 from policy.errors import Invalid
 from policy.exporters import ExportError

@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from frontend.access import visible_change
+from frontend.questions.bundles import shown_file, shown_folder
 from frontend.swaps import is_swap
-from frontend.views.change_tabs.bundle import shown_file, shown_folder
 from machines.catalogue import NoCatalogue
 from policy.errors import PolicyError
 from policy.exporters import ExportError
@@ -28,7 +28,7 @@ def changed_file(request: HttpRequest, pk: int) -> HttpResponse:
     """The difference of the file that ``?file=`` names, or the files of ``?folder=``, for a swap;
     else to its place in the tab.
 
-    Context: file (frontend.views.change_tabs.bundle.ChangedFile), or change and files.
+    Context: file (frontend.questions.bundles.ChangedFile), or change and files.
     """
     change = visible_change(request.user, pk)
     what = "folder" if "folder" in request.GET else "file"

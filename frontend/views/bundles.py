@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from frontend import ranges
 from frontend.access import (
+    latest_bundle,
     person_of,
     put_into,
     status_of,
@@ -27,22 +27,12 @@ from frontend.access import (
 from frontend.differences import groups_of
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.numbers import number_of
-from machines.models import Release
+from frontend.questions import bundles
 from policy.errors import PolicyError
 from policy.models import Bundle, BundleIndex
-from policy.packing import archive, comparing, standalone
+from policy.packing import comparing, standalone
 from policy.permissions import may, require
 from policy.publishing import signing
-
-
-@dataclass(frozen=True, slots=True)
-class BundledFile:
-    """A file in a bundle: its path, size in bytes and SHA-256."""
-
-    path: str
-    size: int
-    sha256: str
-
 
 # --- Lists ----------------------------------------------------------------------------------------
 
@@ -59,7 +49,7 @@ def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpRespon
     context = {
         "release": release,
         "bundles": listed,
-        "latest": next((item for item in listed if not is_revoked(item)), None),
+        "latest": next((item for item in listed if not item.is_revoked), None),
         "site": settings.LOCKSTEP_URL,
     }
     return render(request, "pages/release_bundles.html", context)
@@ -69,20 +59,11 @@ def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpRespon
 @require_safe
 def latest(request: HttpRequest, tree: str, version: str, what: str = "") -> HttpResponse:
     """To the newest bundle that is not revoked: its page, its bytes or its signature."""
-    found = latest_of(request.user, visible_release(request.user, tree, version))
+    found = latest_bundle(request.user, visible_release(request.user, tree, version))
     name = {"": "bundle", "download": "bundle-download", "download.asc": "bundle-signature"}[what]
     response = redirect(name, tree, version, found.revision.number)
     response["Cache-Control"] = "no-store"  # tomorrow it may be another
     return response
-
-
-def latest_of(user: Any, release: Release) -> Bundle:
-    """The newest bundle of a release that is not revoked, or Http404."""
-    rows = visible_bundles(user).filter(revision__release=release, revocation=None)
-    found = rows.order_by("-revision__number").defer("content").first()
-    if found is None:
-        raise Http404
-    return found
 
 
 # --- One bundle -----------------------------------------------------------------------------------
@@ -104,7 +85,7 @@ def _page(
     context = {
         "bundle": found,
         "folder": found.filename.removesuffix(".tar.gz"),
-        "files": files_of(bytes(found.content)),
+        "files": bundles.files_of(bytes(found.content)),
         "signatures": found.signatures.select_related("key"),
         "others": others.defer("content", "revision__content"),
         "site": settings.LOCKSTEP_URL,
@@ -201,7 +182,7 @@ def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpRe
     Its sum is its ETag: a bundle never changes, and a part of one can be asked for.
     """
     found = visible_bundle(request.user, tree, version, number)
-    if is_revoked(found):
+    if found.is_revoked:
         return _gone(found)
     content = bytes(found.content)
     response = ranges.answer(request, content, digest=found.sha256, content_type="application/gzip")
@@ -221,7 +202,7 @@ def signature(request: HttpRequest, tree: str, version: str, number: int) -> Htt
 def signature_answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """The newest signature by a key that is in use, else the newest of all; or 404, or 410."""
     found = visible_bundle(request.user, tree, version, number)
-    if is_revoked(found):
+    if found.is_revoked:
         return _gone(found)
     signed = found.signatures.filter(key__retired_at=None).first() or found.signatures.first()
     if signed is None:
@@ -308,16 +289,3 @@ def _gone(found: Bundle) -> HttpResponse:
 
 
 # --- What they have in common ---------------------------------------------------------------------
-
-
-def files_of(content: bytes) -> list[BundledFile]:
-    """The files in a bundle with their sums, as ``MANIFEST.sha256`` inside states them."""
-    return [
-        BundledFile(path, len(data), hashlib.sha256(data).hexdigest())
-        for path, data in archive.unpack(content).files.items()
-    ]
-
-
-def is_revoked(found: Bundle) -> bool:
-    """Whether nobody may use it any more."""
-    return hasattr(found, "revocation")

@@ -28,6 +28,11 @@ class Bundle(models.Model):
     def __str__(self) -> str:
         return self.filename
 
+    @property
+    def is_revoked(self) -> bool:
+        """Whether nobody may use it any more."""
+        return hasattr(self, "revocation")
+
 
 class SigningKey(models.Model):
     """A public key by which bundles and their index are signed. The private one is never here."""

@@ -18,14 +18,14 @@ from frontend.forms.bundles import SignatureForm
 from frontend.lists.answers import answer
 from frontend.lists.kinds import Column, Kind
 from frontend.lists.listing import Asked, Listing
-from frontend.views.bundles import done, is_revoked
+from frontend.views.bundles import done
 from policy.models import SigningKey
 from policy.permissions import may, require
 from policy.publishing import signing
 
 
 def _state(row: Any) -> str:
-    if is_revoked(row):
+    if row.is_revoked:
         return "revoked"
     return "signed" if row.signature_count else "not signed"
 
