@@ -4,6 +4,7 @@
     api  cli                    the REST API, and the same from a terminal
     actions                     what people do on pages, and programs by the API
     lists  bulk                 what a list is; what is done with many of its rows
+    downloads                   files as they are handed out
     questions                   what pages and the API alike make of a question
     sign_in                     how somebody comes in
 

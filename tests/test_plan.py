@@ -25,6 +25,7 @@ ROOMS = (
     "frontend/api",
     "frontend/bulk",
     "frontend/cli",
+    "frontend/downloads",
     "frontend/lists",
     "frontend/questions",
     "frontend/sign_in",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from frontend.access import person_of
 from frontend.api.base import AnyAnswer, Api, given
 from frontend.api.shapes import ArmoredSerializer
+from frontend.downloads import bundles as downloads
 from frontend.serializers import ProblemSerializer
-from frontend.views import bundles
 from policy.models import BundleIndex
 from policy.publishing import signing
 
@@ -42,7 +42,7 @@ class BundleIndexFile(Api):
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def get(self, request: Request) -> HttpResponse:
-        return bundles.index(_signed_in(request))
+        return downloads.index()
 
 
 class BundleIndexSignature(Api):
@@ -52,7 +52,7 @@ class BundleIndexSignature(Api):
 
     @extend_schema(responses={(200, "application/pgp-signature"): OpenApiTypes.STR})
     def get(self, request: Request) -> HttpResponse:
-        return bundles.index_signature(_signed_in(request))
+        return downloads.index_signature()
 
 
 class BundleIndexState(Api):
@@ -70,7 +70,7 @@ class BundleIndexOf(Api):
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def get(self, request: Request, serial: int) -> HttpResponse:
-        return bundles.index_waiting(_signed_in(request), serial)
+        return downloads.index_of(serial)
 
 
 class BundleIndexSign(Api):
@@ -88,9 +88,3 @@ class BundleIndexSign(Api):
 def _state() -> Any:
     found = {"published": signing.published_index(), "waiting": signing.waiting_index()}
     return IndexStateSerializer(found).data
-
-
-def _signed_in(request: Request) -> HttpRequest:
-    """The request below, which knows who asks once that is found out."""
-    request._request.user = person_of(request)
-    return request._request

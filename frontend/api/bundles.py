@@ -22,11 +22,11 @@ from frontend.access import (
 )
 from frontend.api.base import AnyAnswer, Api, given
 from frontend.api.shapes import ArmoredSerializer
+from frontend.downloads import bundles as downloads
 from frontend.filters import BundleFilter
 from frontend.numbers import number_of
 from frontend.questions.bundles import files_of
 from frontend.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
-from frontend.views import bundles
 from policy.errors import Invalid
 from policy.models import Bundle, BundleSignature, Revocation
 from policy.packing import comparing
@@ -131,8 +131,9 @@ class BundleDownload(Api):
         responses={(200, "application/gzip"): OpenApiTypes.BINARY, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
-        _check_use(visible_bundle(request.user, tree, version, number))
-        return bundles.answer(request._request, tree, version, number)
+        found = visible_bundle(request.user, tree, version, number)
+        _check_use(found)
+        return downloads.archive(request._request, found)
 
 
 class BundleSignatureFile(Api):
@@ -144,8 +145,9 @@ class BundleSignatureFile(Api):
         responses={(200, "application/pgp-signature"): OpenApiTypes.STR, 410: ProblemSerializer}
     )
     def get(self, request: Request, tree: str, version: str, number: int) -> HttpResponse:
-        _check_use(visible_bundle(request.user, tree, version, number))
-        return bundles.signature_answer(request._request, tree, version, number)
+        found = visible_bundle(request.user, tree, version, number)
+        _check_use(found)
+        return downloads.signature(found)
 
 
 class BundleSign(Api):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import ranges
 from frontend.access import (
     latest_bundle,
     person_of,
@@ -25,12 +23,13 @@ from frontend.access import (
     visible_release,
 )
 from frontend.differences import groups_of
+from frontend.downloads import bundles as downloads
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.numbers import number_of
-from frontend.questions import bundles
+from frontend.questions.bundles import files_of
 from policy.errors import PolicyError
-from policy.models import Bundle, BundleIndex
-from policy.packing import comparing, standalone
+from policy.models import Bundle
+from policy.packing import comparing
 from policy.permissions import may, require
 from policy.publishing import signing
 
@@ -85,7 +84,7 @@ def _page(
     context = {
         "bundle": found,
         "folder": found.filename.removesuffix(".tar.gz"),
-        "files": bundles.files_of(bytes(found.content)),
+        "files": files_of(bytes(found.content)),
         "signatures": found.signatures.select_related("key"),
         "others": others.defer("content", "revision__content"),
         "site": settings.LOCKSTEP_URL,
@@ -172,51 +171,24 @@ def done(form: Any, do: Callable[[], None]) -> bool:
 @login_required
 @require_safe
 def download(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
-    """The bundle's bytes."""
-    return answer(request, tree, version, number)
-
-
-def answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
-    """The bundle's bytes, or 410 with the reason where it is revoked.
-
-    Its sum is its ETag: a bundle never changes, and a part of one can be asked for.
-    """
+    """The bundle's bytes, or 410 with the reason where it is revoked."""
     found = visible_bundle(request.user, tree, version, number)
-    if found.is_revoked:
-        return _gone(found)
-    content = bytes(found.content)
-    response = ranges.answer(request, content, digest=found.sha256, content_type="application/gzip")
-    response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
-    # Kept by whoever has it, but asked about again: it may be revoked.
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return _gone(found) if found.is_revoked else downloads.archive(request, found)
 
 
 @login_required
 @require_safe
 def signature(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
-    """The newest signature of a bundle: ``<bundle>.asc``."""
-    return signature_answer(request, tree, version, number)
-
-
-def signature_answer(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
-    """The newest signature by a key that is in use, else the newest of all; or 404, or 410."""
+    """The newest signature of a bundle, ``<bundle>.asc``; 410 where it is revoked."""
     found = visible_bundle(request.user, tree, version, number)
-    if found.is_revoked:
-        return _gone(found)
-    signed = found.signatures.filter(key__retired_at=None).first() or found.signatures.first()
-    if signed is None:
-        raise Http404
-    return _text(f"{found.filename}.asc", signed.armored, "application/pgp-signature")
+    return _gone(found) if found.is_revoked else downloads.signature(found)
 
 
 @login_required
 @require_safe
 def checksum(request: HttpRequest, tree: str, version: str, number: int) -> HttpResponse:
     """The bundle's SHA-256, as ``sha256sum -c`` reads it."""
-    found = visible_bundle(request.user, tree, version, number)
-    line = f"{found.sha256}  {found.filename}\n"
-    return _text(f"{found.filename}.sha256", line, "text/plain; charset=utf-8")
+    return downloads.checksum(visible_bundle(request.user, tree, version, number))
 
 
 @login_required
@@ -224,7 +196,7 @@ def checksum(request: HttpRequest, tree: str, version: str, number: int) -> Http
 def index(request: HttpRequest) -> HttpResponse:
     """The published index of all bundles."""
     require(request.user, "view", None)
-    return _text("index.json", published_index().content, "application/json")
+    return downloads.index()
 
 
 @login_required
@@ -232,10 +204,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def index_signature(request: HttpRequest) -> HttpResponse:
     """Its signature."""
     require(request.user, "view", None)
-    armored = published_index().armored
-    if not armored:
-        raise Http404
-    return _text("index.json.asc", armored, "application/pgp-signature")
+    return downloads.index_signature()
 
 
 @login_required
@@ -243,41 +212,19 @@ def index_signature(request: HttpRequest) -> HttpResponse:
 def index_waiting(request: HttpRequest, serial: int) -> HttpResponse:
     """An index that waits to be signed offline."""
     require(request.user, "view", None)
-    found = BundleIndex.objects.filter(serial=serial).first()
-    if found is None:
-        raise Http404
-    return _text(f"index-{serial}.json", found.content, "application/json")
-
-
-def published_index() -> BundleIndex:
-    """The index to hand out, or Http404 where nothing is published."""
-    found = signing.published_index()
-    if found is None:
-        raise Http404
-    return found
+    return downloads.index_of(serial)
 
 
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
     """The public keys that sign bundles. For everybody, as what is public is."""
-    return _text("lockstep-keys.asc", signing.keyring(), "application/pgp-keys")
+    return downloads.keyring()
 
 
 @require_safe
 def verifier(request: HttpRequest) -> HttpResponse:
     """The verifying command as one file. For everybody, as the program is."""
-    content = standalone.archive()
-    digest = hashlib.sha256(content).hexdigest()
-    response = ranges.answer(request, content, digest=digest, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="{standalone.NAME}"'
-    return response
-
-
-def _text(filename: str, text: str, content_type: str) -> HttpResponse:
-    response = HttpResponse(text, content_type=content_type)
-    response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    response["Cache-Control"] = "no-cache"
-    return response
+    return downloads.verifier(request)
 
 
 def _gone(found: Bundle) -> HttpResponse:
@@ -286,6 +233,3 @@ def _gone(found: Bundle) -> HttpResponse:
         "reason": found.revocation.reason,
     }
     return HttpResponse(f"{text}\n", status=410, content_type="text/plain; charset=utf-8")
-
-
-# --- What they have in common ---------------------------------------------------------------------
