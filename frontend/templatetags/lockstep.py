@@ -38,14 +38,14 @@ class Mark:
 OUTCOMES = {
     mark.name: mark
     for mark in (
-        Mark("correct", "✓", _("correct")),
-        Mark("degraded", "◐", _("degraded")),
-        Mark("corrupt", "!", _("corrupt")),
-        Mark("refused", "✕", _("refused")),
-        Mark("not-run", "○", _("not run")),
-        Mark("running", "…", _("running")),
-        Mark("could-not-run", "⚠", _("could not run")),
-        Mark("waived", "⊘", _("waived")),
+        Mark("correct", "✓", _("correct"), "blue"),
+        Mark("degraded", "◐", _("degraded"), "amber"),
+        Mark("corrupt", "!", _("corrupt"), "red"),
+        Mark("refused", "✕", _("refused"), "grey"),
+        Mark("not-run", "○", _("not run"), "outline"),
+        Mark("running", "…", _("running"), "violet"),
+        Mark("could-not-run", "⚠", _("could not run"), "red"),
+        Mark("waived", "⊘", _("waived"), "waived"),
     )
 }
 STATUSES = {
@@ -93,6 +93,13 @@ def notice(content: str, level: str = "info") -> SafeString:
     """Something to be told in its place: ``{% notice "error" %}…{% endnotice %}``."""
     context = {"level": level, "text": content}
     return render_to_string("components/notice.html", context)
+
+
+@register.simple_block_tag
+def command(content: str, kind: str = "command") -> SafeString:
+    """Commands to copy, ``{% command %}…{% endcommand %}``, or a ``{% command "secret" %}``."""
+    text = mark_safe(content.strip())  # noqa: S308 - it is rendered, and only shorter now
+    return render_to_string("components/command.html", {"kind": kind, "text": text})
 
 
 @register.simple_block_tag

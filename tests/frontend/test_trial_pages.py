@@ -211,7 +211,7 @@ def test_what_any_open_change_alters_is_marked(
     panel = client.get("/trials/matrix/", chosen).content.decode().partition("matrix-panel")[2]
     assert "Nothing published declares this migration." in panel
     assert "not declared" in panel
-    assert "outcome-correct" in panel
+    assert '<span class="symbol" aria-hidden="true">✓</span>correct' in panel
     own = client.get("/trials/matrix/", asked | {"change": both.pk})
     assert own.context["marked_count"] == 0
 
