@@ -20,8 +20,8 @@ from frontend.api.base import Api, check_form, given
 from frontend.api.rows import RowsView
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter
 from frontend.lists.kinds import Rows
+from frontend.lists.release_rows import device_rows, machine_type_rows
 from frontend.numbers import number_of
-from frontend.views.lists import devices, machine_types
 from machines.models import Release
 from policy import rules, state
 from policy.errors import Invalid
@@ -123,7 +123,7 @@ class MachineTypes(Api, RowsView):
     filterset_class = MachineTypeFilter
 
     def rows(self) -> Rows:
-        return machine_types.rows_of(_state(self.request, self.kwargs))
+        return machine_type_rows(_state(self.request, self.kwargs))
 
 
 class MachineTypeDetail(Api):
@@ -152,7 +152,7 @@ class Devices(Api, RowsView):
     filterset_class = DeviceFilter
 
     def rows(self) -> Rows:
-        return devices.rows_of(_state(self.request, self.kwargs))
+        return device_rows(_state(self.request, self.kwargs))
 
 
 class DeviceDetail(Api):

@@ -5,14 +5,15 @@ template. A view gives the rows to :class:`~frontend.lists.listing.Listing`, whi
 (filter, order, page) and knows what the person chose, and answers with
 :func:`~frontend.lists.answers.answer`: the whole page, the part of it that htmx swaps, or a file.
 
-    kinds     what a list is: columns, words, actions
-    filters   what filters have in common: several values, a box, rows that are no query
-    listing   one list as one person asks for it
-    chips     the active filters, each with the way to take it off
-    choices   the columns and the saved filters of a person
-    export    the filtered rows as a file
-    answers   page, part or file
-    bulk      what is done with many rows at once: the selection, the dry run
+    kinds         what a list is: columns, words, actions
+    filters       what filters have in common: several values, a box, rows that are no query
+    listing       one list as one person asks for it
+    chips         the active filters, each with the way to take it off
+    choices       the columns and the saved filters of a person
+    export        the filtered rows as a file
+    answers       page, part or file
+    selection     the rows that a bulk action is about
+    release_rows  a release's device types and machine types, for pages and the API alike
 """
 
 from frontend.lists.chips import Chip, chips

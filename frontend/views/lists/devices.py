@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import cached_property
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,75 +12,12 @@ from django.views.decorators.http import require_safe
 
 from frontend.filters import DeviceFilter
 from frontend.lists.answers import answer
-from frontend.lists.kinds import Action, Column, Kind, Rows
+from frontend.lists.kinds import Action, Column, Kind
 from frontend.lists.listing import Asked, Listing
+from frontend.lists.release_rows import DeviceRow, device_rows
 from frontend.scope import Scope, scope_of, state_or_404
-from machines.emulator.layout import described_sections
-from machines.emulator.qdev import ancestors, properties_of
 from policy.permissions import may
 from policy.state import State
-
-
-class Row:
-    """A device type in the list; what costs something is looked up when a page shows it."""
-
-    def __init__(self, state: State, name: str, overrides: int, backports: int) -> None:
-        self._catalogue = state.catalogue
-        self._description = state.catalogue.descriptions.get(name)
-        self.name = name
-        self.overrides = overrides
-        self.backports = backports
-
-    @property
-    def has_state(self) -> bool:
-        return self._description is not None
-
-    @property
-    def parent(self) -> str | None:
-        return self._catalogue.types.get(self.name)
-
-    @cached_property
-    def lineage(self) -> tuple[str, ...]:
-        return tuple(ancestors(self._catalogue, self.name))
-
-    @property
-    def current(self) -> int | None:
-        return self._description.version_id if self._description else None
-
-    @property
-    def minimum(self) -> int | None:
-        return self._description.minimum_version_id if self._description else None
-
-    @property
-    def versions(self) -> str:
-        """``1–3``, the versions that its main section reads."""
-        if self.current is None:
-            return ""
-        return (
-            str(self.current) if self.current == self.minimum else f"{self.minimum}–{self.current}"
-        )
-
-    @cached_property
-    def sections(self) -> tuple[str, ...]:
-        """The paths of its sections and subsections."""
-        if self._description is None:
-            return ()
-        return tuple(item.path for item in described_sections(self._description))
-
-    @cached_property
-    def subsections(self) -> int:
-        if self._description is None:
-            return 0
-        return sum(item.optional for item in described_sections(self._description))
-
-    @cached_property
-    def properties(self) -> int:
-        return len(properties_of(self._catalogue, self.name))
-
-    @property
-    def decided(self) -> int:
-        return self.overrides + self.backports
-
 
 KIND = Kind(
     name="devices",
@@ -113,7 +48,7 @@ ACTIONS = (
 )
 
 
-def _policy(row: Row) -> list[str]:
+def _policy(row: DeviceRow) -> list[str]:
     told = {"backports": row.backports, "overridden": row.overrides}
     return [f"{words}: {number}" for words, number in told.items() if number]
 
@@ -126,16 +61,7 @@ def listing(asked: Asked) -> Listing:
 
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
     may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
-    return Listing(KIND, asked, rows_of(state), ACTIONS if may_edit else ())
-
-
-def rows_of(state: State) -> Rows:
-    """Every device type of a release, by name."""
-    policy = state.policy
-    overrides = Counter(item.device for item in policy.overrides) if policy else Counter[str]()
-    backports = Counter(item.feature.device for item in policy.backports) if policy else overrides
-    names = sorted({*state.catalogue.types, *state.catalogue.descriptions})
-    return Rows(Row(state, name, overrides[name], backports[name]) for name in names)
+    return Listing(KIND, asked, device_rows(state), ACTIONS if may_edit else ())
 
 
 @login_required

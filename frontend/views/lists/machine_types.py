@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
@@ -18,13 +16,13 @@ from frontend.addresses import release_address
 from frontend.filters import MachineTypeFilter
 from frontend.forms.edits import MachineTypeForm, SeedForm
 from frontend.lists.answers import answer
-from frontend.lists.kinds import Action, Column, Kind, Rows
+from frontend.lists.kinds import Action, Column, Kind
 from frontend.lists.listing import Asked, Listing
+from frontend.lists.release_rows import MachineTypeRow, machine_type_rows
 from frontend.names import newest_first
 from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change, state_or_404
 from machines.catalogue import NoCatalogue, effective_catalogue
-from machines.emulator.catalogue import CompatProperty, MachineType
 from machines.emulator.catalogue.composition import dated_arrays
 from policy import edits, rules
 from policy.errors import PolicyError
@@ -32,60 +30,7 @@ from policy.permissions import may
 from policy.state import State
 
 
-class Row:
-    """A machine type in the list; what costs something is looked up when a page shows it."""
-
-    def __init__(self, state: State, name: str) -> None:
-        self._policy = state.policy
-        self._decided = state.policy.machine_type(name) if state.policy is not None else None
-        self.known = state.catalogue.machine_types.get(name, MachineType(name))
-        self.name = name
-
-    @property
-    def parent(self) -> str:
-        return self._decided.parent if self._decided else ""
-
-    @property
-    def alias(self) -> str:
-        return self.known.alias or ""
-
-    @property
-    def note(self) -> str:
-        return self._decided.note if self._decided else ""
-
-    @property
-    def own(self) -> int:
-        """Entries that it sets itself."""
-        return len(self._decided.entries if self._decided else self.known.compat)
-
-    @cached_property
-    def entries(self) -> tuple[CompatProperty, ...]:
-        """All that it sets, with its parents, in order of application."""
-        if self._policy is None or self._decided is None:
-            return tuple(self.known.compat)
-        return self._policy.resolved(self.name)
-
-    @property
-    def total(self) -> int:
-        return len(self.entries)
-
-    @property
-    def marks(self) -> set[str]:
-        """``default``, ``deprecated``, ``alias``: what QEMU says of it."""
-        said = {
-            "default": self.known.is_default,
-            "deprecated": self.known.deprecated,
-            "alias": bool(self.known.alias),
-        }
-        return {name for name, holds in said.items() if holds}
-
-    def sets(self, words: list[str]) -> bool:
-        """Does an entry hold all of the words?"""
-        lines = (f"{item.driver}.{item.property}={item.value}".lower() for item in self.entries)
-        return any(all(word in line for word in words) for line in lines)
-
-
-def _remarks(row: Row) -> list[str]:
+def _remarks(row: MachineTypeRow) -> list[str]:
     alias = [f"alias {row.alias}"] if row.alias else []
     return [*sorted(row.marks - {"alias"}), *alias, *([row.note] if row.note else [])]
 
@@ -123,12 +68,7 @@ def listing(asked: Asked) -> Listing:
 def _of(asked: Asked, scope: Scope, state: State) -> Listing:
     may_edit = scope.release.base_id and may(asked.request.user, "edit", scope.release.tree)
     actions = (ADD_ENTRY, CHANGE_ENTRY, REMOVE_ENTRY) if may_edit else ()
-    return Listing(KIND, asked, rows_of(state), actions)
-
-
-def rows_of(state: State) -> Rows:
-    """Every machine type of a release, the newest first."""
-    return Rows(Row(state, name) for name in newest_first(rules.machine_types(state)))
+    return Listing(KIND, asked, machine_type_rows(state), actions)
 
 
 @login_required
