@@ -22,6 +22,6 @@ What they share:
     throttling  preconditions        how often; against lost updates
     repeating  problems              calls that may be sent twice; how errors are told
     lists  rows                      pages and orders; lists that no database holds
-    shapes  stream_shapes            JSON shapes: of a review, of streams, and of what is kept as
-    documents                        it was made
+    serializers  shapes              JSON shapes: of the things themselves, of a review, of
+    stream_shapes  documents         streams, and of what is kept as it was made
 """

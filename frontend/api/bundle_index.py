@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from frontend.access import person_of
 from frontend.api.base import AnyAnswer, Api, given
+from frontend.api.serializers import ProblemSerializer
 from frontend.api.shapes import ArmoredSerializer
 from frontend.downloads import bundles as downloads
-from frontend.serializers import ProblemSerializer
 from policy.models import BundleIndex
 from policy.publishing import signing
 

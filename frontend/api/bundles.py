@@ -21,12 +21,12 @@ from frontend.access import (
     visible_release,
 )
 from frontend.api.base import AnyAnswer, Api, given
+from frontend.api.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
 from frontend.api.shapes import ArmoredSerializer
 from frontend.downloads import bundles as downloads
 from frontend.filters import BundleFilter
 from frontend.numbers import number_of
 from frontend.questions.bundles import files_of
-from frontend.serializers import BundleSerializer, DifferenceSerializer, ProblemSerializer
 from policy.errors import Invalid
 from policy.models import Bundle, BundleSignature, Revocation
 from policy.packing import comparing

@@ -12,10 +12,9 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
 from frontend.actions.changes import ACTIONS
-from frontend.api import shapes
+from frontend.api import serializers, shapes
 from frontend.api.base import Api, given
 from frontend.api.rows import RowsView
 from frontend.filters import ChangeFilter

@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from frontend.api.base import Api
+from frontend.api.serializers import ProblemSerializer
 from frontend.questions.comparing import Pair, compared, devices_of, pair_of
-from frontend.serializers import ProblemSerializer
 from machines.streams import MAX_STREAM_BYTES
 from policy.errors import Invalid
 from policy.questions.comparing import GRADES

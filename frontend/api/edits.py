@@ -17,9 +17,8 @@ from rest_framework import serializers as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import serializers
 from frontend.access import person_of, visible_change
-from frontend.api import shapes
+from frontend.api import serializers, shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from machines.emulator.catalogue import CompatProperty

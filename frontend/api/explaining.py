@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from frontend.api.base import Api, given
 from frontend.api.comparing import PairSerializer
+from frontend.api.serializers import ProblemSerializer
 from frontend.questions.comparing import pair_of
 from frontend.questions.explaining import explained
-from frontend.serializers import ProblemSerializer
 from policy.questions.qemu_log import MAX_BYTES
 
 

@@ -18,9 +18,9 @@ from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
 from frontend.api.lists import Pages
 from frontend.api.rows import RowsView
+from frontend.api.serializers import ChangeDetailSerializer
 from frontend.lists.filters import AnyOf, RowsFilter, Search, TickFilter
 from frontend.lists.kinds import Rows
-from frontend.serializers import ChangeDetailSerializer
 from policy import edits
 from policy.document.waivers import Word
 from policy.findings.finding import SEVERITIES, Action, Code

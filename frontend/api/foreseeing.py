@@ -29,11 +29,11 @@ from frontend.api.rows import (
     page_parameters,
     parameters_of,
 )
+from frontend.api.serializers import DifferenceSerializer, ProblemSerializer
 from frontend.lists.filters import TickFilter
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
 from frontend.questions.bundles import ChangedFile, changed_files
-from frontend.serializers import DifferenceSerializer, ProblemSerializer
 from machines.models import Release
 from policy.errors import Invalid
 from policy.exporters import ExportError

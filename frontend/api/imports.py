@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from frontend.access import named_release, person_of, visible_trees
 from frontend.actions import imports
 from frontend.api.base import Api, check_form
-from frontend.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
+from frontend.api.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
 from machines.models import Snapshot
 from policy.permissions import require
 

@@ -15,9 +15,9 @@ from frontend.access import visible_change, visible_trees
 from frontend.api.base import Api
 from frontend.api.lists import Pages
 from frontend.api.rows import PageSerializer, page_of, page_parameters
+from frontend.api.serializers import ProblemSerializer
 from frontend.lists.kinds import Rows
 from frontend.numbers import number_of
-from frontend.serializers import ProblemSerializer
 from machines.models import Tree
 from policy.models import ChangeRequest
 from policy.review.checking import CheckedTrial

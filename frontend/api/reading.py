@@ -15,8 +15,8 @@ from frontend.access import person_of, visible_change
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS
 from frontend.api.rows import RowsView
+from frontend.api.serializers import DifferenceSerializer
 from frontend.lists.kinds import Rows
-from frontend.serializers import DifferenceSerializer
 from policy.models import ChangeRequest
 from policy.review import reading
 

@@ -11,9 +11,9 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import serializers
 from frontend.access import person_of, visible_trees, visible_trial
 from frontend.actions import trials
+from frontend.api import serializers
 from frontend.api.base import Api, given
 from frontend.filters import AuditFilter, JobFilter, TrialFilter
 from policy.models import AuditEntry, Trial

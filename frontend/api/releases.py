@@ -13,9 +13,9 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import serializers
 from frontend.access import named_release, person_of, visible_change, visible_trees
 from frontend.actions import releases
+from frontend.api import serializers
 from frontend.api.base import Api, check_form, given
 from frontend.api.rows import RowsView
 from frontend.filters import DeviceFilter, MachineTypeFilter, ReleaseFilter

@@ -13,7 +13,6 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from frontend import serializers
 from frontend.access import (
     demand,
     own_draft,
@@ -23,7 +22,7 @@ from frontend.access import (
     visible_thread,
     visible_trees,
 )
-from frontend.api import shapes
+from frontend.api import serializers, shapes
 from frontend.api.base import Api, given
 from frontend.api.changes import PROBLEMS, answer
 from frontend.api.rows import RowsView

@@ -20,6 +20,7 @@ from frontend.actions import streams as actions
 from frontend.actions import trials
 from frontend.anatomy import shown_value
 from frontend.api.base import Api, given
+from frontend.api.serializers import JobSerializer, ProblemSerializer, TrialSerializer
 from frontend.api.stream_shapes import (
     KeptStreamSerializer,
     PartDetailSerializer,
@@ -31,7 +32,6 @@ from frontend.api.stream_shapes import (
     VariantSerializer,
 )
 from frontend.forms.streams import properties_of
-from frontend.serializers import JobSerializer, ProblemSerializer, TrialSerializer
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
 from policy.errors import Invalid

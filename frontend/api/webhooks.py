@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from frontend.access import administered_tree, delivery_of, person_of, webhook_of
 from frontend.api.base import Api, given
-from frontend.serializers import ProblemSerializer
+from frontend.api.serializers import ProblemSerializer
 from policy.messages import webhooks
 from policy.models import Delivery, Webhook
 

@@ -1,4 +1,4 @@
-"""The API's JSON shapes."""
+"""The JSON shapes of the things themselves: releases, change requests, trials, bundles, jobs."""
 
 from __future__ import annotations
 
