@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from frontend.access import named_release, person_of
 from frontend.api.base import Api
-from frontend.searching import KINDS, MANY, MAX_LENGTH, Group, Hit, search
+from frontend.searching import ALL, MAX_LENGTH, Group, Hit, search
 from frontend.views.search import SHOWN
 
 #: A hit's page → what the API tells of the same; a person has no address there.
@@ -41,10 +41,13 @@ class HitSerializer(serializers.Serializer[Any]):
 
 
 class GroupSerializer(serializers.Serializer[Any]):
-    """The hits of one kind, the closest names first."""
+    """The hits of one kind, the closest names first. ``more``: there are others, which another word
+    narrows.
+    """
 
-    kind = serializers.ChoiceField([name for name, _title, _find in (*KINDS, *MANY)])
+    kind = serializers.ChoiceField([kind.name for kind in ALL])
     hits = HitSerializer(many=True)
+    more = serializers.BooleanField()
 
 
 class FoundSerializer(serializers.Serializer[Any]):
@@ -110,7 +113,7 @@ def _told(group: Group) -> dict[str, Any]:
         {"label": hit.label, "where": hit.where, "page": hit.href, "api": _address(hit)}
         for hit in group.hits
     ]
-    return {"kind": group.name, "hits": hits}
+    return {"kind": group.name, "hits": hits, "more": group.more}
 
 
 def _address(hit: Hit) -> str | None:
