@@ -153,6 +153,10 @@ def _cells() -> Iterator[Specimen]:
 def _messages() -> Iterator[Specimen]:
     for level in ("info", "success", "warning", "error"):
         yield Specimen("notice", level, {"level": level, "text": "Something is to be told."})
+    commands = "curl --fail --remote-name https://lockstep.example.org/lockstep-keys.asc\n"
+    commands += "python3 lockstep-verify.pyz lockstep-rhel-9.2-r1.tar.gz"
+    yield Specimen("command", "commands", {"text": commands})
+    yield Specimen("command", "a secret", {"kind": "secret", "text": "a-secret-" * 9})
     empty = {"title": "No trial fits", "text": "Take a filter away to see more."}
     yield Specimen("empty", "", empty)
     yield Specimen("empty", "leads on", empty | {"href": "#", "action": "Clear the filters"})

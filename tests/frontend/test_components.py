@@ -49,3 +49,10 @@ def test_a_notice_holds_more_than_a_text() -> None:
     html = Template(source).render(Context({"text": "<b>"}))
     assert '&lt;b&gt; <a href="/">on</a>' in html
     assert 'role="alert"' in html
+
+
+@pytest.mark.parametrize("kind", ["command", "secret"])
+def test_what_is_copied_is_what_was_written(kind: str) -> None:
+    written = f'{{% command "{kind}" %}}\n{{{{ text }}}} && \\\n  b\n{{% endcommand %}}'
+    html = Template("{% load lockstep %}" + written).render(Context({"text": "a <b>"}))
+    assert ">a &lt;b&gt; && \\\n  b</pre><button" in html

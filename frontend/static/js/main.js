@@ -20,3 +20,4 @@ import "./merging.js";
 import "./drafts.js";
 import "./combobox.js";
 import "./entries.js";
+import "./copy.js";
