@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,12 @@ def release_address(name: str, release: Release, item: str = "", **query: Any) -
 
     The release's tree must be loaded, or asking for it costs a query.
     """
-    parts = [release.tree.name, release.version, *([item] if item else [])]
     asked = {key: value for key, value in query.items() if value not in ("", None)}
-    return reverse(name, args=parts) + (f"?{urlencode(asked)}" if asked else "")
+    parts = (release.tree.name, release.version, *([item] if item else []))
+    return _address(name, parts) + (f"?{urlencode(asked)}" if asked else "")
+
+
+@lru_cache(maxsize=4096)
+def _address(name: str, parts: tuple[str, ...]) -> str:
+    """The same addresses come again in each row of a list, and on each page."""
+    return reverse(name, args=parts)
