@@ -28,6 +28,7 @@ ROOMS = (
     "frontend/downloads",
     "frontend/lists",
     "frontend/questions",
+    "frontend/searching",
     "frontend/sign_in",
     "frontend/views/change_tabs",
     "policy",
