@@ -14,7 +14,7 @@ from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import conditional_escape, escape, format_html
+from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -255,15 +255,15 @@ def property_value(value: str, default: str | None = None, lost: Any = None) -> 
 
     No template of its own: a machine type's list has hundreds.
     """
-    shown = format_html(
-        '<span class="value{}">{}</span>',
-        " loses" if lost else " strong",
-        mark_safe('<span class="muted">“”</span>') if value == "" else value,
-    )
-    if not default or default == value:
-        return shown
-    words = '{} <span class="muted small">{} <span class="value">{}</span></span>'
-    return format_html(words, shown, _("default"), default)
+    weight = "loses" if lost else "strong"
+    text = escape(value) if value != "" else '<span class="muted">“”</span>'
+    shown = f'<span class="value {weight}">{text}</span>'
+    if default and default != value:
+        shown += (
+            f' <span class="muted small">{escape(_("default"))} '
+            f'<span class="value">{escape(default)}</span></span>'
+        )
+    return mark_safe(shown)  # noqa: S308 - every part is escaped
 
 
 @register.filter
@@ -280,6 +280,29 @@ def breakable(name: str) -> SafeString:
     'foo/<wbr>late_<wbr>ack'
     """
     return mark_safe(_JOINTS.sub(r"\1<wbr>", escape(name)))  # noqa: S308 - it is escaped
+
+
+#: About how many letters a line of a long text has, on a wide page and on a narrow one.
+_LINE, _NARROW_LINE = 94, 46
+#: From how many lines on it is folded; eight are shown then, so that unfolding shows more than one.
+_LONG = 11
+
+
+@register.filter
+def folded(text: str) -> str:
+    """Where a text is too long to be shown whole: ``everywhere``, ``narrow`` (pages), or nowhere.
+
+    >>> folded("word " * 20), folded("word " * 120), folded("word " * 300)
+    ('', 'narrow', 'everywhere')
+    """
+    if _lines(text, _LINE) >= _LONG:
+        return "everywhere"
+    return "narrow" if _lines(text, _NARROW_LINE) >= _LONG else ""
+
+
+def _lines(text: str, width: int) -> int:
+    # Lines that are empty only part paragraphs.
+    return sum(-(-len(line) // width) for line in text.splitlines())
 
 
 @register.filter

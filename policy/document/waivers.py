@@ -21,6 +21,8 @@ from policy.document import Policy, Waiver
 LONGEST = 366
 
 Word = Literal["", "holds", "expired", "void"]
+#: A finding, or empty where it is a trial; the source, the destination and the machine type.
+Scope = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,17 @@ class Standing:
         return self.word == "holds"
 
 
-def scope(waiver: Waiver) -> tuple[str, str, str, str]:
+def scope(waiver: Waiver) -> Scope:
     """What a waiver is about; a policy has at most one for each."""
     return waiver.finding, waiver.source, waiver.destination, waiver.machine_type
 
 
-def find(policy: Policy, wanted: tuple[str, str, str, str]) -> Waiver | None:
+def find(policy: Policy, wanted: Scope) -> Waiver | None:
     """The policy's waiver of that scope."""
     return next((item for item in policy.waivers if scope(item) == wanted), None)
 
 
-def without(policy: Policy, wanted: tuple[str, str, str, str]) -> tuple[Waiver, ...]:
+def without(policy: Policy, wanted: Scope) -> tuple[Waiver, ...]:
     """The policy's waivers but the one of that scope."""
     return tuple(item for item in policy.waivers if scope(item) != wanted)
 

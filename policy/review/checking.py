@@ -7,7 +7,7 @@ not run, and an outcome of ``corrupt`` cannot be waived.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -15,8 +15,8 @@ from typing import Literal
 from django.utils import timezone
 
 from policy import trials
-from policy.document import Policy, waivers
-from policy.document.waivers import Standing
+from policy.document import Policy, Waiver, waivers
+from policy.document.waivers import Scope, Standing
 from policy.models import ChangeRequest
 from policy.trials import Requirement
 
@@ -56,18 +56,19 @@ def trials_of(change: ChangeRequest) -> list[CheckedTrial]:
 
 def checked(policy: Policy, required: Iterable[Requirement], day: date) -> list[CheckedTrial]:
     """The required trials with the policy's waivers as they stand on that day."""
-    return [_checked(policy, item, day) for item in required]
+    given = {waivers.scope(waiver): waiver for waiver in policy.waivers}
+    return [_checked(given, item, day) for item in required]
 
 
-def _checked(policy: Policy, item: Requirement, day: date) -> CheckedTrial:
-    waived = Standing.of(waivers.find(policy, trial_scope(item)), item.key, day)
+def _checked(given: Mapping[Scope, Waiver], item: Requirement, day: date) -> CheckedTrial:
+    waived = Standing.of(given.get(trial_scope(item)), item.key, day)
     found = CheckedTrial(item, item.verdict, waived)
     if found.may_be_waived and waived.holds:
         return CheckedTrial(item, "waived", waived)
     return found
 
 
-def trial_scope(item: Requirement) -> tuple[str, str, str, str]:
+def trial_scope(item: Requirement) -> Scope:
     """The scope of a waiver of this trial (:func:`policy.document.waivers.scope`)."""
     required = item.required
     return "", required.source, required.destination, required.machine_type
