@@ -14,8 +14,7 @@ from rest_framework.response import Response
 
 from frontend.access import named_release, person_of
 from frontend.api.base import Api
-from frontend.searching import ALL, MAX_LENGTH, Group, Hit, search
-from frontend.views.search import SHOWN
+from frontend.searching import ALL, MAX_LENGTH, SHOWN, Group, Hit, search
 
 #: A hit's page → what the API tells of the same; a person has no address there.
 _TOLD_AT = {

@@ -21,10 +21,12 @@ from frontend.searching.asking import Group, Hit, Kind, Search
 from machines.models import Release
 from policy.permissions import trees_where
 
-__all__ = ["ALL", "MAX_LENGTH", "MAX_WORDS", "Group", "Hit", "search"]
+__all__ = ["ALL", "MAX_LENGTH", "MAX_WORDS", "SHOWN", "Group", "Hit", "search"]
 
 MAX_WORDS = 6
 MAX_LENGTH = 200
+#: Hits of a kind that a page shows, and the API tells.
+SHOWN = 12
 KINDS: tuple[Kind, ...] = (
     imported.RELEASES,
     imported.MACHINE_TYPES,

@@ -46,28 +46,28 @@ def _machine_types(asked: Search) -> list[Hit]:
             item.where,
             mono=True,
         )
-        for item in _found(asked, known.machine_types)
+        for item in _found(asked, known.MACHINE_TYPES)
     ]
 
 
 def _devices(asked: Search) -> list[Hit]:
     return [
         Hit(item.name, release_address("device", item.release, item.name), item.where, mono=True)
-        for item in _found(asked, known.device_types)
+        for item in _found(asked, known.DEVICE_TYPES)
     ]
 
 
 def _properties(asked: Search) -> list[Hit]:
     return [
         Hit(item.name, f"{_device(item)}#device-properties", item.where, mono=True)
-        for item in _found(asked, known.properties)
+        for item in _found(asked, known.PROPERTIES)
     ]
 
 
 def _sections(asked: Search) -> list[Hit]:
     return [
         Hit(item.name, _device(item), item.device, mono=True)
-        for item in _found(asked, known.sections)
+        for item in _found(asked, known.SECTIONS)
     ]
 
 
@@ -75,25 +75,25 @@ def _device(item: Found) -> str:
     return release_address("device", item.release, item.device)
 
 
-def _found(asked: Search, rows: known.Rows) -> Iterator[Found]:
+def _found(asked: Search, source: known.Source) -> Iterator[Found]:
     """The first names. One leads to the release that the person looks at, else to the last."""
-    for name, releases in islice(_seen(asked, rows), asked.limit):
+    for name, releases in islice(_seen(asked, source), asked.limit):
         leads_to = asked.seen if asked.seen in releases else max(releases)
         yield Found(name.text, name.device, asked.releases[leads_to], len(releases))
 
 
-def _seen(asked: Search, rows: known.Rows) -> Iterator[tuple[known.Name, frozenset[int]]]:
+def _seen(asked: Search, source: known.Source) -> Iterator[tuple[known.Name, frozenset[int]]]:
     """The names that hold the words, each with those of its releases that the person sees."""
-    for name in known.with_words(rows, asked.snapshots, asked.words):
+    for name in known.with_words(source, asked.snapshots, asked.words):
         if releases := name.releases & asked.releases.keys():
             yield name, releases
 
 
-def _list_of_release(page: str, rows: known.Rows) -> Callable[[Search], Listed]:
+def _list_of_release(page: str, source: known.Source) -> Callable[[Search], Listed]:
     """A list of one release: of the one that the person looks at, else of the one that has most."""
 
     def listed(asked: Search) -> Listed:
-        counts = Counter(number for _name, having in _seen(asked, rows) for number in having)
+        counts = Counter(number for _name, having in _seen(asked, source) for number in having)
         most = max(counts, key=lambda number: (number == asked.seen, counts[number], number))
         release = asked.releases[most]
         return Listed(release_address(page, release, **asked.query), release.label)
@@ -106,8 +106,8 @@ MACHINE_TYPES = Kind(
     "machine-types",
     _("Machine types"),
     _machine_types,
-    _list_of_release("machine-types", known.machine_types),
+    _list_of_release("machine-types", known.MACHINE_TYPES),
 )
-DEVICES = Kind("devices", _("Devices"), _devices, _list_of_release("devices", known.device_types))
+DEVICES = Kind("devices", _("Devices"), _devices, _list_of_release("devices", known.DEVICE_TYPES))
 PROPERTIES = Kind("properties", _("Properties"), _properties)
 SECTIONS = Kind("sections", _("Sections"), _sections)

@@ -9,22 +9,44 @@ which they are read anew.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models import Model, QuerySet, Value
 
 from machines.models import DeviceType, MachineType, Property, Section, Snapshot
 
 #: A snapshot: its number, its release's, and its content's digest. By digest as well as number: a
 #: number may come again after a rollback, content never changes.
 Known = tuple[int, int, str]
-#: Snapshots, by number → what they have: (name, its device type, snapshot).
-Rows = Callable[[Iterable[int]], QuerySet[Any, tuple[str, str, int]]]
 CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows that hold names of a kind, in ``field``; ``owner`` leads to the device type that has
+    them, where one does; ``text`` is how both are told.
+    """
+
+    model: type[Model]
+    field: str
+    owner: str = ""
+    text: str = "{name}"
+
+    def rows(self, snapshots: Iterable[int]) -> QuerySet[Any, tuple[str, str, int]]:
+        """(name, device type or nothing, snapshot) of each row of the snapshots."""
+        prefix = f"{self.owner}__" if self.owner else ""
+        found = self.model._default_manager.filter(**{f"{prefix}snapshot__in": snapshots})
+        device = f"{prefix}name" if self.owner else Value("")
+        return found.order_by().values_list(self.field, device, f"{prefix}snapshot")
+
+
+MACHINE_TYPES = Source(MachineType, "name")
+DEVICE_TYPES = Source(DeviceType, "name")
+PROPERTIES = Source(Property, "name", "device_type", "{device}.{name}")
+SECTIONS = Source(Section, "path", "device_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +68,26 @@ def current() -> tuple[Known, ...]:
     return tuple(rows.values_list("pk", "release", "digest"))
 
 
-def with_words(rows: Rows, snapshots: tuple[Known, ...], words: Iterable[str]) -> Iterator[Name]:
+def with_words(
+    source: Source, snapshots: tuple[Known, ...], words: Iterable[str]
+) -> Iterator[Name]:
     """The names that hold every word, whatever its case: the shortest first, then by letters."""
     wanted = [word.lower() for word in words]
-    return (item for item in _names(rows, snapshots) if all(word in item.lower for word in wanted))
+    found = _names(source, snapshots)
+    return (item for item in found if all(word in item.lower for word in wanted))
 
 
-# One entry for each of the four below: what is current is the same for everybody. 1 MB in all.
+# An entry for each source: what is current is the same for everybody. About 1 MB in all.
 @lru_cache(maxsize=4)
-def _names(rows: Rows, snapshots: tuple[Known, ...]) -> tuple[Name, ...]:
+def _names(source: Source, snapshots: tuple[Known, ...]) -> tuple[Name, ...]:
     releases = {snapshot: release for snapshot, release, _digest in snapshots}
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for text, device, snapshot in rows(releases).order_by().iterator(chunk_size=CHUNK):
-        found[text, device].add(releases[snapshot])
+    for name, device, snapshot in source.rows(releases).iterator(chunk_size=CHUNK):
+        found[name, device].add(releases[snapshot])
+    # Most names are in the same releases as many others.
     alike: dict[frozenset[int], frozenset[int]] = {}
     named = []
-    for text, device in sorted(found, key=lambda key: (len(key[0]), key)):
-        having = frozenset(found[text, device])
-        # Most names are in the same releases as many others.
-        named.append(Name(text, device, text.lower(), alike.setdefault(having, having)))
-    return tuple(named)
-
-
-def machine_types(snapshots: Iterable[int]) -> QuerySet[Any, tuple[str, str, int]]:
-    rows = MachineType.objects.filter(snapshot__in=snapshots)
-    return rows.values_list("name", Value(""), "snapshot")
-
-
-def device_types(snapshots: Iterable[int]) -> QuerySet[Any, tuple[str, str, int]]:
-    rows = DeviceType.objects.filter(snapshot__in=snapshots)
-    return rows.values_list("name", Value(""), "snapshot")
-
-
-def properties(snapshots: Iterable[int]) -> QuerySet[Any, tuple[str, str, int]]:
-    """``virtio-rng-pci.vectors``"""
-    rows = Property.objects.filter(device_type__snapshot__in=snapshots)
-    whole = Concat("device_type__name", Value("."), "name")
-    return rows.values_list(whole, "device_type__name", "device_type__snapshot")
-
-
-def sections(snapshots: Iterable[int]) -> QuerySet[Any, tuple[str, str, int]]:
-    rows = Section.objects.filter(device_type__snapshot__in=snapshots)
-    return rows.values_list("path", "device_type__name", "device_type__snapshot")
+    for (name, device), having in found.items():
+        text, numbers = source.text.format(name=name, device=device), frozenset(having)
+        named.append(Name(text, device, text.lower(), alike.setdefault(numbers, numbers)))
+    return tuple(sorted(named, key=lambda item: (len(item.text), item.text, item.device)))

@@ -8,11 +8,12 @@ from django.views.decorators.http import require_safe
 
 from frontend.access import person_of
 from frontend.navigation import LAST_RELEASE
+from frontend.searching import SHOWN
 from frontend.searching import search as find
 from frontend.swaps import is_swap, respond
 
-#: Hits of one kind: on the page, and in the box.
-SHOWN, IN_BOX = 12, 5
+#: Hits of one kind in the box.
+IN_BOX = 5
 
 
 @login_required

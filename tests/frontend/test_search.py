@@ -1,11 +1,20 @@
 """Search over everything."""
 
+import re
+from html import unescape
+
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from policy.models import Comment
-from tests.policy.policy_world import World, person
+from frontend.searching import SHOWN, Group, search
+from machines.catalogue import import_catalogue
+from machines.emulator.catalogue import MachineType, PropertyInfo
+from machines.models import Release
+from policy.models import Comment, Feature, Trial
+from policy.publishing import bundle
+from tests.policy.policy_world import TYPES, World, new_catalogue, old_catalogue, person, release
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +103,165 @@ def test_a_single_letter_finds_names_but_not_what_there_is_too_much_of(client: C
     page = found(client, "f")
     assert ">foo</a>" in page
     assert "foo.speed" not in page
+
+
+# --- What is imported is read once ----------------------------------------------------------------
+
+
+def test_what_another_import_brings_is_found_and_what_it_takes_is_not(client: Client) -> None:
+    world = World()
+    client.force_login(world.reviewer)
+    assert ">foo.x-s</a>" in found(client, "foo.")
+    types = TYPES | {"bar": "device"}
+    import_catalogue(world.new, old_catalogue(types=types), source="another", user=None)
+    page = found(client, "foo.")
+    assert ">foo.speed</a>" in page
+    assert "foo.x-s" not in page
+    assert ">bar</a>" in found(client, "bar")
+    import_catalogue(world.new, new_catalogue(), source="the first one again", user=None)
+    assert ">foo.x-s</a>" in found(client, "foo.")
+    assert ">bar</a>" not in found(client, "bar")
+
+
+def test_a_further_search_asks_nothing_more_of_what_is_imported(
+    client: Client, django_assert_max_num_queries
+) -> None:
+    client.force_login(World().maintainer)
+    found(client, "foo")
+    with django_assert_max_num_queries(20) as asked:
+        found(client, "speed")
+    rows = ("machines_property", "machines_section")
+    assert not [query for query in asked if any(table in query["sql"] for table in rows)]
+
+
+def test_names_are_found_whatever_their_case_the_shortest_first(client: Client) -> None:
+    world = World()
+    named = ("VGA", "vga-b", "VGA-a", "secondary-vga")
+    release("up", "3.0", old_catalogue(types=TYPES | dict.fromkeys(named, "device")))
+    groups = search("vGa", world.reviewer, None, SHOWN)
+    [hits] = [group.hits for group in groups if group.name == "devices"]
+    assert [hit.label for hit in hits] == ["VGA", "VGA-a", "vga-b", "secondary-vga"]
+    assert not search("v%a", world.reviewer, None, SHOWN)
+
+
+# --- More than is shown ---------------------------------------------------------------------------
+
+
+def crowded(number: int) -> Release:
+    """A release with so many device types, machine types, and properties of one of them."""
+    names = [f"bar-{n:02}" for n in range(number)]
+    return release(
+        "up",
+        "3.0",
+        old_catalogue(
+            types=TYPES | dict.fromkeys(names, "device"),
+            properties={"bar-00": {f"p{n}": PropertyInfo(f"p{n}", "bool") for n in range(number)}},
+            machine_types={f"pc-{name}": MachineType(f"pc-{name}") for name in names},
+        ),
+    )
+
+
+def more(page: str) -> list[tuple[str, str]]:
+    """The last rows of cards that lead to a list: (address, words)."""
+    rows = re.findall(r'There are more:\s*<a data-row-link href="([^"]+)">([^<]+)<', page)
+    return [(unescape(address), words) for address, words in rows]
+
+
+def test_what_is_left_out_is_in_the_list_that_the_last_row_leads_to(client: Client) -> None:
+    world = World()
+    crowded(SHOWN + 1)
+    client.force_login(world.reviewer)
+    client.get("/releases/up/1.0/devices/")
+    page = found(client, "bar")
+    assert more(page) == [
+        ("/releases/up/3.0/machine-types/?q=bar", "those of up 3.0"),
+        ("/releases/up/3.0/devices/?q=bar", "those of up 3.0"),
+    ]
+    assert page.count("There are more: another word narrows it.") == 1
+    assert ">bar-12</a>" not in page
+    assert all("bar-12" in client.get(address).text for address, _words in more(page))
+
+
+def test_the_list_is_of_the_release_that_the_person_looks_at(client: Client) -> None:
+    world = World()
+    crowded(SHOWN + 1)
+    one = old_catalogue(types=TYPES | {"bar-13": "device"})
+    import_catalogue(world.old, one, source="another", user=None)
+    client.force_login(world.reviewer)
+    for version in ("3.0", "1.0"):
+        client.get(f"/releases/up/{version}/devices/")
+        leads_to = f"/releases/up/{version}/devices/?q=bar", f"those of up {version}"
+        assert leads_to in more(found(client, "bar"))
+
+
+def test_nothing_is_said_of_more_where_all_is_shown(client: Client) -> None:
+    world = World()
+    crowded(SHOWN)
+    client.force_login(world.reviewer)
+    page = found(client, "bar")
+    assert page.count('class="mono" data-row-link') == 3 * SHOWN
+    assert "There are more" not in page
+
+
+def test_the_box_says_no_more_than_that_there_are_all_results(client: Client) -> None:
+    world = World()
+    crowded(SHOWN + 1)
+    client.force_login(world.reviewer)
+    part = client.get(reverse("search"), {"q": "bar"}, headers={"HX-Request": "true"}).text
+    assert part.count('class="search-hit"') == 3 * 5
+    assert "All results" in part
+    assert "There are more" not in part
+
+
+def two_of_each(world: World) -> None:
+    """Two of each kind that a list has."""
+    world.published()
+    for revision in (world.release.revisions.get(), world.published_again()):
+        bundle.store(revision)
+    for n in (1, 2):
+        world.change()
+        Feature.objects.create(slug=f"down-{n}", title=f"Down {n}", device="foo", carriers=[],
+                               introduced=world.new, created_by=world.maintainer)  # fmt: skip
+        Trial.objects.create(key=f"{n:064}", source=world.release, destination=world.release,
+                             machine_type="pc-down", inputs={}, state=Trial.State.DONE,
+                             outcome="refused")  # fmt: skip
+    release("down", "1.3", None)
+
+
+def one_shown(user: User, words: str) -> dict[str, Group]:
+    """The kinds that have more than one."""
+    return {group.name: group for group in search(words, user, None, 1) if group.more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("releases", "DOWN 1."),
+        ("features", "down"),
+        ("changes", "change a"),
+        ("trials", "pc-down down 1.2"),
+        ("trials", "refused"),
+        ("trials", "Refused pc-down"),
+        ("bundles", "down"),
+        ("machine-types", "down"),
+    ],
+)
+def test_a_list_has_all_that_the_search_finds(client: Client, kind: str, words: str) -> None:
+    world = World()
+    two_of_each(world)
+    client.force_login(world.reviewer)
+    group = one_shown(world.reviewer, words)[kind]
+    assert len(group.hits) == 1
+    assert group.listed is not None
+    rows = client.get(group.listed.href).text
+    every = [found for found in search(words, world.reviewer, None, SHOWN) if found.name == kind]
+    assert len(every[0].hits) >= 2
+    assert [hit.label for hit in every[0].hits if f'href="{hit.href}"' not in rows] == []
+
+
+def test_part_of_an_outcome_is_looked_for_by_no_list() -> None:
+    world = World()
+    two_of_each(world)
+    trials = one_shown(world.reviewer, "refu")["trials"]
+    assert trials.more
+    assert trials.listed is None

@@ -62,6 +62,18 @@ def test_no_more_than_is_asked_for_of_each_kind(world: World, login: Login) -> N
     assert found.keys() <= {kind.name for kind in ALL}
 
 
+def test_whether_there_are_more_than_are_told(world: World, login: Login) -> None:
+    client = login(world.reviewer)
+    told = {item["kind"]: item["more"] for item in asked(client, "o", limit=1)["groups"]}
+    assert told["releases"] is False
+    assert told["devices"] is True
+    every = asked(client, "o")["groups"]
+    assert {item["more"] for item in every} == {False}
+    assert {item["kind"] for item in every if len(item["hits"]) > 1} == {
+        kind for kind, more in told.items() if more
+    }
+
+
 def test_strangers_find_nothing_here_either(world: World, login: Login) -> None:
     assert login(person("stranger")).get("/api/v1/search/?q=foo").status_code == 403
     assert asked(login(world.reviewer), "") == {"count": 0, "groups": []}

@@ -34,4 +34,6 @@ def search_command(
             for hit in group["hits"]
         ]
         output.table(("kind", "name", "where", "page"), rows, "Nothing has such a name.")
+        if more := [group["kind"] for group in found["groups"] if group["more"]]:
+            output.aside(f"There are more {', '.join(more)}: another word narrows it.")
     return DONE if found["count"] else NEGATIVE

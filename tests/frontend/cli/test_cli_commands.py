@@ -160,6 +160,10 @@ def test_search(world: World, run: Run) -> None:
     [device] = [group["hits"][0] for group in told["groups"] if group["kind"] == "devices"]
     assert device["api"] == "/api/v1/releases/up/1.0/devices/foo/"
     assert run(world.reviewer, "search", "no-such-name") == (1, "", "")
+    status, out, told = run(world.reviewer, "search", "foo", "--limit", "1")
+    assert (status, out.count("sections\t")) == (0, 1)
+    assert told == "There are more properties, sections: another word narrows it.\n"
+    assert run(world.reviewer, "search", "foo.speed", "--limit", "1")[2] == ""
     assert run(world.reviewer, "search")[0] == 2
     assert run(world.reviewer, "search", "x" * 201)[0] == 2
 
