@@ -85,6 +85,9 @@ def _values() -> Iterator[Specimen]:
     yield Specimen("property_value", "another than the default", {"value": "0", "default": "2"})
     yield Specimen("property_value", "loses to a later one", {"value": "0", "lost": True})
     yield Specimen("property_value", "an empty text", {"value": ""})
+    sentence = "A guest that comes from 9.2 has never had its reservation migrated. "
+    for caption, times in (("short", 2), ("folded on a narrow page", 10), ("folded", 20)):
+        yield Specimen("long_text", caption, {"text": sentence * times, "label": "Description"})
     yield from _rows()
     yield from _cells()
     for kind, before, after in (

@@ -6,10 +6,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.template import Context, Template
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
 from frontend.specimens import described, specimens
+from frontend.templatetags.lockstep import folded
 
 pytestmark = pytest.mark.django_db
 FILES = Path(settings.BASE_DIR, "frontend/templates/components")
@@ -56,3 +58,20 @@ def test_what_is_copied_is_what_was_written(kind: str) -> None:
     written = f'{{% command "{kind}" %}}\n{{{{ text }}}} && \\\n  b\n{{% endcommand %}}'
     html = Template("{% load lockstep %}" + written).render(Context({"text": "a <b>"}))
     assert ">a &lt;b&gt; && \\\n  b</pre><button" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("One line.", ""),
+        ("- a line\n" * 10, ""),
+        ("- a line\n\n" * 10, ""),
+        ("- a line\n" * 11, "everywhere"),
+        ("word " * 110, "narrow"),
+        ("word " * 220, "everywhere"),
+    ],
+)
+def test_only_a_long_text_is_folded(text: str, where: str) -> None:
+    assert folded(text) == where
+    html = render_to_string("components/long_text.html", {"text": text, "label": "Description"})
+    assert ("Show all" in html) == bool(where)
