@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from machines.catalogue import NoCatalogue
+from machines.emulator.catalogue import CompatProperty
 from policy import state
 from policy.document.merging import entries_of
 from policy.exporters import formats
@@ -60,8 +62,14 @@ def _approval_blockers(change: ChangeRequest) -> Iterator[Blocker]:
 
 def _export_blockers(change: ChangeRequest) -> list[Blocker]:
     """An entry from a C array may hold what some format cannot: that would make no bundle."""
-    entries = dict.fromkeys(entry for _, entry in entries_of(change.policy))
-    return [Blocker("export", f"{text}.") for text in formats.problems(tuple(entries))]
+    entries = tuple(dict.fromkeys(entry for _, entry in entries_of(change.policy)))
+    return [Blocker("export", f"{text}.") for text in _export_problems(entries)]
+
+
+@lru_cache(maxsize=64)
+def _export_problems(entries: tuple[CompatProperty, ...]) -> list[str]:
+    """Asked each time that the page of a change request is opened, until something is edited."""
+    return formats.problems(entries)
 
 
 def _finding_blockers(change: ChangeRequest) -> list[Blocker]:

@@ -17,7 +17,7 @@ from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state
 from policy.document import Backport, Policy, waivers
-from policy.document.waivers import Standing
+from policy.document.waivers import Scope, Standing
 from policy.findings import Finding, Subject, findings
 from policy.models import ChangeRequest
 from policy.questions.backporting import Effects, effects
@@ -26,9 +26,6 @@ from policy.state import Content, State
 
 #: Releases that a draft is compared with: the declared partners, then the nearest of its tree.
 MAX_OTHERS = 12
-
-#: (finding's identity, source, destination, machine type): :func:`policy.document.waivers.scope`.
-Scope = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +52,12 @@ def findings_of(change: ChangeRequest) -> tuple[CheckedFinding, ...]:
 
 def checked(policy: Policy, found: Iterable[Finding], day: date) -> tuple[CheckedFinding, ...]:
     """The findings with the policy's waivers as they stand on that day."""
+    given = {waivers.scope(waiver): waiver for waiver in policy.waivers}
     return tuple(
         CheckedFinding(
             item,
             tuple(
-                (scope, Standing.of(waivers.find(policy, scope), item.digest, day))
+                (scope, Standing.of(given.get(scope), item.digest, day))
                 for scope in scopes(item, policy.label)
             ),
         )

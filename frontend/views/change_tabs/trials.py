@@ -156,18 +156,22 @@ def _newest(checked: Sequence[CheckedTrial]) -> dict[Pair, Before]:
     if not checked:
         return {}
     present = [item.requirement.trial for item in checked if item.requirement.trial is not None]
+    wanted = [item.requirement.required for item in checked]
+    labels = {release.pk: release.label for release in state.releases()}
+    sources, destinations = {item.source for item in wanted}, {item.destination for item in wanted}
     done = (
         Trial.objects.filter(
             state=Trial.State.DONE,
             varies=None,
-            machine_type__in={item.requirement.required.machine_type for item in checked},
+            source__in=[pk for pk, label in labels.items() if label in sources],
+            destination__in=[pk for pk, label in labels.items() if label in destinations],
+            machine_type__in={item.machine_type for item in wanted},
         )
         .exclude(pk__in=[trial.pk for trial in present])
         .order_by()
         .values("source", "destination", "machine_type")
         .annotate(newest=Max("pk"))
     )
-    labels = {release.pk: release.label for release in state.releases()}
     # There are thousands: rows without objects.
     rows = Trial.objects.filter(pk__in=done.values("newest")).order_by()
     return {
