@@ -285,19 +285,32 @@ def _locked_out(person: Person) -> None:
 
 STRANGERS: dict[str, Step] = {"sign-in": _sign_in_page, "locked-out": _locked_out}
 
-#: How much of a long page is on its picture, in CSS pixels
-TALLEST = 2400
+#: How much of a page is on its picture, in CSS pixels
+LOWEST, TALLEST = 800, 2400
+#: How often a page is measured: what takes a part of the screen's height grows with the screen.
+ROUNDS = 8
 
 
 def webp(page: Page) -> bytes:
     """The page from its top, on a screen as high as it is, as a small picture."""
     page.wait_for_load_state("networkidle")
-    width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
-    page.set_viewport_size({"width": width, "height": max(800, min(height, TALLEST))})
+    width = page.evaluate("innerWidth")
+    _fit(page, width)
     page.evaluate("scrollTo(0, 0)")
     session = page.context.new_cdp_session(page)
     wanted = {"format": "webp", "quality": 45}
     data = session.send("Page.captureScreenshot", wanted)["data"]
     session.detach()
-    page.set_viewport_size({"width": width, "height": 800})
+    page.set_viewport_size({"width": width, "height": LOWEST})
     return base64.b64decode(data)
+
+
+def _fit(page: Page, width: int) -> None:
+    height = 0
+    for _ in range(ROUNDS):
+        reached = page.evaluate("document.documentElement.scrollHeight")
+        wanted = max(LOWEST, min(reached, TALLEST))
+        if wanted == height:
+            break
+        height = wanted
+        page.set_viewport_size({"width": width, "height": height})

@@ -5,13 +5,16 @@ Without LOCKSTEP_SCREENSHOTS nothing is written, and the test holds that each pa
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gallery
 import pytest
 from people import Person
+from playwright.sync_api import Page
 
 Come = Callable[..., Person]
 
@@ -41,6 +44,25 @@ def test_pictures(come: Come, screen: str) -> None:
         person.open(address)
         person.sees(text)
         person.picture(name)
+
+
+#: A panel that takes three quarters of the screen at most, and what stands below it
+PANEL = """<body style="margin: 0"><div style="max-height: 75vh; overflow: auto">
+<div style="height: 900px"></div></div><div style="height: {foot}px"></div></body>"""
+HEIGHT = """async (data) => {
+  const image = new Image();
+  image.src = `data:image/webp;base64,${data}`;
+  await image.decode();
+  return image.naturalHeight;
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("foot", "height"), [(100, 800), (400, 1300), (9000, 2400)])
+def test_a_picture_goes_down_to_the_pages_foot(page: Page, foot: int, height: int) -> None:
+    page.set_content(PANEL.format(foot=foot))
+    picture = gallery.webp(page)
+    assert page.evaluate(HEIGHT, base64.b64encode(picture).decode()) == height
 
 
 def test_the_manual_shows_every_picture_and_no_other() -> None:
