@@ -25,6 +25,7 @@ from machines.looks import look
 from machines.models import Release
 from policy import state
 from policy.errors import PolicyError
+from policy.review import examining
 
 #: A start may be as much later, in seconds; what is not read by then is read when it is asked for.
 LONGEST = 30.0
@@ -68,11 +69,12 @@ def _steps() -> Iterator[object]:
         yield get_template(str(path.relative_to(folder)))
     yield state.policies_of(state.newest_revisions().values())
     for release in reversed(state.releases()):
-        yield _published(release)
+        _read(release)
+        yield release
 
 
-def _published(release: Release) -> state.State | None:
+def _read(release: Release) -> None:
     try:
-        return state.published(release)
+        examining.remember(state.published(release))
     except (NoCatalogue, CatalogueError):
-        return None  # its pages say so
+        return  # its pages say so

@@ -21,7 +21,7 @@ from policy.findings.entries import entry_findings
 from policy.findings.finding import SEVERITIES, Finding, Pair, Place, Proposal, Severity
 from policy.findings.layouts import bump_findings, layout_findings
 from policy.findings.leftovers import mitigation_findings, relaxation_findings
-from policy.findings.releases import Migrations, Subject
+from policy.findings.releases import Known, Migrations, Subject
 from policy.findings.siblings import newest_findings, sibling_findings
 from policy.findings.values import value_findings
 
@@ -47,7 +47,7 @@ def _findings(
 ) -> Iterator[Finding]:
     known = (subject, *others)
     migrations = Migrations(known)
-    telling = known if shipped is None else (*known, shipped)
+    telling = Known(known if shipped is None else (*known, shipped))
     partners = migrations.partners(subject)
     for other in others:
         if other.tree == subject.tree or other.label in partners:

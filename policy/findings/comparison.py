@@ -21,7 +21,14 @@ from machines.emulator.memo import remembered
 from machines.emulator.qdev import FALSE_WORDS, properties_of, same_value, text_of
 from machines.emulator.relevance import Influence, influences
 from policy.findings.finding import Pair
-from policy.findings.releases import Entries, Migrations, Subject, Value, is_versioned
+from policy.findings.releases import (
+    Entries,
+    Known,
+    Migrations,
+    Subject,
+    Value,
+    is_versioned,
+)
 from policy.rules.bitmaps import section_at
 
 Kind = Literal[
@@ -57,8 +64,8 @@ class PropertyDifference:
 class Comparison:
     """One release against another, machine type by machine type.
 
-    ``known`` are all releases whose lists may tell what older machine types need, ``shipped`` what
-    is published of the own one, or what its sources say.
+    ``known`` are all releases that are looked at, ``shipped`` what is published of the own one, or
+    what its sources say.
     """
 
     def __init__(
@@ -66,7 +73,7 @@ class Comparison:
         own: Subject,
         other: Subject,
         migrations: Migrations,
-        known: Sequence[Subject],
+        known: Known,
         shipped: Subject | None = None,
     ) -> None:
         self.own = own
@@ -136,15 +143,18 @@ class Comparison:
             return False  # a backport brings it, which nobody has yet
         if shipped is not None and machine_type in shipped.machine_types:
             value = self._there(shipped, machine_type, item)
-        elif item.name in self._lost_in_reading or not self.own.composed(machine_type):
-            return key in self._settled_later or self._others_lack_it(machine_type, item)
+        elif item.name in self._known.lost_in_reading or not self.own.composed(machine_type):
+            return key in self._known.settled_later(self.own) or self._others_lack_it(
+                machine_type, item
+            )
         else:
             value = self.own.value(*key, self.own.composed(machine_type).get(item.name, ()))
         return value.text is not None and same_value(value.text, item.ours)
 
     def _others_lack_it(self, machine_type: str, item: PropertyDifference) -> bool:
         """Does an older release of the tree that has the property leave it there as it is here?"""
-        older = (s for s in self._known if s.tree == self.own.tree and s.order < self.own.order)
+        own, known = self.own, self._known.releases
+        older = (side for side in known if side.tree == own.tree and side.order < own.order)
         return any(
             same_value(value.text, item.ours)
             for side in older
@@ -181,42 +191,21 @@ class Comparison:
 
     def _is_lost(self, one: Subject, other: Subject, machine_type: str, name: str) -> bool:
         """Does one lack entries that the other has, of a property that reading arrays loses?"""
-        if not one.is_composed(machine_type) or name not in self._lost_in_reading:
+        if not one.is_composed(machine_type) or name not in self._known.lost_in_reading:
             return False
         return set(one.lists(machine_type).get(name, ())) < set(
             other.lists(machine_type).get(name, ())
         )
 
     @cached_property
-    def _lost_in_reading(self) -> frozenset[str]:
-        return frozenset().union(*(subject.lost_in_reading for subject in self._known))
-
-    @cached_property
     def _candidates(self) -> dict[str, set[str]]:
         """Property → drivers, of what may differ without an entry in either list."""
         found: dict[str, set[str]] = {}
-        for driver, name in self._settled:
+        for driver, name in self._known.settled:
             found.setdefault(name, set()).add(driver)
         for driver, name in _changed(self.own.catalogue, self.other.catalogue):
             found.setdefault(name, set()).add(driver)
         return found
-
-    @cached_property
-    def _settled(self) -> dict[tuple[str, str], str]:
-        """(driver, property) → what older machine types need, as any known release's lists show."""
-        found: dict[tuple[str, str], str] = {}
-        for subject in self._known:
-            for key, value in subject.settled.items():
-                found.setdefault(key, value)
-        return found
-
-    @cached_property
-    def _settled_later(self) -> frozenset[tuple[str, str]]:
-        """Of these what only newer releases of the tree show: this one was shipped without."""
-        own = self.own
-        later = [s for s in self._known if s.tree == own.tree and s.order > own.order]
-        in_time = [subject for subject in self._known if subject not in later]
-        return frozenset(self._settled).difference(*(subject.settled for subject in in_time))
 
     def _of_property(
         self, name: str, ours: Entries, theirs: Entries
@@ -298,7 +287,7 @@ class Comparison:
         """
         if own.source not in ("default", "unknown") or own.text is None or not self._is_newer:
             return None
-        wanted = self._settled.get((driver, name))
+        wanted = self._known.settled.get((driver, name))
         if own.source == "unknown" and (driver, name) not in self.own.settled:
             return None  # only a stand-in says that this release has the property at all
         if wanted is not None and not same_value(wanted, own.text):

@@ -279,6 +279,35 @@ class Subject:
         return found
 
 
+class Known:
+    """All releases that are looked at: what their lists together tell of older machine types."""
+
+    def __init__(self, releases: Iterable[Subject]) -> None:
+        self.releases = tuple(releases)
+        self._later: dict[Subject, frozenset[tuple[str, str]]] = {}
+
+    @cached_property
+    def settled(self) -> dict[tuple[str, str], str]:
+        """(driver, property) → what older machine types need, as the first of them shows it."""
+        found: dict[tuple[str, str], str] = {}
+        for release in reversed(self.releases):
+            found.update(release.settled)
+        return found
+
+    def settled_later(self, own: Subject) -> frozenset[tuple[str, str]]:
+        """Of these what only newer releases of its tree show: this one was shipped without."""
+        if own not in self._later:
+            newer = [s for s in self.releases if s.tree == own.tree and s.order > own.order]
+            in_time = (release.settled for release in self.releases if release not in newer)
+            self._later[own] = frozenset(self.settled).difference(*in_time)
+        return self._later[own]
+
+    @cached_property
+    def lost_in_reading(self) -> frozenset[str]:
+        """Properties of which some release's arrays lack entries that its machine types have."""
+        return frozenset().union(*(release.lost_in_reading for release in self.releases))
+
+
 def _by_property(listed: Iterable[Global | CompatProperty]) -> dict[str, Entries]:
     found: dict[str, list[tuple[str, str]]] = {}
     for entry in listed:

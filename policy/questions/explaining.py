@@ -22,7 +22,7 @@ from machines.emulator.relevance import feature_properties, influences
 from machines.emulator.suggest import Destination
 from policy.findings.comparison import Comparison, PropertyDifference
 from policy.findings.finding import Pair, Proposal, listed
-from policy.findings.releases import Migrations, Subject
+from policy.findings.releases import Known, Migrations, Subject
 from policy.questions.qemu_log import Failure
 
 #: What was refused → the mechanisms by which a property can be the reason.
@@ -143,7 +143,7 @@ def _causes(
 ) -> Iterator[Cause]:
     mechanisms = _MECHANISMS.get(failure.kind, frozenset())
     known = (destination, source)
-    comparison = Comparison(destination, source, Migrations(known), known)
+    comparison = Comparison(destination, source, Migrations(known), Known(known))
     features = _missing_features(failure, destination, devices)
     for item in comparison.differences(machine_type):
         if features and item.name not in features:

@@ -24,7 +24,7 @@ from machines.emulator.virtio import parse as parse_virtio
 from policy import rules
 from policy.findings.comparison import Comparison
 from policy.findings.finding import Pair
-from policy.findings.releases import Migrations, Subject
+from policy.findings.releases import Known, Migrations, Subject
 
 #: Candidates that are tried, the likeliest first; each is a trial.
 MAX_CANDIDATES = 48
@@ -126,7 +126,7 @@ def _candidates(
 ) -> list[CompatProperty]:
     """What the two machines differ by, then switches of the devices that decide their state."""
     known = (destination, source)
-    comparison = Comparison(destination, source, Migrations(known), known)
+    comparison = Comparison(destination, source, Migrations(known), Known(known))
     arriving = Pair(source.label, destination.label)
     found = [
         CompatProperty(item.driver, item.name, item.wanted)

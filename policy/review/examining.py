@@ -26,6 +26,8 @@ from policy.state import Content, State
 
 #: Releases that a draft is compared with: the declared partners, then the nearest of its tree.
 MAX_OTHERS = 12
+#: Such releases stay in memory, the last asked ones.
+MAX_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +134,16 @@ def _examined(
     )
 
 
-@lru_cache(maxsize=2 * MAX_OTHERS)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def _subject(published: Content) -> Subject:
     """A release that drafts are compared with, and what has been asked of it."""
     return subject_of(published.state)
+
+
+def remember(published: State) -> None:
+    """Ask of a release what every draft of its tree will ask of it."""
+    subject = _subject(Content(published))
+    _ = subject.settled, subject.lost_in_reading
 
 
 def _gathered(policy: Policy, release: Release) -> tuple[Content, tuple[Content, ...]]:
