@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
@@ -17,7 +17,16 @@ from rest_framework.request import Request
 from machines.models import Release, Stream, Tree
 from policy import state
 from policy.errors import Conflict, Forbidden, Invalid, MergeNeeded, PolicyError
-from policy.models import Bundle, ChangeRequest, Comment, Delivery, Thread, Trial, Webhook
+from policy.models import (
+    Bundle,
+    BundleSignature,
+    ChangeRequest,
+    Comment,
+    Delivery,
+    Thread,
+    Trial,
+    Webhook,
+)
 from policy.permissions import may, require, trees_where
 from policy.trials import streams
 
@@ -103,13 +112,16 @@ def visible_trial(user: Any, pk: int) -> Trial:
 
 
 def visible_bundles(user: Any) -> QuerySet[Bundle]:
-    """The bundles that the person may see, the newest first."""
+    """The bundles that the person may see, the newest first, without the documents of any."""
     rows = Bundle.objects.filter(revision__release__tree__in=visible_trees(user))
     rows = rows.select_related(
         "revision__release__tree", "revision__published_by", "revision__snapshot", "revocation"
     )
-    # Counting groups the rows, and grouped rows forget their order.
-    return rows.annotate(signature_count=Count("signatures")).order_by("-pk")
+    rows = rows.defer(
+        "content", "revision__content", "revision__snapshot__content", "revision__snapshot__report"
+    )
+    signatures = BundleSignature.objects.filter(bundle=OuterRef("pk"))
+    return rows.annotate(is_signed=Exists(signatures))
 
 
 def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
@@ -131,7 +143,7 @@ def visible_bundle(user: Any, tree: str, version: str, number: int) -> Bundle:
 def latest_bundle(user: Any, release: Release) -> Bundle:
     """The newest bundle of a release that is not revoked, or Http404."""
     rows = visible_bundles(user).filter(revision__release=release, revocation=None)
-    found = rows.order_by("-revision__number").defer("content").first()
+    found = rows.order_by("-revision__number").first()
     if found is None:
         raise Http404
     return found

@@ -70,8 +70,8 @@ def _badges() -> Iterator[Specimen]:
         yield Specimen("grade", name, {"grade": name})
     for name in SEVERITIES:
         yield Specimen("severity", name, {"severity": name})
-    for caption, revoked, signatures in (("revoked", 1, 1), ("signed", 0, 1), ("neither", 0, 0)):
-        bundle = SimpleNamespace(revocation=revoked, signature_count=signatures)
+    for caption, revoked, signed in (("revoked", 1, 1), ("signed", 0, 1), ("neither", 0, 0)):
+        bundle = SimpleNamespace(revocation=revoked, is_signed=signed)
         yield Specimen("bundle_state", caption, {"bundle": bundle})
     for state in Stream.State:
         yield Specimen("stream_state", state, {"stream": Stream(state=state)})

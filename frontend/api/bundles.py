@@ -101,7 +101,7 @@ class Bundles(Api, generics.ListAPIView[Any]):
     ordering_fields = ("filename", "size", "created_at")
 
     def get_queryset(self) -> QuerySet[Any]:
-        return visible_bundles(self.request.user).defer("content", "revision__content")
+        return visible_bundles(self.request.user)
 
 
 class LatestBundle(Api):
@@ -207,5 +207,5 @@ def _number(request: Request, name: str) -> int:
 
 
 def _told(found: Bundle) -> Response:
-    found.files = files_of(bytes(found.content))  # type: ignore[attr-defined]
+    found.files = files_of(found)  # type: ignore[attr-defined]
     return Response(BundleDetailSerializer(found).data)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from policy.models import ChangeRequest
+from policy.models import Bundle, ChangeRequest
 from policy.packing import archive
 from policy.publishing import bundle
 from policy.publishing.bundle import Preview
@@ -28,12 +28,19 @@ class BundledFile:
     sha256: str
 
 
-def files_of(content: bytes) -> list[BundledFile]:
+def files_of(found: Bundle) -> tuple[BundledFile, ...]:
     """The files in a bundle with their sums, as ``MANIFEST.sha256`` inside states them."""
-    return [
+    return _files(found.pk, found.sha256)
+
+
+@lru_cache(maxsize=64)
+def _files(bundle: int, sha256: str) -> tuple[BundledFile, ...]:
+    """A bundle never changes: unpacked once, for all who look at it."""
+    content = Bundle.objects.values_list("content", flat=True).get(pk=bundle, sha256=sha256)
+    return tuple(
         BundledFile(path, len(data), hashlib.sha256(data).hexdigest())
-        for path, data in archive.unpack(content).files.items()
-    ]
+        for path, data in archive.unpack(bytes(content)).files.items()
+    )
 
 
 # --- The bundle that a change request would make --------------------------------------------------

@@ -44,7 +44,7 @@ def release_bundles(request: HttpRequest, tree: str, version: str) -> HttpRespon
     Context: release, bundles, latest (the newest that is not revoked), site.
     """
     release = visible_release(request.user, tree, version)
-    listed = list(visible_bundles(request.user).filter(revision__release=release).defer("content"))
+    listed = list(visible_bundles(request.user).filter(revision__release=release))
     context = {
         "release": release,
         "bundles": listed,
@@ -84,9 +84,9 @@ def _page(
     context = {
         "bundle": found,
         "folder": found.filename.removesuffix(".tar.gz"),
-        "files": files_of(bytes(found.content)),
+        "files": files_of(found),
         "signatures": found.signatures.select_related("key"),
-        "others": others.defer("content", "revision__content"),
+        "others": others,
         "site": settings.LOCKSTEP_URL,
         "revocation_form": revocation,
         "signature_form": signature,

@@ -27,7 +27,7 @@ from policy.publishing import signing
 def _state(row: Any) -> str:
     if row.is_revoked:
         return "revoked"
-    return "signed" if row.signature_count else "not signed"
+    return "signed" if row.is_signed else "not signed"
 
 
 KIND = Kind(
@@ -62,7 +62,7 @@ KIND = Kind(
 def listing(asked: Asked) -> Listing:
     """The bundles of the releases that the person sees. Raises Forbidden without a role."""
     require(asked.request.user, "view", None)
-    rows = visible_bundles(asked.request.user).defer("content", "revision__content")
+    rows = visible_bundles(asked.request.user)
     return Listing(KIND, asked, rows)
 
 
