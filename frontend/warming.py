@@ -19,6 +19,7 @@ from django.db import DatabaseError, connections
 from django.template.loader import get_template
 from django.urls import get_resolver
 
+from frontend.searching import known
 from machines.catalogue import NoCatalogue
 from machines.emulator.catalogue import CatalogueError
 from machines.looks import look
@@ -71,6 +72,7 @@ def _steps() -> Iterator[object]:
     for release in reversed(state.releases()):
         _read(release)
         yield release
+    yield from known.read_ahead()
 
 
 def _read(release: Release) -> None:
