@@ -6,6 +6,7 @@
     lists  bulk                 what a list is; what is done with many of its rows
     downloads                   files as they are handed out
     questions                   what pages and the API alike make of a question
+    shown                       what pages show, made for templates
     searching                   words looked for in everything
     sign_in                     how somebody comes in
 

@@ -19,10 +19,10 @@ from django.core.paginator import Paginator
 from django.template.loader import get_template
 from django.utils import timezone
 
-from frontend.entries import Row
 from frontend.forms.people import DisplayForm, TokenForm
-from frontend.grid import ShownCell
 from frontend.lists import Chip
+from frontend.shown.entries import Row
+from frontend.shown.grid import ShownCell
 from frontend.templatetags.lockstep import GRADES, OUTCOMES, SEVERITIES, STATUSES
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Stream

@@ -18,7 +18,6 @@ from frontend import uploads
 from frontend.access import person_of, visible_stream, visible_trial
 from frontend.actions import streams as actions
 from frontend.actions import trials
-from frontend.anatomy import shown_value
 from frontend.api.base import Api, given
 from frontend.api.serializers import JobSerializer, ProblemSerializer, TrialSerializer
 from frontend.api.stream_shapes import (
@@ -32,6 +31,7 @@ from frontend.api.stream_shapes import (
     VariantSerializer,
 )
 from frontend.forms.streams import properties_of
+from frontend.shown.anatomy import shown_value
 from machines import kept_streams
 from machines.models import Stream, StreamPart, Tree
 from policy.errors import Invalid

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from frontend.access import visible_change, visible_trees
 from frontend.addresses import release_address
 from frontend.numbers import number_of
-from frontend.overview import open_changes
+from frontend.shown.overview import open_changes
 from machines.catalogue import NoCatalogue
 from machines.models import Release
 from policy import state

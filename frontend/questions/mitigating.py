@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from frontend.overview import open_changes
 from frontend.questions.ends import End
+from frontend.shown.overview import open_changes
 from machines.emulator.catalogue import CompatProperty
 from machines.models import Release
 from policy.models import ChangeRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from frontend.reasons import REFUSALS, Rule
+from frontend.shown.reasons import REFUSALS, Rule
 
 register = template.Library()
 

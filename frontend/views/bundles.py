@@ -22,11 +22,11 @@ from frontend.access import (
     visible_bundles,
     visible_release,
 )
-from frontend.differences import groups_of
 from frontend.downloads import bundles as downloads
 from frontend.forms.bundles import RevocationForm, SignatureForm
 from frontend.numbers import number_of
 from frontend.questions.bundles import files_of
+from frontend.shown.differences import groups_of
 from policy.errors import PolicyError
 from policy.models import Bundle
 from policy.packing import comparing

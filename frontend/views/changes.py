@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import review
 from frontend.access import person_of, put_into, status_of, trees_for, visible_change
 from frontend.actions.changes import ACTIONS
 from frontend.forms.changes import ChangeForm, DescriptionForm, ReviewForm
 from frontend.numbers import number_of
+from frontend.shown import review
 from frontend.views import change_tabs
 from frontend.views.change_tabs.checklist import checklist
 from frontend.views.change_tabs.trials import trials_tab

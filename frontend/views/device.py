@@ -12,14 +12,14 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_safe
 
-from frontend import layouts
 from frontend.forms.edits import TogglesForm
-from frontend.grid import Grid, grid_of, shown_rows
 from frontend.names import newest_first
-from frontend.overview import open_changes
-from frontend.places import DevicePlace, device_place
 from frontend.questions import ends
 from frontend.scope import Scope, scope_of, state_or_404
+from frontend.shown import layouts
+from frontend.shown.grid import Grid, grid_of, shown_rows
+from frontend.shown.overview import open_changes
+from frontend.shown.places import DevicePlace, device_place
 from frontend.swaps import is_swap, respond
 from machines.emulator.layout import DescribedSection
 from machines.emulator.qdev import ancestors
@@ -150,7 +150,7 @@ def _machine_type(state: State, names: tuple[str, ...], asked: str) -> str:
 @login_required
 @require_safe
 def device(request: HttpRequest, tree: str, version: str, name: str) -> HttpResponse:
-    """Context: see :func:`context_of`; the address: see :mod:`frontend.places`.
+    """Context: see :func:`context_of`; the address: see :mod:`frontend.shown.places`.
 
     ``?set=SECTION&value=0x6`` turns the bits over that differ from a typed value, ``?turn`` the
     selected one, and leads to the address that names them.

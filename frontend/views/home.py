@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from frontend.activity import grouped
-from frontend.overview import cards, releases_of
+from frontend.shown.activity import grouped
+from frontend.shown.overview import cards, releases_of
 from policy.models import AuditEntry
 from policy.permissions import trees_where
 

@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from frontend.addresses import release_address
-from frontend.entries import Row, beside, grouped, pair_groups, rows_of
 from frontend.forms.edits import EntryForm
 from frontend.names import newest_first
 from frontend.numbers import number_of
-from frontend.overview import open_changes
 from frontend.questions import ends
 from frontend.scope import Scope, scope_of, state_or_404
+from frontend.shown.entries import Row, beside, grouped, pair_groups, rows_of
+from frontend.shown.overview import open_changes
 from frontend.swaps import respond
 from machines.emulator.catalogue import CompatProperty, MachineType
 from policy import rules

@@ -19,7 +19,7 @@ from frontend.filters import OUTCOMES
 from frontend.lists import chips
 from frontend.names import newest_first
 from frontend.numbers import number_of
-from frontend.overview import CLOSED
+from frontend.shown.overview import CLOSED
 from frontend.swaps import respond
 from machines.models import Release, Tree
 from policy.models import ChangeRequest, Trial

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_POST, require_safe
 from frontend import meanwhile
 from frontend.access import demand, person_of, put_into, status_of, visible_change
 from frontend.forms.edits import NEW_CHANGE, TogglesForm
-from frontend.overview import open_changes
-from frontend.places import device_place
 from frontend.questions import previewing
 from frontend.scope import Scope, scope_of
+from frontend.shown.overview import open_changes
+from frontend.shown.places import device_place
 from frontend.swaps import is_swap, respond
 from frontend.views.device import BODY, PAGE, DeviceView, context_of, looked_at, toggles_form
 from policy import edits
@@ -33,7 +33,7 @@ from policy.models import ChangeRequest
 @login_required
 @require_safe
 def preview(request: HttpRequest, tree: str, version: str, name: str) -> HttpResponse:
-    """What the bits that the address names would change: see :mod:`frontend.places`.
+    """What the bits that the address names would change: see :mod:`frontend.shown.places`.
 
     With ``&only=`` on that machine type alone. Context: view, answer (previewing.Answer), place,
     here (this address), device_address.

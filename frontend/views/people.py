@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from frontend.access import visible_trees
-from frontend.activity import grouped
+from frontend.shown.activity import grouped
 from policy.models import AuditEntry, ChangeRequest, Membership
 
 SHOWN_CHANGES = 20

@@ -13,8 +13,8 @@ from frontend.access import status_of
 from frontend.actions import releases
 from frontend.addresses import release_address
 from frontend.names import newest_first
-from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of
+from frontend.shown.overview import open_changes
 from machines.catalogue import NoCatalogue
 from policy import rules
 from policy.permissions import may

@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from frontend.differences import Group, groups_of
 from frontend.numbers import number_of
 from frontend.scope import scope_of
+from frontend.shown.differences import Group, groups_of
 from machines.models import Release
 from policy import state
 from policy.document.differences import compare

@@ -20,10 +20,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from frontend import uploads
 from frontend.access import person_of, put_into, status_of, visible_stream
 from frontend.actions import streams as actions
-from frontend.anatomy import address_of, part_asked, window_of
 from frontend.forms.streams import ShareForm, StreamForm, VerdictForm
 from frontend.questions import ends
 from frontend.questions.mitigating import Remedy, changes_for
+from frontend.shown.anatomy import address_of, part_asked, window_of
 from frontend.swaps import is_swap, respond
 from machines import kept_streams
 from machines.emulator.catalogue import CompatProperty
@@ -132,7 +132,7 @@ class Answer:
 @login_required
 @require_safe
 def stream(request: HttpRequest, pk: int) -> HttpResponse:
-    """What is in a stream (see :mod:`frontend.anatomy`), and what releases would say of it."""
+    """What is in a stream (:mod:`frontend.shown.anatomy`), and what releases would say of it."""
     found = visible_stream(person_of(request), pk)
     if part := part_asked(request):
         return render(request, part, {"window": window_of(found, request.GET)})

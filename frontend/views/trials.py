@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from frontend.access import person_of, put_into, status_of, visible_trial
 from frontend.actions import trials
-from frontend.anatomy import part_asked, window_of
 from frontend.forms.streams import VariantForm
-from frontend.overview import CLOSED, open_changes
 from frontend.questions.mitigating import Remedy, editable
-from frontend.reasons import OUTCOMES, REFUSALS
+from frontend.shown.anatomy import part_asked, window_of
+from frontend.shown.overview import CLOSED, open_changes
+from frontend.shown.reasons import OUTCOMES, REFUSALS
 from frontend.swaps import respond
 from machines import kept_streams
 from machines.emulator import bitmap, qdev

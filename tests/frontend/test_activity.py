@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from frontend.activity import grouped
+from frontend.shown.activity import grouped
 from policy.models import AuditEntry
 from policy.review import workflow
 from tests.policy.policy_world import World

@@ -5,7 +5,7 @@ from __future__ import annotations
 from policy_world import World, person
 from signed_in import Login
 
-from frontend.auditing import Line, difference
+from frontend.shown.auditing import Line, difference
 
 
 def test_filters_and_differences(world: World, login: Login) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontend.grid import Grid, grid_of
+from frontend.shown.grid import Grid, grid_of
 from machines.catalogue import CatalogueSource
 from machines.emulator.catalogue import Catalogue, Description, Field
 from machines.models import Snapshot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontend.layouts import beside, counts, layout_of
+from frontend.shown.layouts import beside, counts, layout_of
 from machines.emulator.catalogue import Description, Field
 
 INNER = Description("inner", 1, 1, (Field("x", 4), Field("y", 2)))

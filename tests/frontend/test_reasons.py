@@ -4,7 +4,7 @@ from typing import get_args
 
 from django.test import Client
 
-from frontend.reasons import OUTCOMES, REFUSALS
+from frontend.shown.reasons import OUTCOMES, REFUSALS
 from machines.emulator.verdict import Kind
 from policy.models import Role
 from tests.policy.policy_world import person

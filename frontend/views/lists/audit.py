@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from frontend import auditing
 from frontend.filters import AuditFilter
 from frontend.lists.answers import answer
 from frontend.lists.kinds import Column, Kind
 from frontend.lists.listing import Asked, Listing
+from frontend.shown import auditing
 from policy.models import AuditEntry
 from policy.permissions import require
 

@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from frontend import review
 from frontend.access import visible_trees
 from frontend.filters import ChangeFilter
 from frontend.lists.answers import answer
 from frontend.lists.kinds import Action, Column, Kind
 from frontend.lists.listing import Asked, Listing
+from frontend.shown import review
 from policy.models import ChangeRequest
 from policy.permissions import trees_where
 

@@ -20,8 +20,8 @@ from frontend.lists.kinds import Action, Column, Kind
 from frontend.lists.listing import Asked, Listing
 from frontend.lists.release_rows import MachineTypeRow, machine_type_rows
 from frontend.names import newest_first
-from frontend.overview import open_changes
 from frontend.scope import Scope, scope_of, scope_of_change, state_or_404
+from frontend.shown.overview import open_changes
 from machines.catalogue import NoCatalogue, effective_catalogue
 from machines.emulator.catalogue.composition import dated_arrays
 from policy import edits, rules

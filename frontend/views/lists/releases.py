@@ -14,7 +14,7 @@ from frontend.filters import ReleaseFilter
 from frontend.lists.answers import answer
 from frontend.lists.kinds import Column, Kind
 from frontend.lists.listing import Asked, Listing
-from frontend.overview import releases_of
+from frontend.shown.overview import releases_of
 from policy.permissions import may, trees_where
 
 

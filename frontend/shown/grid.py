@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frontend.places import DevicePlace
+from frontend.shown.places import DevicePlace
 from machines.emulator.features import FeatureSpec
 from machines.emulator.qdev import ancestors
 from policy import rules
