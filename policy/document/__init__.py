@@ -35,7 +35,9 @@ from policy.document.values import (
     Policy,
     Waiver,
     canonical,
+    canonical_object,
     digest,
+    digest_of,
     plain,
 )
 
@@ -58,7 +60,9 @@ __all__ = [
     "Policy",
     "Waiver",
     "canonical",
+    "canonical_object",
     "digest",
+    "digest_of",
     "feature_from_json",
     "from_json",
     "plain",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -201,6 +202,11 @@ class Policy:
         return document | {"waivers": waivers} if waivers else document
 
     @property
+    def text(self) -> str:
+        """The document's canonical form."""
+        return _text_of(Same(self))
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical document: what an approval and a revision name."""
         return _digest_of(Same(self))
@@ -212,10 +218,17 @@ def _by_name(same: Same[Policy]) -> dict[str, MachineType]:
     return {item.name: item for item in reversed(same.object.machine_types)}
 
 
+# Asked of the same object again and again, and a policy never changes.
+
+
+@lru_cache(maxsize=32)
+def _text_of(same: Same[Policy]) -> str:
+    return canonical(same.object.to_json())
+
+
 @lru_cache(maxsize=128)
 def _digest_of(same: Same[Policy]) -> str:
-    """Asked of the same object again and again, and a policy never changes."""
-    return digest(same.object.to_json())
+    return digest_of(same.object.text)
 
 
 def canonical(document: Any) -> str:
@@ -223,9 +236,20 @@ def canonical(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def canonical_object(members: Mapping[str, str]) -> str:
+    """The canonical form of an object of which every member is given in its own."""
+    listed = (f"{canonical(name)}:{members[name]}" for name in sorted(members))
+    return f"{{{','.join(listed)}}}"
+
+
 def digest(document: Any) -> str:
     """SHA-256 (hex) of a document's canonical form."""
-    return hashlib.sha256(canonical(document).encode()).hexdigest()
+    return digest_of(canonical(document))
+
+
+def digest_of(text: str) -> str:
+    """SHA-256 (hex) of a document that is in its canonical form."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:

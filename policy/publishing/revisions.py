@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from policy import audit, rules, state
-from policy.document import SCHEMA, Policy, canonical, differences, digest
+from policy.document import (
+    SCHEMA,
+    Policy,
+    canonical,
+    canonical_object,
+    differences,
+    digest_of,
+)
 from policy.exporters import mitigations, target
 from policy.models import ChangeRequest, Review, Revision, Trial
 from policy.review import checking
@@ -44,13 +51,13 @@ def make(change: ChangeRequest, actor: User, approvals: Iterable[Review]) -> Rev
     base = change.base_revision
     now = timezone.now()
     found = state.of_policy(change.policy)
-    document = _document(change, found, approvals, now, actor.get_username(), audit.head())
+    content = _content(change, found, approvals, now, actor.get_username(), audit.head())
     return Revision.objects.create(
         release=change.release,
         # Two that follow the same revision get the same number: the database refuses the second.
         number=_next_number(change),
-        content=canonical(document),
-        digest=digest(document),
+        content=content,
+        digest=digest_of(content),
         snapshot=found.source.snapshot,
         parent=base,
         published_by=actor,
@@ -63,7 +70,7 @@ def preview(change: ChangeRequest) -> str:
     last edit: the same as long as nothing happens. Nothing is written. Raises ``NoCatalogue``.
     """
     found = state.of_policy(change.policy)
-    return canonical(_document(change, found, approvals_of(change), change.edited_at, ""))
+    return _content(change, found, approvals_of(change), change.edited_at, "")
 
 
 def preview_of_seed(change: ChangeRequest) -> str:
@@ -78,22 +85,25 @@ def preview_of_seed(change: ChangeRequest) -> str:
     )
     untouched.seed = change.seed
     found = state.of_policy(untouched.policy)
-    return canonical(_document(untouched, found, (), change.created_at, ""))
+    return _content(untouched, found, (), change.created_at, "")
 
 
 def _next_number(change: ChangeRequest) -> int:
     return change.base_revision.number + 1 if change.base_revision is not None else 1
 
 
-def _document(
+def _content(
     change: ChangeRequest,
     found: state.State,
     approvals: Iterable[Review],
     now: datetime,
     by: str,
     audit_head: str = "",
-) -> dict[str, Any]:
-    """The document of a revision: ``found`` is the change's own state, ``by`` who publishes it."""
+) -> str:
+    """A revision's canonical JSON: ``found`` is the change's own state, ``by`` who publishes it.
+
+    What is large is put into it as it was written before: a draft's page asks for it each time.
+    """
     policy, base = change.policy, change.base_revision
     published = {
         "number": _next_number(change),
@@ -102,7 +112,6 @@ def _document(
         "published_by": by,
     }
     derived = {
-        **_properties(state.Content(found)),
         **_history(change, policy, approvals),
         "schema": SCHEMA,
         "revision": published,
@@ -110,7 +119,9 @@ def _document(
         "audit_head": audit_head,
         "generator": GENERATOR,
     }
-    return {"policy": policy.to_json(), "derived": derived}
+    members = {name: canonical(value) for name, value in derived.items()}
+    members |= _properties(state.Content(found))
+    return canonical_object({"policy": policy.text, "derived": canonical_object(members)})
 
 
 def _instant(when: datetime) -> str:
@@ -141,14 +152,13 @@ def _history(change: ChangeRequest, policy: Policy, approvals: Iterable[Review])
 
 
 @lru_cache(maxsize=8)
-def _properties(content: state.Content) -> dict[str, Any]:
-    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take.
-
-    Never altered: a draft's page asks for it again as long as nobody edits the draft.
+def _properties(content: state.Content) -> dict[str, str]:
+    """Per machine type: what it sets, in order, and what of it this release's QEMU cannot take;
+    each in its canonical form.
     """
     found, policy = content.state, content.state.policy
     if policy is None:
-        return {"properties": {}, "left_out": {}}
+        return {"properties": "{}", "left_out": "{}"}
     further = mitigations.sets(policy)
     own = [item.name for item in policy.machine_types]
     properties, left_out = {}, {}
@@ -164,7 +174,7 @@ def _properties(content: state.Content) -> dict[str, Any]:
         ]
         left = target.left_out(found.catalogue, (*resolved, *more))
         left_out[name] = [asdict(entry) for entry in left]
-    return {"properties": properties, "left_out": left_out}
+    return {"properties": canonical(properties), "left_out": canonical(left_out)}
 
 
 _SUMMARY = ("outcome", "reason", "section", "field", "kind", "lost", "forced", "assumptions")

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_documents import policies
 
-from policy.document import DocumentError, Policy, canonical, digest, from_json
+from policy.document import (
+    DocumentError,
+    Policy,
+    canonical,
+    canonical_object,
+    digest,
+    from_json,
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -32,6 +39,12 @@ def test_canonical_json_is_one_text_for_one_value(value: Any) -> None:
     text = canonical(value)
     assert canonical(json.loads(text)) == text
     assert json.loads(text) == value
+
+
+@given(st.dictionaries(st.text(max_size=3), json_values))
+def test_an_object_put_together_of_texts_is_the_same_text(value: dict[str, Any]) -> None:
+    members = {name: canonical(member) for name, member in value.items()}
+    assert canonical_object(members) == canonical(value)
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(), min_size=2))
