@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from machines.emulator.memo import Same
+from machines.looks import once_a_look
 from machines.models import Release, Tree
 from policy import state
 from policy.document import Policy
@@ -40,11 +42,9 @@ def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -
     One query for the trials of all policies.
     """
     policies = list(_policies(tree.releases.order_by("sort_key"), change))
-    plans = [needed.planned(policy, machine_type) for policy in policies]
-    held = iter(needed.with_trials([item for plan in plans for item in plan]))
     cells: dict[Pair, dict[str, CheckedTrial]] = {}
-    for policy, plan in zip(policies, plans, strict=True):
-        for item in checking.checked(policy, islice(held, len(plan)), checking.today()):
+    for checked in _checked(policies, machine_type):
+        for item in checked:
             want = item.requirement.required
             if machine_type in ("", want.machine_type):
                 # Where two policies declare the same, the newer release's is the one that counts.
@@ -54,6 +54,29 @@ def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -
     partners = {label for pair in cells for label in pair}
     listed = {pair: tuple(sorted(items.values(), key=badness)) for pair, items in cells.items()}
     return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), listed)
+
+
+def _checked(policies: Sequence[Policy], machine_type: str) -> list[list[CheckedTrial]]:
+    """The trials of each policy; what the same page has asked before is not asked again, so that a
+    draft's matrix beside the published one costs one policy more.
+    """
+    known = _checked_before()
+    keys = [(Same(policy), machine_type) for policy in policies]
+    plans = {
+        key: needed.planned(policy, machine_type)
+        for key, policy in zip(keys, policies, strict=True)
+        if key not in known
+    }
+    held = iter(needed.with_trials([item for plan in plans.values() for item in plan]))
+    for key, plan in plans.items():
+        known[key] = checking.checked(key[0].object, islice(held, len(plan)), checking.today())
+    return [known[key] for key in keys]
+
+
+@once_a_look
+def _checked_before() -> dict[tuple[Same[Policy], str], list[CheckedTrial]]:
+    """By policy and machine type."""
+    return {}
 
 
 def badness(item: CheckedTrial) -> tuple[int, int]:

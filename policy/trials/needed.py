@@ -29,7 +29,7 @@ Origin = Literal["policy", "catalogue"]
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A trial that a policy needs, and how it stands. ``trial`` is None while no row has its key,
-    that of its ``inputs``; it comes without its own inputs and result, which are large.
+    that of its ``inputs``; it comes with its state, outcome and error, and asks for the rest.
 
     ``problem`` says why its inputs cannot even be put together. ``origins`` are those of source
     and destination: no input, as the same values migrate alike whoever told them.
@@ -111,6 +111,10 @@ def _planned(question: _Question) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
+#: What is asked of the trials of hundreds of requirements; the rest is asked of one.
+_ASKED = ("state", "outcome", "error")
+
+
 def with_trials(found: Sequence[Requirement]) -> list[Requirement]:
     """Each requirement with the trial of its key: one query for all of them, but for those that the
     same page has seen already.
@@ -118,14 +122,9 @@ def with_trials(found: Sequence[Requirement]) -> list[Requirement]:
     keys = [item.key for item in found]
     trials = _trials_seen()
     unseen = [key for key in keys if key and key not in trials]
-    rows = list(Trial.objects.filter(key__in=unseen).defer("inputs", "result")) if unseen else []
-    # Hundreds of trials are between a few releases.
-    releases = {release.pk: release for release in state.releases()} if rows else {}
-    for trial in rows:
-        if {trial.source_id, trial.destination_id} <= releases.keys():
-            trial.source = releases[trial.source_id]
-            trial.destination = releases[trial.destination_id]
-        trials[trial.key] = trial
+    if unseen:
+        rows = Trial.objects.filter(key__in=unseen).only("key", *_ASKED)
+        trials |= {trial.key: trial for trial in rows}
     return [
         replace(item, trial=trials[key], verdict=_verdict(item, trials[key]))
         if key in trials
