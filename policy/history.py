@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -156,6 +155,12 @@ def meanwhile(change: ChangeRequest, seen: int) -> Meanwhile | None:
 
 # --- Others at the same things --------------------------------------------------------------------
 
+#: (group, label) of the things that a change request touches, in order.
+Touched = dict[tuple[str, str], None]
+#: What so many drafts touch stays in memory, so that a page reads no document of another one.
+MAX_TOUCHED = 1024
+_touched: dict[tuple[str, str], Touched] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
@@ -170,21 +175,38 @@ def overlaps(change: ChangeRequest) -> tuple[Overlap, ...]:
     if not change.is_open:
         return ()
     mine = touched(change)
-    others = (
+    rows = (
         ChangeRequest.objects.filter(release_id=change.release_id, status__in=ChangeRequest.OPEN)
         .exclude(pk=change.pk)
-        .select_related("author", "base_revision", "seed", "release__tree")
+        .select_related("author", "base_revision", "release__tree")
         .order_by("pk")
     )
+    others = list(rows.defer("content", "base_revision__content"))
+    unread = [other.pk for other in others if _content_of(other) not in _touched]
+    read = rows.select_related("seed").in_bulk(unread) if unread else {}
     found = []
     for other in others:
-        theirs = touched(other)
+        theirs = touched(read.get(other.pk, other))
         if shared := tuple(label for group, label in mine if (group, label) in theirs):
             found.append(Overlap(other, shared))
     return tuple(found)
 
 
-def touched(change: ChangeRequest) -> dict[tuple[str, str], None]:
-    """The things that the change request touches, in order: (group, label) of its differences."""
-    found: Iterable[Difference] = compare(state.baseline(change), change.policy)
-    return dict.fromkeys((item.group, item.label) for item in found)
+def touched(change: ChangeRequest) -> Touched:
+    """The things that the change request touches."""
+    key = _content_of(change)
+    found = _touched.get(key)
+    if found is None:
+        compared = compare(state.baseline(change), change.policy)
+        found = dict.fromkeys((item.group, item.label) for item in compared)
+        if len(_touched) >= MAX_TOUCHED:
+            _touched.clear()
+        _touched[key] = found
+    return found
+
+
+def _content_of(change: ChangeRequest) -> tuple[str, str]:
+    """What it starts from and what it makes of it: a key that no other content has."""
+    base = change.base_revision
+    start = base.digest if base is not None else f"{change.pk} {change.created_at.isoformat()}"
+    return start, change.digest
