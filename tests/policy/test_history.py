@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 from policy_world import MACHINES, World, person
 
@@ -94,6 +97,19 @@ def test_two_changes_that_touch_the_same_say_so() -> None:
     assert (overlap.change, overlap.labels) == (second, (f"foo.speed on {MACHINES[0]}",))
     assert history.overlaps(third) == ()
     workflow.withdraw(second, world.maintainer)
+    assert history.overlaps(first) == ()
+
+
+def test_another_draft_is_read_again_when_it_was_edited(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    world = World()
+    first = world.edit(world.change(), world.maintainer, "7")
+    second = world.edit(world.change(), world.other, "8")
+    (overlap,) = history.overlaps(first)
+    with django_assert_num_queries(1):
+        assert history.overlaps(first)[0].labels == overlap.labels
+    edits.change_entry(second, world.other, second.lock_version, MACHINES[0], 0, "5")
     assert history.overlaps(first) == ()
 
 
