@@ -105,12 +105,14 @@ def test_another_draft_is_read_again_when_it_was_edited(
 ) -> None:
     world = World()
     first = world.edit(world.change(), world.maintainer, "7")
+    first = edits.change_entry(first, world.maintainer, 2, MACHINES[1], 0, "7")
     second = world.edit(world.change(), world.other, "8")
     (overlap,) = history.overlaps(first)
     with django_assert_num_queries(1):
         assert history.overlaps(first)[0].labels == overlap.labels
-    edits.change_entry(second, world.other, second.lock_version, MACHINES[0], 0, "5")
-    assert history.overlaps(first) == ()
+    edits.change_entry(second, world.other, 2, MACHINES[1], 0, "8")
+    (edited,) = history.overlaps(first)
+    assert len(edited.labels) == len(overlap.labels) + 1
 
 
 def test_an_older_revision_comes_back_through_a_change_request() -> None:
