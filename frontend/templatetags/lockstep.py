@@ -124,6 +124,16 @@ def _badge(tone: str, symbol: str, word: SafeString, hint: SafeString) -> SafeSt
 
 
 @register.simple_tag
+def outcome(name: str, stale: Any = None) -> SafeString:
+    """The badge of a trial's outcome; ``stale``: its inputs changed since. A list that has hundreds
+    writes ``{% outcome trial.outcome %}``, others include ``components/outcome.html``.
+    """
+    mark = outcome_of(name)
+    word = f"{mark.word} · {_('stale')}" if stale else str(mark.word)
+    return _badge(mark.tone, mark.symbol, conditional_escape(word), SafeString())
+
+
+@register.simple_tag
 def outcome_of(outcome: str) -> Mark:
     """The mark of a trial's outcome, or of why it has none yet."""
     name = _ALIASES.get(outcome or "", outcome)
