@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 
 from machines.models import Tree
-from policy import state
 from policy.models import Alteration, AlteredTrial, ChangeRequest, Trial
 from policy.review.standing import surroundings
-from policy.trials.needed import Requirement, planned
+from policy.trials.matrix import decided
+from policy.trials.needed import Requirement, is_promised, planned
 
 Pair = tuple[str, str]
 _CHANGE, _TITLE = F("alteration__change_request"), F("alteration__change_request__title")
@@ -125,7 +125,7 @@ def refresh(seconds: float = 3) -> int:
 
 def note(change: ChangeRequest, around: str) -> None:
     """Note what the draft alters. ``around``: what else it rests on, looked at before."""
-    rows = list(_differences(_published(change), _by_name(planned(change.policy))))
+    rows = list(_differences(_required(change, None), _required(change, change)))
     with transaction.atomic():
         alteration, _ = Alteration.objects.update_or_create(
             change_request=change, defaults={"digest": change.digest, "surroundings": around}
@@ -140,12 +140,23 @@ def note(change: ChangeRequest, around: str) -> None:
 Named = Mapping[tuple[str, str, str], Requirement]
 
 
-def _published(change: ChangeRequest) -> Named:
-    revision = state.newest_revision(change.release)
-    return {} if revision is None else _by_name(planned(state.policy_of(revision)))
+def _required(change: ChangeRequest, drafted: ChangeRequest | None) -> Named:
+    """The trials of the release's own policy, and of others of its tree those from and to it: as
+    published, or with the draft. Of two policies that declare the same the newer release's counts.
+    """
+    label = change.release.label
+    draft = drafted.policy if drafted is not None else None
+    found: dict[tuple[str, str, str], Requirement] = {}
+    for policy in decided(change.release.tree, drafted):
+        if policy.label == label:
+            found |= _by_name(planned(policy))
+        elif is_promised(policy, label):
+            promised = _by_name(planned(policy, draft=draft))
+            found |= {name: item for name, item in promised.items() if label in name[:2]}
+    return found
 
 
-def _by_name(found: Iterable[Requirement]) -> Named:
+def _by_name(found: Iterable[Requirement]) -> dict[tuple[str, str, str], Requirement]:
     return {
         (item.required.source, item.required.destination, item.required.machine_type): item
         for item in found

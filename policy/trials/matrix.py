@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from machines.emulator.memo import Same
 from machines.looks import once_a_look
-from machines.models import Release, Tree
+from machines.models import Tree
 from policy import state
 from policy.document import Policy
 from policy.models import ChangeRequest, Trial
 from policy.review import checking
 from policy.review.checking import CheckedTrial
 from policy.trials import needed
+from policy.trials.needed import Requirement
 
 Pair = tuple[str, str]
 
@@ -37,13 +38,15 @@ class Matrix:
 
 
 def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -> Matrix:
-    """How the migrations between the tree's releases stand, with the change's draft for its own.
+    """How the migrations between the tree's releases stand; with the change's draft in the place
+    of what its release has published, in promises of its own and of others.
 
     One query for the trials of all policies.
     """
-    policies = list(_policies(tree.releases.order_by("sort_key"), change))
+    policies = list(decided(tree, change))
     cells: dict[Pair, dict[str, CheckedTrial]] = {}
-    for checked in _checked(policies, machine_type):
+    draft = change.policy if change is not None else None
+    for checked in _checked(policies, machine_type, draft):
         for item in checked:
             want = item.requirement.required
             if machine_type in ("", want.machine_type):
@@ -56,26 +59,44 @@ def matrix(tree: Tree, machine_type: str, change: ChangeRequest | None = None) -
     return Matrix(machine_type, (*sorted(partners - set(labels)), *labels), listed)
 
 
-def _checked(policies: Sequence[Policy], machine_type: str) -> list[list[CheckedTrial]]:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which trials are asked for: a policy's, of a machine type, with a draft that concerns it."""
+
+    policy: Same[Policy]
+    machine_type: str
+    draft: Same[Policy] | None
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        draft = self.draft.object if self.draft is not None else None
+        return needed.planned(self.policy.object, self.machine_type, draft)
+
+
+def _checked(
+    policies: Sequence[Policy], machine_type: str, draft: Policy | None
+) -> list[list[CheckedTrial]]:
     """The trials of each policy; what the same page has asked before is not asked again, so that a
-    draft's matrix beside the published one costs one policy more.
+    draft's matrix beside the published one costs but the policies that it concerns.
     """
     known = _checked_before()
-    keys = [(Same(policy), machine_type) for policy in policies]
-    plans = {
-        key: needed.planned(policy, machine_type)
-        for key, policy in zip(keys, policies, strict=True)
-        if key not in known
-    }
-    held = iter(needed.with_trials([item for plan in plans.values() for item in plan]))
-    for key, plan in plans.items():
-        known[key] = checking.checked(key[0].object, islice(held, len(plan)), checking.today())
-    return [known[key] for key in keys]
+    asked = [
+        _Plan(
+            Same(policy),
+            machine_type,
+            Same(draft) if draft and needed.is_promised(policy, draft.label) else None,
+        )
+        for policy in policies
+    ]
+    plans = {plan: plan.requirements() for plan in asked if plan not in known}
+    held = iter(needed.with_trials([item for found in plans.values() for item in found]))
+    for plan, found in plans.items():
+        listed = islice(held, len(found))
+        known[plan] = checking.checked(plan.policy.object, listed, checking.today())
+    return [known[plan] for plan in asked]
 
 
 @once_a_look
-def _checked_before() -> dict[tuple[Same[Policy], str], list[CheckedTrial]]:
-    """By policy and machine type."""
+def _checked_before() -> dict[_Plan, list[CheckedTrial]]:
     return {}
 
 
@@ -111,8 +132,11 @@ def _listed(value: object) -> list[Mapping[str, object]]:
     return value if isinstance(value, list) else []
 
 
-def _policies(releases: Iterable[Release], change: ChangeRequest | None) -> Iterable[Policy]:
-    for release in releases:
+def decided(tree: Tree, change: ChangeRequest | None) -> Iterator[Policy]:
+    """The policies of the tree's releases, the oldest first: what is published of each, or the
+    change's draft for its own.
+    """
+    for release in tree.releases.order_by("sort_key"):
         if change is not None and change.release_id == release.pk:
             yield change.policy
         elif (revision := state.newest_revision(release)) is not None:
@@ -129,7 +153,7 @@ class Choices:
 
 def machine_types(tree: Tree, change: ChangeRequest | None = None) -> Choices:
     """The machine types that a matrix of the tree can be asked for."""
-    policies = list(_policies(tree.releases.order_by("-sort_key"), change))
+    policies = list(decided(tree, change))[::-1]
     names = dict.fromkeys(item.name for policy in policies for item in policy.machine_types)
     tried = {name for policy in policies for name in needed.tried_machine_types(policy)}
     return Choices(

@@ -59,14 +59,26 @@ def _standing(found: Same[tuple[Requirement, ...]]) -> list[Requirement]:
     return with_trials(found.object)
 
 
-def planned(policy: Policy, machine_type: str = "") -> tuple[Requirement, ...]:
-    """The trials that a policy needs, without what became of them: each as if it were not run."""
-    builder = _Builder(policy)
+def planned(
+    policy: Policy, machine_type: str = "", draft: Policy | None = None
+) -> tuple[Requirement, ...]:
+    """The trials that a policy needs, without what became of them: each as if it were not run.
+
+    A ``draft`` of another release takes the place of what that one has published.
+    """
+    builder = _Builder(policy, draft)
     ends = tuple(
         (label, found if isinstance(found, str) else Content(found))
         for label, found in builder.partners().items()
     )
     return _planned(_Question(policy.digest, ends, machine_type, builder))
+
+
+def is_promised(policy: Policy, label: str) -> bool:
+    """Does the policy declare a migration from or to this other release?"""
+    return label != policy.label and any(
+        label in (item.source, item.destination) for item in policy.migrations
+    )
 
 
 def tried_machine_types(policy: Policy) -> frozenset[str]:
@@ -174,6 +186,7 @@ class _Builder:
     """Puts inputs together, each side once. A partner without a catalogue is a sentence why."""
 
     policy: Policy
+    draft: Policy | None = None
     _partners: dict[str, State | str] = field(default_factory=dict)
     _contents: dict[str, Content] = field(default_factory=dict)
     _sides: dict[tuple[str, str], TrialSide] = field(default_factory=dict)
@@ -181,7 +194,9 @@ class _Builder:
     _devices: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def partners(self) -> Mapping[str, State | str]:
-        """The other releases of the declared migrations as they are published; this one's draft."""
+        """The other releases of the declared migrations as they are published, or as the draft
+        leaves one of them; this one as the policy at hand does.
+        """
         if not self._partners:
             self._partners[self.policy.label] = _own_state(self.policy)
             labels = {
@@ -190,7 +205,8 @@ class _Builder:
                 for label in (item.source, item.destination)
             }
             for label in sorted(labels - {self.policy.label}):
-                self._partners[label] = _published(label)
+                draft = self.draft if self.draft is not None and self.draft.label == label else None
+                self._partners[label] = _own_state(draft) if draft else _published(label)
         return self._partners
 
     def wanted(self) -> list[rules.RequiredTrial]:

@@ -9,6 +9,7 @@ from policy import edits
 from policy.models import ChangeRequest, PublishedStanding, Trial
 from policy.review import workflow
 from policy.trials import altered, published
+from policy.trials.matrix import matrix
 
 
 @pytest.fixture
@@ -54,6 +55,35 @@ def test_only_what_an_edit_alters_is_marked(world: World, both: ChangeRequest) -
     assert (one.was_outcome, one.outcome) == ("correct", "")
     workflow.withdraw(newer, world.maintainer)
     assert altered.marks(change.release.tree) == {}
+
+
+def test_a_draft_alters_what_another_release_s_policy_promises(
+    world: World, both: ChangeRequest
+) -> None:
+    world.publish(both)
+    older = edits.open_change(world.release, world.maintainer, "Slower")
+    name = older.policy.machine_types[0].name
+    older = edits.add_entry(older, world.maintainer, 1, name, "foo", "speed", "9")
+    altered.refresh()
+    tree, pair = older.release.tree, ("down 1.2", "down 1.4")
+    [mark] = altered.marks(tree, name)[pair]
+    assert (mark.change, mark.trials) == (older.pk, 1)
+    [one] = altered.altered(tree, pair, name)
+    assert (one.machine_type, one.was_outcome, one.outcome) == (name, "correct", "")
+
+
+def test_a_draft_s_matrix_shows_what_becomes_of_others_promises(
+    world: World, both: ChangeRequest
+) -> None:
+    world.publish(both)
+    older = edits.open_change(world.release, world.maintainer, "Slower")
+    name = older.policy.machine_types[0].name
+    older = edits.add_entry(older, world.maintainer, 1, name, "foo", "speed", "9")
+    pair = ("down 1.2", "down 1.4")
+    [published] = matrix(older.release.tree, name).cells[pair]
+    [drafted] = matrix(older.release.tree, name, older).cells[pair]
+    assert (published.outcome, drafted.outcome) == ("passed", "not-run")
+    assert drafted.requirement.key != published.requirement.key
 
 
 def test_a_published_policy_whose_partner_changed_is_stale(
