@@ -35,7 +35,8 @@ def seen(person: Person) -> str:
     """What stands on the page, but for ages of things and what is told under the mouse."""
     person.page.mouse.move(0, 0)
     text = person.page.locator("main").inner_text()
-    return re.sub(r"\d+ (second|minute)s? ago|just now|\s+", " ", text).strip()
+    # Django parts a number from its unit by a space that does not break.
+    return re.sub(r"\d+\s(second|minute)s? ago|just now|\s+", " ", text).strip()
 
 
 def shows(person: Person, text: str) -> None:
